@@ -1,0 +1,307 @@
+//! The Kubernetes API: what a user writes in a `ResizeEndpoint`.
+//!
+//! Every doc comment of a field is what `kubectl explain` shows. Rules are checked
+//! by the API server, with a message that says what would be right.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Affinity, EnvVar, ResourceRequirements, Toleration, TopologySpreadConstraint};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{settings::DEFAULT_PATH, status::ResizeEndpointStatus};
+
+/// Makes every picture of a bucket available in every allowed size.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "resize-operator.dev",
+    version = "v1alpha1",
+    kind = "ResizeEndpoint",
+    namespaced,
+    shortname = "rsz",
+    status = "ResizeEndpointStatus",
+    derive = "PartialEq",
+    doc = "A bucket whose pictures are served in every allowed size: the bucket's own website sends a missing size to the resizer, which makes it, stores it beside the original and redirects to it.",
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,48}[a-z0-9])?$')")
+        .message("metadata.name: want at most 50 lower-case letters, digits and hyphens, a letter first: it names a Service"),
+    scale(spec_replicas_path = ".spec.workload.replicas", status_replicas_path = ".status.replicas", label_selector_path = ".status.selector"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec.publicUrl"),
+    printcolumn(name = "Bucket", type_ = "string", json_path = ".spec.bucket.name"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1),
+    printcolumn(name = "Resolutions", type_ = "string", json_path = ".spec.allowedResolutions", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ResizeEndpointSpec {
+    /// The bucket that holds the originals. Derivatives are stored in it, under a prefix such as `300x300/`.
+    pub bucket: Bucket,
+
+    /// Where visitors fetch pictures: the bucket's website endpoint, or a CDN before it. Absolute http or https URL without query and fragment.
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^/?#@]+(/[^?#]*)?$')")
+        .message("want an absolute http or https URL without user, query and fragment, such as https://images.example.com"))]
+    pub public_url: String,
+
+    /// Sizes that may be asked for, each WIDTHxHEIGHT in pixels; 0 in one place keeps the ratio, as in `640x0`. An empty list allows every size within the limits: then anybody may fill the bucket with sizes.
+    #[serde(default)]
+    #[schemars(length(max = 100), inner(length(max = 11)))]
+    #[x_kube(
+        merge_strategy = ListMerge::Set,
+        validation = Rule::new("self.all(r, r.matches('^(0|[1-9][0-9]{0,4})x(0|[1-9][0-9]{0,4})$'))")
+            .message("want WIDTHxHEIGHT in pixels without leading zeros, such as 300x300 or 640x0"),
+        validation = Rule::new("!('0x0' in self)").message("0x0 is no size: 0 keeps the ratio, so one side must be given"),
+        validation = Rule::new("self.all(r, !r.matches('^[0-9]+x[0-9]+$') || r.split('x').all(side, int(side) <= 16383))")
+            .message("a side has at most 16383 pixels")
+    )]
+    pub allowed_resolutions: Vec<String>,
+
+    /// How visitors reach the resizer from outside the cluster. Without it the routing rule leads to the Service's name inside the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<Ingress>,
+
+    /// The rules that send a missing size to the resizer.
+    #[serde(default)]
+    pub routing: Routing,
+
+    /// The resizer's pods.
+    #[serde(default)]
+    pub workload: Workload,
+
+    /// What happens to the bucket's routing rules when this object is deleted. It may still be changed while the object is being deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+
+    /// Keep everything as it is, and change nothing until this is false again. Deletion still works.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// A bucket and how to reach it.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bucket {
+    /// Name of the bucket. It cannot be changed.
+    #[schemars(length(max = 63))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.contains('..')")
+            .message("want the name of an S3 bucket: 3 to 63 lower-case letters, digits, dots and hyphens"),
+        validation = Rule::new("self == oldSelf").message("cannot be changed; create another ResizeEndpoint for the other bucket")
+    )]
+    pub name: String,
+
+    /// Region of the bucket, such as `eu-central-1`. Default: the operator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub region: Option<String>,
+
+    /// Base URL of an S3-compatible store, such as `https://minio.example.com`. Default: the operator's, else AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^/?#@]+/?$')")
+        .message("want an http or https URL without user, path, query and fragment, such as https://minio.example.com"))]
+    pub endpoint: Option<String>,
+
+    /// Address the bucket in the path instead of the host name, as some S3-compatible stores need. Default: the operator's, else false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub force_path_style: Option<bool>,
+
+    /// Id of the AWS account that must own the bucket. It is sent with every call, which AWS refuses if another account owns the bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 12))]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9]{12}$')").message("want an AWS account id: 12 digits"))]
+    pub expected_owner: Option<String>,
+
+    /// Secret in the same namespace with the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one, AWS_SESSION_TOKEN. Without it the operator and the pods use what their environment gives (IRSA, Pod Identity).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<SecretRef>,
+}
+
+/// A Secret in the same namespace.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// An Ingress for the resizer.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ingress {
+    /// Host name under which visitors reach the resizer.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+        .message("want a lower-case host name without port, such as resize.example.com"))]
+    pub host: String,
+
+    /// Name of the IngressClass. Default: the cluster's default class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub class_name: Option<String>,
+
+    /// Path of the resizer below the host.
+    #[serde(default = "default_path")]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = Rule::new("self.matches('^(/[A-Za-z0-9._~-]+)+$')")
+        .message("want a path such as /default/resize: letters, digits and -._~ between slashes, no slash at the end"))]
+    pub path: String,
+
+    /// Secret with the certificate for the host. With it the routing rule redirects to https.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub tls_secret_name: Option<String>,
+
+    /// Annotations of the Ingress.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+fn default_path() -> String {
+    DEFAULT_PATH.to_owned()
+}
+
+/// The bucket's routing rules.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Routing {
+    /// Who writes the rules into the bucket. `Merge`: the operator, which edits only its own rules. `Observe`: you, with Terraform or another tool; the operator writes nothing and publishes the rules in `status.routingRules`.
+    #[serde(default)]
+    pub management: RoutingManagement,
+
+    /// Protocol of the redirect. Default: https if `ingress.tlsSecretName` is set, else http.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+
+    /// Host name, with port if it needs one, of the redirect. Default: `ingress.host`, else the Service's name inside the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 259))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$')")
+        .message("want a host name, with port if needed, such as resize.example.com or resize.example.com:8443"))]
+    pub host_name: Option<String>,
+
+    /// Where the redirect carries the key. `Query`: `/default/resize?key=300x300/photo.jpg`. `Path`: `/default/resize/300x300/photo.jpg`, which survives every character of a key, `#` among them.
+    #[serde(default)]
+    pub key_in: KeyIn,
+}
+
+/// Who writes the rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RoutingManagement {
+    /// The operator.
+    #[default]
+    Merge,
+    /// Somebody else.
+    Observe,
+}
+
+/// Protocol of a redirect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// http
+    Http,
+    /// https
+    Https,
+}
+
+/// Where a redirect carries the key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum KeyIn {
+    /// In the query.
+    #[default]
+    Query,
+    /// In the path.
+    Path,
+}
+
+/// What deletion does to the rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// Take them out of the bucket.
+    #[default]
+    Delete,
+    /// Leave them there.
+    Retain,
+}
+
+/// The resizer's pods.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workload {
+    /// Number of pods.
+    #[serde(default = "default_replicas")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: i32,
+
+    /// CPU and memory of the resizer's container. Default: requests of 100m CPU and 128Mi, a limit of 512Mi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourceRequirements>,
+
+    /// Labels that a node must have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_selector: BTreeMap<String, String>,
+
+    /// Taints that the pods tolerate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Toleration>,
+
+    /// Affinity of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+
+    /// How the pods spread over nodes and zones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
+
+    /// Priority class of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_class_name: Option<String>,
+
+    /// Further labels of the pods.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pod_labels: BTreeMap<String, String>,
+
+    /// Annotations of the pods.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pod_annotations: BTreeMap<String, String>,
+
+    /// ServiceAccount of the pods, for IRSA or Pod Identity. Without it the pods get no token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub service_account_name: Option<String>,
+
+    /// Image of the resizer. Default: the one that came with the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub image: Option<String>,
+
+    /// Further environment variables of the resizer. Those that the operator sets itself are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvVar>,
+}
+
+fn default_replicas() -> i32 {
+    2
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self {
+            replicas: default_replicas(),
+            resources: None,
+            node_selector: BTreeMap::new(),
+            tolerations: Vec::new(),
+            affinity: None,
+            topology_spread_constraints: Vec::new(),
+            priority_class_name: None,
+            pod_labels: BTreeMap::new(),
+            pod_annotations: BTreeMap::new(),
+            service_account_name: None,
+            image: None,
+            env: Vec::new(),
+        }
+    }
+}

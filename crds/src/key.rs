@@ -1,0 +1,177 @@
+//! Raw request text → [`ResizedKey`] → canonical object key and URL path.
+//!
+//! A bucket's website writes the visitor's path behind `key=` without encoding it
+//! anew, each server in its own way. So the key is the whole raw text, decoded
+//! once: `+` stays `+`, and `&` belongs to the key.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::resolution::{Resolution, saturating};
+
+/// Longest object key that S3 takes, in bytes of UTF-8.
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// Everything but RFC 3986's unreserved characters and `/`.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// The key of a derivative: a resolution and the key of the original.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ResizedKey {
+    /// The size asked for. A side that does not fit into 32 bits is [`u32::MAX`].
+    pub resolution: Resolution,
+    /// The resolution as it was written, `0300x300` for example. An allow-list is
+    /// compared with this text, so that it holds for exactly what it lists.
+    pub written: String,
+    /// Key of the original in the same bucket: never empty, no control characters,
+    /// no `.` or `..` segment, and not itself the key of a derivative.
+    pub original: String,
+}
+
+/// Why a request names no derivative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The query has no `key` parameter, or it is empty.
+    #[error("missing key query parameter")]
+    Missing,
+    /// The key is not `WIDTHxHEIGHT/ORIGINAL`.
+    #[error("invalid key format")]
+    Invalid,
+}
+
+impl ResizedKey {
+    /// Reads the raw query of the form `key=300x300/photo.jpg`.
+    pub fn from_query(query: &str) -> Result<Self, KeyError> {
+        let key = query
+            .match_indices("key=")
+            .find(|&(at, _)| at == 0 || query.as_bytes()[at - 1] == b'&')
+            .map(|(at, name)| &query[at + name.len()..])
+            .filter(|key| !key.is_empty())
+            .ok_or(KeyError::Missing)?;
+        Self::from_encoded(key)
+    }
+
+    /// Reads percent-encoded text, decoded once: the path behind the service's own, for example.
+    pub fn from_encoded(text: &str) -> Result<Self, KeyError> {
+        let text = percent_decode_str(text).decode_utf8().map_err(|_| KeyError::Invalid)?;
+        let (written, resolution, original) = split(&text).ok_or(KeyError::Invalid)?;
+        let key = Self { resolution, written: written.to_owned(), original: original.to_owned() };
+        if key.is_valid() { Ok(key) } else { Err(KeyError::Invalid) }
+    }
+
+    fn is_valid(&self) -> bool {
+        let original = &self.original;
+        !self.resolution.is_empty()
+            && !original.is_empty()
+            && !original.chars().any(char::is_control)
+            // browsers and servers resolve these away: the stored key could never be asked for
+            && !original.split('/').any(|segment| matches!(segment, "." | ".."))
+            && !is_derivative(original)
+            && self.to_string().len() <= MAX_KEY_BYTES
+    }
+
+    /// The path of the derivative below the public URL, `/300x300/a%20b.jpg` for example.
+    pub fn location_path(&self) -> String {
+        format!("/{}", utf8_percent_encode(&self.to_string(), PATH))
+    }
+}
+
+/// The canonical object key of the derivative, `{width}x{height}/{original}`.
+impl fmt::Display for ResizedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.resolution, self.original)
+    }
+}
+
+/// Whether `key` lies under a resolution's prefix.
+fn is_derivative(key: &str) -> bool {
+    key.split_once('/')
+        .and_then(|(first, _)| first.split_once('x'))
+        .is_some_and(|(width, height)| [width, height].iter().all(|side| !side.is_empty() && side.bytes().all(|b| b.is_ascii_digit())))
+}
+
+/// Finds the first `(\d+)x(\d+)/(.*)` in `text`: the resolution as written and as read, and the original's key.
+fn split(text: &str) -> Option<(&str, Resolution, &str)> {
+    text.match_indices('/').find_map(|(slash, _)| {
+        let (before, original) = (&text[..slash], &text[slash + 1..]);
+        let (left, height) = before.rsplit_once('x')?;
+        let width_at = left.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + left[at..].chars().next().map_or(0, char::len_utf8));
+        let width = &left[width_at..];
+        let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        (is_number(width) && is_number(height)).then(|| {
+            let resolution = Resolution { width: saturating(width), height: saturating(height) };
+            (&before[width_at..], resolution, original)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::Settings;
+
+    #[derive(Deserialize)]
+    struct Case {
+        query: String,
+        allowed: Vec<String>,
+        expect: Expect,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Expect {
+        status: u16,
+        width: Option<u32>,
+        height: Option<u32>,
+        original: Option<String>,
+        canonical: Option<String>,
+        location_path: Option<String>,
+    }
+
+    #[test]
+    fn gives_what_the_table_says() {
+        let cases: Vec<Case> = serde_json::from_str(include_str!("../tests/keys.json")).unwrap();
+        assert!(cases.len() >= 67);
+        let mut settings = Settings::new("photos".into(), "http://photos.example.com".parse().unwrap());
+        for Case { query, allowed, expect } in cases {
+            let parsed = ResizedKey::from_query(&query);
+            settings.allowed_resolutions = allowed.iter().map(|text| text.parse().unwrap()).collect();
+            let status = match &parsed {
+                Err(_) => 400,
+                Ok(key) if !settings.allow(key) => 403,
+                Ok(_) => 307,
+            };
+            assert_eq!(status, expect.status, "{query}");
+            if let (307, Ok(key)) = (status, parsed) {
+                assert_eq!(Some(key.resolution.width), expect.width, "{query}");
+                assert_eq!(Some(key.resolution.height), expect.height, "{query}");
+                assert_eq!(Some(&key.original), expect.original.as_ref(), "{query}");
+                assert_eq!(Some(key.to_string()), expect.canonical, "{query}");
+                assert_eq!(Some(key.location_path()), expect.location_path, "{query}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_stays_valid(query in ".*") {
+            if let Ok(key) = ResizedKey::from_query(&query) {
+                prop_assert!(key.is_valid());
+            }
+        }
+
+        /// What we redirect to, asked for again through a rule, is the same derivative: no loop.
+        #[test]
+        fn canonical_form_is_stable(text in "[0-9]{1,5}x[1-9][0-9]{0,4}/[a-z/%+&#? é한]{1,40}") {
+            if let Ok(key) = ResizedKey::from_encoded(&text) {
+                let again = ResizedKey::from_encoded(&key.location_path()[1..]);
+                prop_assert_eq!(again.as_ref().map(ToString::to_string), Ok(key.to_string()));
+                prop_assert_eq!(again.map(|key| key.original), Ok(key.original));
+            }
+        }
+    }
+}

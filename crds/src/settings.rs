@@ -1,0 +1,303 @@
+//! Environment → [`Settings`] → environment.
+//!
+//! The resizer reads its settings here and the operator writes them here, so the
+//! two cannot disagree. Region, endpoint and credentials are not among them: the
+//! AWS SDK reads those itself (`AWS_REGION`, `AWS_ENDPOINT_URL`, …).
+
+use std::{collections::BTreeSet, fmt, net::SocketAddr, str::FromStr, time::Duration};
+
+use url::Url;
+
+use crate::{Limits, ResizedKey, Resolution};
+
+/// Everything the resizer is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `BUCKET`: where originals are and derivatives go.
+    pub bucket: String,
+    /// `URL`: where visitors fetch; redirects lead there.
+    pub url: PublicUrl,
+    /// `ALLOWED_RESOLUTIONS`, comma-separated; empty allows all within the limits.
+    pub allowed_resolutions: BTreeSet<Resolution>,
+    /// `S3_FORCE_PATH_STYLE`: address the bucket in the path, not in the host name.
+    pub force_path_style: bool,
+    /// `EXPECTED_BUCKET_OWNER`: AWS account id that must own the bucket.
+    pub expected_bucket_owner: Option<String>,
+    /// `RESIZE_PATH`: path under which requests arrive.
+    pub path: String,
+    /// `CACHE_CONTROL` of stored derivatives.
+    pub cache_control: String,
+    /// `MAX_SOURCE_BYTES`, `MAX_SOURCE_PIXELS`, `MAX_OUTPUT_PIXELS`.
+    pub limits: Limits,
+    /// `LISTEN`: address of the public port.
+    pub listen: SocketAddr,
+    /// `ADMIN_LISTEN`: address of `/healthz`, `/readyz` and `/metrics`.
+    pub admin_listen: SocketAddr,
+    /// `DRAIN_SECONDS`: how long requests are still accepted after the stop signal,
+    /// while readiness is already false and the load balancer takes notice.
+    pub drain: Duration,
+    /// `SHUTDOWN_SECONDS`: bound on finishing what runs after that.
+    pub shutdown: Duration,
+}
+
+/// Path under which requests arrive unless told otherwise.
+pub const DEFAULT_PATH: &str = "/default/resize";
+/// Port of the public address unless told otherwise.
+pub const DEFAULT_PORT: u16 = 8080;
+/// Port of health and metrics unless told otherwise.
+pub const DEFAULT_ADMIN_PORT: u16 = 9090;
+const DEFAULT_CACHE_CONTROL: &str = "public, max-age=3600, stale-while-revalidate=86400";
+
+/// A variable that cannot be used: its name, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct SettingError {
+    /// Name of the environment variable.
+    pub name: &'static str,
+    /// What is wrong with its value.
+    pub problem: String,
+}
+
+impl Settings {
+    /// Settings for a bucket and its public URL, all else at its default.
+    pub fn new(bucket: String, url: PublicUrl) -> Self {
+        Self {
+            bucket,
+            url,
+            allowed_resolutions: BTreeSet::new(),
+            force_path_style: false,
+            expected_bucket_owner: None,
+            path: DEFAULT_PATH.to_owned(),
+            cache_control: DEFAULT_CACHE_CONTROL.to_owned(),
+            limits: Limits::default(),
+            listen: ([0, 0, 0, 0], DEFAULT_PORT).into(),
+            admin_listen: ([0, 0, 0, 0], DEFAULT_ADMIN_PORT).into(),
+            drain: Duration::from_secs(5),
+            shutdown: Duration::from_secs(20),
+        }
+    }
+
+    /// Reads settings from `variable`, which gives the value of an environment variable if it is set.
+    pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let env = Env(&variable);
+        let mut settings = Self::new(env.required("BUCKET", "the name of the bucket")?, env.required("URL", "the bucket's public URL")?);
+        if let Some(list) = env.optional::<ResolutionList>("ALLOWED_RESOLUTIONS")? {
+            settings.allowed_resolutions = list.0;
+        }
+        settings.expected_bucket_owner = env.optional("EXPECTED_BUCKET_OWNER")?;
+        env.read("S3_FORCE_PATH_STYLE", &mut settings.force_path_style)?;
+        env.read("CACHE_CONTROL", &mut settings.cache_control)?;
+        env.read("MAX_SOURCE_BYTES", &mut settings.limits.max_source_bytes)?;
+        env.read("MAX_SOURCE_PIXELS", &mut settings.limits.max_source_pixels)?;
+        env.read("MAX_OUTPUT_PIXELS", &mut settings.limits.max_output_pixels)?;
+        env.read("LISTEN", &mut settings.listen)?;
+        env.read("ADMIN_LISTEN", &mut settings.admin_listen)?;
+        if let Some(path) = env.optional::<RequestPath>("RESIZE_PATH")? {
+            settings.path = path.0;
+        }
+        if let Some(seconds) = env.optional("DRAIN_SECONDS")? {
+            settings.drain = Duration::from_secs(seconds);
+        }
+        if let Some(seconds) = env.optional("SHUTDOWN_SECONDS")? {
+            settings.shutdown = Duration::from_secs(seconds);
+        }
+        Ok(settings)
+    }
+
+    /// The environment that [`Settings::from_env`] reads back as these settings:
+    /// what differs from the default, and always the first three.
+    pub fn to_env(&self) -> Vec<(&'static str, String)> {
+        let default = Self::new(self.bucket.clone(), self.url.clone());
+        let mut env = vec![
+            ("BUCKET", self.bucket.clone()),
+            ("URL", self.url.to_string()),
+            ("ALLOWED_RESOLUTIONS", ResolutionList(self.allowed_resolutions.clone()).to_string()),
+        ];
+        let mut put = |name, value: String, default: String| {
+            if value != default {
+                env.push((name, value));
+            }
+        };
+        put("S3_FORCE_PATH_STYLE", self.force_path_style.to_string(), default.force_path_style.to_string());
+        put("EXPECTED_BUCKET_OWNER", self.expected_bucket_owner.clone().unwrap_or_default(), String::new());
+        put("RESIZE_PATH", self.path.clone(), default.path);
+        put("CACHE_CONTROL", self.cache_control.clone(), default.cache_control);
+        put("MAX_SOURCE_BYTES", self.limits.max_source_bytes.to_string(), default.limits.max_source_bytes.to_string());
+        put("MAX_SOURCE_PIXELS", self.limits.max_source_pixels.to_string(), default.limits.max_source_pixels.to_string());
+        put("MAX_OUTPUT_PIXELS", self.limits.max_output_pixels.to_string(), default.limits.max_output_pixels.to_string());
+        put("LISTEN", self.listen.to_string(), default.listen.to_string());
+        put("ADMIN_LISTEN", self.admin_listen.to_string(), default.admin_listen.to_string());
+        put("DRAIN_SECONDS", self.drain.as_secs().to_string(), default.drain.as_secs().to_string());
+        put("SHUTDOWN_SECONDS", self.shutdown.as_secs().to_string(), default.shutdown.as_secs().to_string());
+        env
+    }
+
+    /// Whether `key` may be made: its resolution is within the limits and, as it is
+    /// written, in the list (an empty list allows all).
+    pub fn allow(&self, key: &ResizedKey) -> bool {
+        let listed = || key.resolution.to_string() == key.written && self.allowed_resolutions.contains(&key.resolution);
+        self.limits.allow(key.resolution) && (self.allowed_resolutions.is_empty() || listed())
+    }
+}
+
+/// Typed reading of variables; an empty value counts as not set.
+struct Env<'a, F>(&'a F);
+
+impl<F: Fn(&str) -> Option<String>> Env<'_, F> {
+    fn optional<T: FromStr<Err: fmt::Display>>(&self, name: &'static str) -> Result<Option<T>, SettingError> {
+        let Some(text) = (self.0)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|error| SettingError { name, problem: format!("`{text}`: {error}") })
+    }
+
+    fn required<T: FromStr<Err: fmt::Display>>(&self, name: &'static str, what: &str) -> Result<T, SettingError> {
+        self.optional(name)?.ok_or_else(|| SettingError { name, problem: format!("not set; want {what}") })
+    }
+
+    fn read<T: FromStr<Err: fmt::Display>>(&self, name: &'static str, into: &mut T) -> Result<(), SettingError> {
+        if let Some(value) = self.optional(name)? {
+            *into = value;
+        }
+        Ok(())
+    }
+}
+
+/// `300x300,640x0`, spaces allowed.
+struct ResolutionList(BTreeSet<Resolution>);
+
+impl FromStr for ResolutionList {
+    type Err = crate::resolution::ResolutionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split(',').map(|item| item.trim().parse()).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for ResolutionList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&items.join(","))
+    }
+}
+
+struct RequestPath(String);
+
+impl FromStr for RequestPath {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+        if text.starts_with('/') && !text.ends_with('/') && text.bytes().all(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("want a path such as /default/resize: letters, digits, -._~/, no slash at the end")
+        }
+    }
+}
+
+/// An absolute http or https URL without query or fragment; no slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// The absolute URL of a derivative.
+    pub fn location(&self, key: &ResizedKey) -> String {
+        format!("{}{}", self.0, key.location_path())
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url = Url::parse(text).map_err(|error| format!("{error}; want an absolute URL such as https://images.example.com"))?;
+        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+        match url.scheme() {
+            "http" | "https" if plain => Ok(Self(url.as_str().trim_end_matches('/').to_owned())),
+            "http" | "https" => Err("want a URL without user, query and fragment".to_owned()),
+            scheme => Err(format!("want http or https, not {scheme}")),
+        }
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingError> {
+        Settings::from_env(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn reads_the_three_of_the_original() {
+        let settings =
+            read(&[("BUCKET", "photos"), ("URL", "http://photos.example.com/"), ("ALLOWED_RESOLUTIONS", "300x300, 640x0")]).unwrap();
+        assert_eq!(settings.url.to_string(), "http://photos.example.com");
+        assert_eq!(settings.allowed_resolutions.len(), 2);
+        assert_eq!(settings.listen.to_string(), "0.0.0.0:8080");
+    }
+
+    #[test]
+    fn names_the_bad_variable() {
+        let good = [("BUCKET", "photos"), ("URL", "http://photos.example.com")];
+        for (name, value, says) in [
+            ("BUCKET", "", "not set"),
+            ("URL", " ", "not set"),
+            ("URL", "photos.example.com", "absolute URL"),
+            ("URL", "ftp://photos.example.com", "not ftp"),
+            ("URL", "https://photos.example.com/?a=b", "without user, query"),
+            ("ALLOWED_RESOLUTIONS", "300x300;10x10", "WIDTHxHEIGHT"),
+            ("ALLOWED_RESOLUTIONS", "0x0", "not both"),
+            ("S3_FORCE_PATH_STYLE", "yes", "true"),
+            ("LISTEN", "8080", "socket address"),
+            ("MAX_SOURCE_BYTES", "64Mi", "invalid digit"),
+            ("RESIZE_PATH", "default/resize", "want a path"),
+            ("DRAIN_SECONDS", "-1", "invalid digit"),
+        ] {
+            let mut variables = vec![(name, value)];
+            variables.extend(good);
+            let error = read(&variables).unwrap_err();
+            assert_eq!(error.name, name, "{value}");
+            assert!(error.to_string().contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn writes_what_it_reads() {
+        let mut settings = Settings::new("photos".into(), "https://images.example.com/shop".parse().unwrap());
+        settings.allowed_resolutions = ["300x300", "0x480"].map(|text| text.parse().unwrap()).into();
+        let minimal = settings.to_env();
+        assert_eq!(minimal.len(), 3, "{minimal:?}");
+        settings.force_path_style = true;
+        settings.expected_bucket_owner = Some("111122223333".into());
+        settings.path = "/img".into();
+        settings.cache_control = "no-cache".into();
+        settings.limits = Limits { max_source_bytes: 1, max_source_pixels: 2, max_output_pixels: 3 };
+        settings.listen = "127.0.0.1:1".parse().unwrap();
+        settings.admin_listen = "127.0.0.1:2".parse().unwrap();
+        settings.drain = Duration::from_secs(1);
+        settings.shutdown = Duration::from_secs(2);
+        let env = settings.to_env();
+        let back = Settings::from_env(|name| env.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()));
+        assert_eq!(back, Ok(settings));
+    }
+
+    #[test]
+    fn the_list_holds_for_what_it_lists() {
+        let mut settings = Settings::new("photos".into(), "http://p.example.com".parse().unwrap());
+        let key = |text| ResizedKey::from_encoded(text).unwrap();
+        assert!(settings.allow(&key("301x301/a.jpg")));
+        assert!(!settings.allow(&key("5001x5000/a.jpg")));
+        settings.allowed_resolutions.insert("300x300".parse().unwrap());
+        assert!(settings.allow(&key("300x300/a.jpg")));
+        assert!(!settings.allow(&key("301x301/a.jpg")));
+        assert!(!settings.allow(&key("0300x300/a.jpg")));
+    }
+}

@@ -1,0 +1,75 @@
+//! What the operator reports in a `ResizeEndpoint`: conditions and routing rules.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::Protocol;
+
+/// What the operator saw and did last.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResizeEndpointStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Accepted, WorkloadAvailable, RoutingRuleApplied, and Ready, which sums them up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// Where the bucket sends a request for a missing size, the key left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_url: Option<String>,
+
+    /// The operator's rules in the bucket's website configuration; with `routing.management: Observe` the rules that should be there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routing_rules: Vec<RoutingRule>,
+
+    /// Whether the operator gave the bucket its website configuration, because it had none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub website_created: bool,
+
+    /// Number of the resizer's pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+
+    /// Label selector of the resizer's pods, for the scale subresource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+}
+
+/// A routing rule of the operator, in the words of S3's website configuration.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoutingRule {
+    /// Which requests the rule is for.
+    pub condition: RuleCondition,
+    /// Where they are sent.
+    pub redirect: RuleRedirect,
+}
+
+/// Which requests a rule is for.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleCondition {
+    /// Prefix of the key asked for; empty for every key.
+    pub key_prefix_equals: String,
+    /// HTTP status that the website would answer.
+    pub http_error_code_returned_equals: String,
+}
+
+/// Where a rule sends a request.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleRedirect {
+    /// Protocol of the redirect.
+    pub protocol: Protocol,
+    /// Host name of the redirect.
+    pub host_name: String,
+    /// What replaces the key's prefix.
+    pub replace_key_prefix_with: String,
+    /// HTTP status of the redirect.
+    pub http_redirect_code: String,
+}

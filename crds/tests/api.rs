@@ -1,0 +1,121 @@
+//! The API as the API server sees it: the generated YAML, its defaults, and every rule that refuses.
+
+use kube::{
+    CustomResourceExt,
+    core::cel::{validate_cel, validate_cel_update},
+};
+use resize_api::ResizeEndpoint;
+use serde_json::{Value, json};
+
+/// The smallest useful object, with `patch` merged into its spec.
+fn endpoint(patch: Value) -> ResizeEndpoint {
+    let mut object = json!({
+        "apiVersion": "resize-operator.dev/v1alpha1",
+        "kind": "ResizeEndpoint",
+        "metadata": { "name": "photos" },
+        "spec": {
+            "bucket": { "name": "photos" },
+            "publicUrl": "http://photos.s3-website.eu-central-1.amazonaws.com",
+            "allowedResolutions": ["300x300", "640x0"],
+        },
+    });
+    merge(&mut object["spec"], patch);
+    serde_json::from_value(object).unwrap()
+}
+
+fn merge(into: &mut Value, patch: Value) {
+    match (into, patch) {
+        (Value::Object(into), Value::Object(patch)) => {
+            patch.into_iter().for_each(|(name, value)| merge(into.entry(name).or_insert(Value::Null), value))
+        }
+        (into, patch) => *into = patch,
+    }
+}
+
+#[test]
+fn generated_yaml_is_current() {
+    let committed: Value = serde_yaml_ng::from_str(include_str!("../resizeendpoints.yaml")).unwrap();
+    let generated = serde_json::to_value(ResizeEndpoint::crd()).unwrap();
+    assert_eq!(committed, generated, "crds/resizeendpoints.yaml is stale: run `make crds`");
+}
+
+#[test]
+fn every_field_has_a_description() {
+    fn undescribed(schema: &Value, path: &str, into: &mut Vec<String>) {
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let path = format!("{path}.{name}");
+            // the API server describes these itself
+            if property["description"].as_str().is_none_or(str::is_empty) && !matches!(path.as_str(), ".metadata") {
+                into.push(path.clone());
+            }
+            undescribed(property, &path, into);
+            undescribed(&property["items"], &path, into);
+        }
+    }
+    let crd = serde_json::to_value(ResizeEndpoint::crd()).unwrap();
+    let mut missing = Vec::new();
+    undescribed(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "", &mut missing);
+    assert!(missing.is_empty(), "no description: {missing:?}");
+}
+
+#[test]
+fn defaults_are_those_of_the_documentation() {
+    let spec = serde_json::to_value(endpoint(json!({ "ingress": { "host": "resize.example.com" } })).spec).unwrap();
+    assert_eq!(spec["ingress"]["path"], "/default/resize");
+    assert_eq!(spec["routing"], json!({ "management": "Merge", "keyIn": "Query" }));
+    assert_eq!(spec["workload"], json!({ "replicas": 2 }));
+    assert_eq!(spec["deletionPolicy"], "Delete");
+    assert_eq!(spec["suspend"], false);
+}
+
+#[test]
+fn accepts_what_is_right() {
+    for patch in [
+        json!({}),
+        json!({ "allowedResolutions": [] }),
+        json!({ "allowedResolutions": ["16383x1", "0x16383"] }),
+        json!({ "publicUrl": "https://cdn.example.com/shop" }),
+        json!({ "bucket": { "region": "eu-central-1", "endpoint": "http://198.18.255.1:7480", "expectedOwner": "111122223333" } }),
+        json!({ "ingress": { "host": "resize.example.com", "path": "/img" } }),
+        json!({ "routing": { "hostName": "resize.localhost:18080", "protocol": "https", "keyIn": "Path" } }),
+        json!({ "workload": { "replicas": 0 } }),
+    ] {
+        assert!(validate_cel(&endpoint(patch.clone())).is_ok(), "{patch}: {:?}", validate_cel(&endpoint(patch.clone())));
+    }
+}
+
+#[test]
+fn refuses_with_a_message_that_says_what_would_be_right() {
+    let refusals = [
+        (json!({ "bucket": { "name": "Photos" } }), "want the name of an S3 bucket"),
+        (json!({ "bucket": { "name": "a..b" } }), "want the name of an S3 bucket"),
+        (json!({ "bucket": { "endpoint": "s3.example.com" } }), "want an http or https URL"),
+        (json!({ "bucket": { "endpoint": "https://s3.example.com/path" } }), "want an http or https URL"),
+        (json!({ "bucket": { "expectedOwner": "1234" } }), "12 digits"),
+        (json!({ "publicUrl": "photos.example.com" }), "want an absolute http or https URL"),
+        (json!({ "publicUrl": "http://photos.example.com/?a=b" }), "want an absolute http or https URL"),
+        (json!({ "publicUrl": "http://photos.example.com/#top" }), "want an absolute http or https URL"),
+        (json!({ "allowedResolutions": ["300"] }), "want WIDTHxHEIGHT"),
+        (json!({ "allowedResolutions": ["0300x300"] }), "want WIDTHxHEIGHT"),
+        (json!({ "allowedResolutions": ["0x0"] }), "0x0 is no size"),
+        (json!({ "allowedResolutions": ["16384x1"] }), "at most 16383"),
+        (json!({ "ingress": { "host": "Resize.example.com" } }), "want a lower-case host name"),
+        (json!({ "ingress": { "host": "resize.example.com", "path": "default" } }), "want a path"),
+        (json!({ "ingress": { "host": "resize.example.com", "path": "/a?b" } }), "want a path"),
+        (json!({ "routing": { "hostName": "http://resize.example.com" } }), "want a host name"),
+    ];
+    for (patch, message) in refusals {
+        let errors = validate_cel(&endpoint(patch.clone())).expect_err(&patch.to_string()).to_string();
+        assert!(errors.contains(message), "{patch}: {errors}");
+    }
+    let mut long_name = endpoint(json!({}));
+    long_name.metadata.name = Some("a".repeat(51));
+    assert!(validate_cel(&long_name).unwrap_err().to_string().contains("at most 50"));
+}
+
+#[test]
+fn the_bucket_cannot_be_changed() {
+    let other = endpoint(json!({ "bucket": { "name": "paintings" } }));
+    let errors = validate_cel_update(&other, &endpoint(json!({}))).unwrap_err().to_string();
+    assert!(errors.contains("cannot be changed"), "{errors}");
+}
