@@ -34,7 +34,9 @@ pub enum Reason {
     NameTaken,
     /// WorkloadAvailable: pods of the current spec serve.
     PodsAvailable,
-    /// WorkloadAvailable: new pods are on their way.
+    /// WorkloadAvailable: pods serve, and those of the current spec are on their way.
+    RollingOut,
+    /// WorkloadAvailable: no pod serves yet.
     Progressing,
     /// WorkloadAvailable: pods cannot start or keep failing; the message says why.
     PodsFailing,
@@ -78,6 +80,29 @@ pub enum Reason {
     Serving,
     /// Ready: all conditions are true, and every size is allowed.
     ServingEverySize,
+}
+
+impl Reason {
+    /// Whether trying again alone may help, without a change of the spec.
+    pub fn is_passing(self) -> bool {
+        use Reason::{
+            AccessDenied, BucketNotFound, ConcurrentWrite, InvalidCredentials, KubernetesError, NameTaken, S3Error, S3Unreachable,
+            SecretInvalid, WrongRegion,
+        };
+        matches!(
+            self,
+            AccessDenied
+                | BucketNotFound
+                | ConcurrentWrite
+                | InvalidCredentials
+                | KubernetesError
+                | NameTaken
+                | S3Error
+                | S3Unreachable
+                | SecretInvalid
+                | WrongRegion
+        )
+    }
 }
 
 impl fmt::Display for Reason {

@@ -4,7 +4,7 @@
 //! two cannot disagree. Region, endpoint and credentials are not among them: the
 //! AWS SDK reads those itself (`AWS_REGION`, `AWS_ENDPOINT_URL`, …).
 
-use std::{collections::BTreeSet, fmt, net::SocketAddr, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, fmt, net::SocketAddr, num::NonZeroUsize, str::FromStr, time::Duration};
 
 use url::Url;
 
@@ -29,6 +29,14 @@ pub struct Settings {
     pub cache_control: String,
     /// `MAX_SOURCE_BYTES`, `MAX_SOURCE_PIXELS`, `MAX_OUTPUT_PIXELS`.
     pub limits: Limits,
+    /// `MEMORY_BUDGET_BYTES`: what all sources and resizes at once may take; else a share of the container's limit.
+    pub memory_budget: Option<u64>,
+    /// `WORKERS`: resizes at once; else the container's CPU quota.
+    pub workers: Option<NonZeroUsize>,
+    /// `QUEUE_LENGTH`: derivatives in the making at once, whether they wait, fetch, resize or store.
+    pub queue_length: NonZeroUsize,
+    /// `QUEUE_SECONDS`: how long one waits for memory and a worker before it is refused.
+    pub queue: Duration,
     /// `LISTEN`: address of the public port.
     pub listen: SocketAddr,
     /// `ADMIN_LISTEN`: address of `/healthz`, `/readyz` and `/metrics`.
@@ -46,6 +54,7 @@ pub const DEFAULT_PATH: &str = "/default/resize";
 pub const DEFAULT_PORT: u16 = 8080;
 /// Port of health and metrics unless told otherwise.
 pub const DEFAULT_ADMIN_PORT: u16 = 9090;
+const DEFAULT_QUEUE_LENGTH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 const DEFAULT_CACHE_CONTROL: &str = "public, max-age=3600, stale-while-revalidate=86400";
 
 /// A variable that cannot be used: its name, and what would be right.
@@ -70,6 +79,10 @@ impl Settings {
             path: DEFAULT_PATH.to_owned(),
             cache_control: DEFAULT_CACHE_CONTROL.to_owned(),
             limits: Limits::default(),
+            memory_budget: None,
+            workers: None,
+            queue_length: DEFAULT_QUEUE_LENGTH,
+            queue: Duration::from_secs(10),
             listen: ([0, 0, 0, 0], DEFAULT_PORT).into(),
             admin_listen: ([0, 0, 0, 0], DEFAULT_ADMIN_PORT).into(),
             drain: Duration::from_secs(5),
@@ -90,6 +103,12 @@ impl Settings {
         env.read("MAX_SOURCE_BYTES", &mut settings.limits.max_source_bytes)?;
         env.read("MAX_SOURCE_PIXELS", &mut settings.limits.max_source_pixels)?;
         env.read("MAX_OUTPUT_PIXELS", &mut settings.limits.max_output_pixels)?;
+        settings.memory_budget = env.optional("MEMORY_BUDGET_BYTES")?;
+        settings.workers = env.optional("WORKERS")?;
+        env.read("QUEUE_LENGTH", &mut settings.queue_length)?;
+        if let Some(seconds) = env.optional("QUEUE_SECONDS")? {
+            settings.queue = Duration::from_secs(seconds);
+        }
         env.read("LISTEN", &mut settings.listen)?;
         env.read("ADMIN_LISTEN", &mut settings.admin_listen)?;
         if let Some(path) = env.optional::<RequestPath>("RESIZE_PATH")? {
@@ -125,6 +144,10 @@ impl Settings {
         put("MAX_SOURCE_BYTES", self.limits.max_source_bytes.to_string(), default.limits.max_source_bytes.to_string());
         put("MAX_SOURCE_PIXELS", self.limits.max_source_pixels.to_string(), default.limits.max_source_pixels.to_string());
         put("MAX_OUTPUT_PIXELS", self.limits.max_output_pixels.to_string(), default.limits.max_output_pixels.to_string());
+        put("MEMORY_BUDGET_BYTES", self.memory_budget.map(|bytes| bytes.to_string()).unwrap_or_default(), String::new());
+        put("WORKERS", self.workers.map(|workers| workers.to_string()).unwrap_or_default(), String::new());
+        put("QUEUE_LENGTH", self.queue_length.to_string(), default.queue_length.to_string());
+        put("QUEUE_SECONDS", self.queue.as_secs().to_string(), default.queue.as_secs().to_string());
         put("LISTEN", self.listen.to_string(), default.listen.to_string());
         put("ADMIN_LISTEN", self.admin_listen.to_string(), default.admin_listen.to_string());
         put("DRAIN_SECONDS", self.drain.as_secs().to_string(), default.drain.as_secs().to_string());
@@ -259,6 +282,8 @@ mod tests {
             ("LISTEN", "8080", "socket address"),
             ("MAX_SOURCE_BYTES", "64Mi", "invalid digit"),
             ("RESIZE_PATH", "default/resize", "want a path"),
+            ("WORKERS", "0", "non-zero"),
+            ("QUEUE_LENGTH", "0", "non-zero"),
             ("DRAIN_SECONDS", "-1", "invalid digit"),
         ] {
             let mut variables = vec![(name, value)];
@@ -280,6 +305,10 @@ mod tests {
         settings.path = "/img".into();
         settings.cache_control = "no-cache".into();
         settings.limits = Limits { max_source_bytes: 1, max_source_pixels: 2, max_output_pixels: 3 };
+        settings.memory_budget = Some(4);
+        settings.workers = NonZeroUsize::new(5);
+        settings.queue_length = NonZeroUsize::MIN;
+        settings.queue = Duration::from_secs(6);
         settings.listen = "127.0.0.1:1".parse().unwrap();
         settings.admin_listen = "127.0.0.1:2".parse().unwrap();
         settings.drain = Duration::from_secs(1);

@@ -1,5 +1,7 @@
 //! The API as the API server sees it: the generated YAML, its defaults, and every rule that refuses.
 
+#![allow(clippy::unwrap_used)]
+
 use kube::{
     CustomResourceExt,
     core::cel::{validate_cel, validate_cel_update},
@@ -26,7 +28,9 @@ fn endpoint(patch: Value) -> ResizeEndpoint {
 fn merge(into: &mut Value, patch: Value) {
     match (into, patch) {
         (Value::Object(into), Value::Object(patch)) => {
-            patch.into_iter().for_each(|(name, value)| merge(into.entry(name).or_insert(Value::Null), value))
+            for (name, value) in patch {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
         }
         (into, patch) => *into = patch,
     }

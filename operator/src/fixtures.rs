@@ -1,0 +1,37 @@
+//! Objects for tests.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use resize_api::ResizeEndpoint;
+use serde_json::json;
+
+use crate::config::{Config, S3Defaults};
+
+pub fn resource() -> ResizeEndpoint {
+    serde_json::from_value(json!({
+        "apiVersion": "resize-operator.dev/v1alpha1",
+        "kind": "ResizeEndpoint",
+        "metadata": { "name": "photos", "namespace": "demo", "uid": "c0ffee", "generation": 3, "creationTimestamp": "2026-01-02T03:04:05Z" },
+        "spec": {
+            "bucket": { "name": "photos", "region": "eu-central-1" },
+            "publicUrl": "http://photos.s3-website.eu-central-1.amazonaws.com",
+            "allowedResolutions": ["300x300", "1200x800"],
+            "ingress": { "host": "resize.example.com" },
+        },
+    }))
+    .unwrap()
+}
+
+pub fn config() -> Config {
+    Config {
+        resizer_image: "localhost/resizer:dev".into(),
+        resizer_image_pull_policy: "IfNotPresent".into(),
+        s3: S3Defaults::default(),
+        admin_listen: ([127, 0, 0, 1], 0).into(),
+        log_format: "text".into(),
+        log_level: "info".into(),
+    }
+}
+
+pub fn time(text: &str) -> Time {
+    Time(text.parse().unwrap())
+}

@@ -1,0 +1,47 @@
+//! Writes a status, and only on top of the object that was read.
+
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use resize_api::{ResizeEndpoint, status::ResizeEndpointStatus};
+use serde_json::{Value, json};
+
+/// Fields that a status may lack; a merge patch would leave them.
+const OPTIONAL: [&str; 5] = ["redirectUrl", "routingRules", "websiteCreated", "replicas", "selector"];
+
+/// Writes the status of one object. A write fails with a conflict if somebody else has
+/// changed the object since it was read: the cache it was read from may be behind, and
+/// then its record of our rules is too.
+pub struct StatusWriter {
+    api: Api<ResizeEndpoint>,
+    name: String,
+    version: Option<String>,
+}
+
+impl StatusWriter {
+    /// A writer for `resource` as it was read.
+    pub fn new(client: &Client, resource: &ResizeEndpoint) -> Self {
+        let api = Api::namespaced(client.clone(), &resource.namespace().unwrap_or_default());
+        Self { api, name: resource.name_any(), version: resource.resource_version() }
+    }
+
+    /// Replaces the whole status.
+    pub async fn replace(&mut self, status: &ResizeEndpointStatus) -> Result<(), kube::Error> {
+        let mut status = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
+        if let Some(fields) = status.as_object_mut() {
+            for field in OPTIONAL {
+                fields.entry(field).or_insert(Value::Null);
+            }
+        }
+        self.merge(status).await
+    }
+
+    /// Merges `fields` into the status.
+    pub async fn merge(&mut self, fields: Value) -> Result<(), kube::Error> {
+        let patch = json!({ "metadata": { "resourceVersion": self.version }, "status": fields });
+        let written = self.api.patch_status(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        self.version = written.resource_version();
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! The bucket's website configuration over S3, and what S3's errors mean.
+
+use std::{fmt, time::Duration};
+
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
+use aws_sdk_s3::{
+    Client,
+    config::{Credentials, Region},
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    types::WebsiteConfiguration,
+};
+use resize_api::condition::Reason;
+
+use crate::validate::BucketAddress;
+
+/// A call to S3 that failed: what to report, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Error {
+    /// The reason to report.
+    pub reason: Reason,
+    /// What failed, with what, and what would help.
+    pub message: String,
+}
+
+impl fmt::Display for S3Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for S3Error {}
+
+/// What all calls share: connections, ambient credentials, timeouts.
+pub async fn shared_config() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(10))
+        .operation_timeout(Duration::from_secs(30))
+        .build();
+    aws_config::from_env().timeout_config(timeouts).load().await
+}
+
+/// One bucket.
+pub struct Bucket {
+    client: Client,
+    name: String,
+    expected_owner: Option<String>,
+}
+
+impl Bucket {
+    /// The bucket at `address`, with the given credentials or else the ambient ones.
+    pub fn new(shared: &SdkConfig, address: &BucketAddress, credentials: Option<Credentials>) -> Self {
+        let mut config = aws_sdk_s3::config::Builder::from(shared)
+            .region(Region::new(address.region.clone()))
+            .force_path_style(address.force_path_style);
+        if let Some(url) = &address.endpoint {
+            config = config.endpoint_url(url);
+        }
+        if let Some(credentials) = credentials {
+            config = config.credentials_provider(credentials);
+        }
+        Self { client: Client::from_conf(config.build()), name: address.name.clone(), expected_owner: address.expected_owner.clone() }
+    }
+
+    /// The website configuration, if the bucket has one.
+    pub async fn website(&self) -> Result<Option<WebsiteConfiguration>, S3Error> {
+        let call = self.client.get_bucket_website().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
+        match call.send().await {
+            Ok(got) => {
+                let config = WebsiteConfiguration::builder()
+                    .set_redirect_all_requests_to(got.redirect_all_requests_to)
+                    .set_index_document(got.index_document)
+                    .set_error_document(got.error_document)
+                    .set_routing_rules(got.routing_rules)
+                    .build();
+                // some servers answer an empty body where there is none
+                Ok(Some(config).filter(|config| *config != WebsiteConfiguration::builder().build()))
+            }
+            Err(error) if error.code() == Some("NoSuchWebsiteConfiguration") => Ok(None),
+            Err(error) => Err(self.explain("s3:GetBucketWebsite", &error)),
+        }
+    }
+
+    /// Replaces the website configuration.
+    pub async fn put_website(&self, config: WebsiteConfiguration) -> Result<(), S3Error> {
+        let call = self.client.put_bucket_website().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
+        call.website_configuration(config).send().await.map(drop).map_err(|error| self.explain("s3:PutBucketWebsite", &error))
+    }
+
+    /// Removes the website configuration.
+    pub async fn delete_website(&self) -> Result<(), S3Error> {
+        let call = self.client.delete_bucket_website().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
+        call.send().await.map(drop).map_err(|error| self.explain("s3:DeleteBucketWebsite", &error))
+    }
+
+    fn explain<E>(&self, action: &str, error: &SdkError<E>) -> S3Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let failure = match (error, status, error.code()) {
+            (_, Some(status), code) => Failure::Answer { status, code },
+            (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_), ..) => Failure::NoAnswer,
+            _ => Failure::NotSent,
+        };
+        let detail = error.message().map_or_else(|| DisplayErrorContext(error).to_string(), ToOwned::to_owned);
+        explain(&self.name, action, &failure, &detail)
+    }
+}
+
+enum Failure<'a> {
+    Answer { status: u16, code: Option<&'a str> },
+    NoAnswer,
+    NotSent,
+}
+
+fn explain(bucket: &str, action: &str, failure: &Failure<'_>, detail: &str) -> S3Error {
+    let (reason, message) = match failure {
+        Failure::NoAnswer => {
+            (Reason::S3Unreachable, format!("cannot reach S3 ({detail}): check bucket.endpoint, bucket.region and the network"))
+        }
+        Failure::NotSent => (
+            Reason::InvalidCredentials,
+            format!(
+                "no usable credentials ({detail}): set bucket.credentialsSecretRef, or give the operator an identity (IRSA, Pod Identity)"
+            ),
+        ),
+        Failure::Answer { status, code } => {
+            let code = code.unwrap_or_default();
+            match (code, status) {
+                ("NoSuchBucket", _) => (
+                    Reason::BucketNotFound,
+                    format!("bucket {bucket} does not exist: create it, or correct bucket.name, bucket.endpoint or bucket.region"),
+                ),
+                ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => {
+                    (Reason::InvalidCredentials, format!("S3 does not take the credentials ({code}): correct the Secret or the identity"))
+                }
+                ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _) | (_, 301) => {
+                    (Reason::WrongRegion, format!("bucket {bucket} is in another region ({detail}): correct bucket.region"))
+                }
+                (_, 403) => (
+                    Reason::AccessDenied,
+                    format!("S3 refuses {action} on bucket {bucket}: allow it in the identity's policy or the bucket's"),
+                ),
+                _ => (Reason::S3Error, format!("{action} on bucket {bucket}: status {status} {code} {detail}")),
+            }
+        }
+    };
+    S3Error { reason, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_a_reason_and_says_what_to_do() {
+        let answer = |status, code| Failure::Answer { status, code };
+        for (failure, reason, says) in [
+            (Failure::NoAnswer, Reason::S3Unreachable, "check bucket.endpoint"),
+            (Failure::NotSent, Reason::InvalidCredentials, "bucket.credentialsSecretRef"),
+            (answer(404, Some("NoSuchBucket")), Reason::BucketNotFound, "bucket photos does not exist"),
+            (answer(403, Some("AccessDenied")), Reason::AccessDenied, "s3:GetBucketWebsite on bucket photos"),
+            (answer(403, None), Reason::AccessDenied, "allow it"),
+            (answer(403, Some("SignatureDoesNotMatch")), Reason::InvalidCredentials, "correct the Secret"),
+            (answer(400, Some("ExpiredToken")), Reason::InvalidCredentials, "ExpiredToken"),
+            (answer(301, Some("PermanentRedirect")), Reason::WrongRegion, "correct bucket.region"),
+            (answer(400, Some("AuthorizationHeaderMalformed")), Reason::WrongRegion, "correct bucket.region"),
+            (answer(503, Some("SlowDown")), Reason::S3Error, "503 SlowDown"),
+        ] {
+            let error = explain("photos", "s3:GetBucketWebsite", &failure, "detail");
+            assert_eq!(error.reason, reason, "{error}");
+            assert!(error.message.contains(says), "{error}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What a reconcile found → the status to write, and the Events that tell of changes. Pure.
+
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+use kube::runtime::events::{Event, EventType};
+use resize_api::{
+    condition::{ConditionType, Reason},
+    status::ResizeEndpointStatus,
+};
+
+use crate::website::Record;
+
+/// What is said of one condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// True, False, or unknown.
+    pub holds: Option<bool>,
+    /// Why.
+    pub reason: Reason,
+    /// The same in words, and what to do.
+    pub message: String,
+}
+
+impl Verdict {
+    /// The condition is true.
+    pub fn yes(reason: Reason, message: impl Into<String>) -> Self {
+        Self { holds: Some(true), reason, message: message.into() }
+    }
+
+    /// The condition is false.
+    pub fn no(reason: Reason, message: impl Into<String>) -> Self {
+        Self { holds: Some(false), reason, message: message.into() }
+    }
+
+    /// Nobody looked.
+    pub fn unknown(reason: Reason, message: impl Into<String>) -> Self {
+        Self { holds: None, reason, message: message.into() }
+    }
+}
+
+/// What one reconcile found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Condition Accepted.
+    pub accepted: Verdict,
+    /// Condition WorkloadAvailable.
+    pub workload: Verdict,
+    /// Condition RoutingRuleApplied.
+    pub routing: Verdict,
+    /// Whether every resolution is allowed.
+    pub every_size: bool,
+    /// Where rules lead, if the spec is valid.
+    pub redirect_url: Option<String>,
+    /// Our mark in the bucket.
+    pub record: Record,
+    /// Pods that exist.
+    pub replicas: Option<i32>,
+    /// How to find them.
+    pub selector: Option<String>,
+}
+
+impl Report {
+    /// The summary: the first condition that does not hold, or that all do.
+    pub fn ready(&self) -> Verdict {
+        let parts = [&self.accepted, &self.workload, &self.routing];
+        match parts.into_iter().find(|verdict| verdict.holds != Some(true)) {
+            Some(verdict) => verdict.clone(),
+            None if self.every_size => Verdict::yes(
+                Reason::ServingEverySize,
+                "visitors get pictures; warning: allowedResolutions is empty, so anybody may fill the bucket with sizes",
+            ),
+            None => Verdict::yes(Reason::Serving, "visitors get pictures"),
+        }
+    }
+
+    fn conditions(&self) -> [(ConditionType, Verdict); 4] {
+        [
+            (ConditionType::Accepted, self.accepted.clone()),
+            (ConditionType::WorkloadAvailable, self.workload.clone()),
+            (ConditionType::RoutingRuleApplied, self.routing.clone()),
+            (ConditionType::Ready, self.ready()),
+        ]
+    }
+}
+
+/// The status after `report`. Equal to `previous` where nothing changed, transition times included.
+pub fn status(previous: &ResizeEndpointStatus, generation: Option<i64>, report: &Report, now: Timestamp) -> ResizeEndpointStatus {
+    let condition = |(type_, verdict): (ConditionType, Verdict)| {
+        let type_ = type_.to_string();
+        let status = verdict.holds.map_or("Unknown", |holds| if holds { "True" } else { "False" }).to_owned();
+        let before = previous.conditions.iter().find(|before| before.type_ == type_ && before.status == status);
+        Condition {
+            last_transition_time: before.map_or(Time(now), |before| before.last_transition_time.clone()),
+            message: verdict.message,
+            observed_generation: generation,
+            reason: verdict.reason.to_string(),
+            status,
+            type_,
+        }
+    };
+    ResizeEndpointStatus {
+        observed_generation: generation,
+        conditions: report.conditions().into_iter().map(condition).collect(),
+        redirect_url: report.redirect_url.clone(),
+        routing_rules: report.record.rules.clone(),
+        website_created: report.record.created,
+        replicas: report.replicas,
+        selector: report.selector.clone(),
+    }
+}
+
+/// One Event for each condition whose status or reason changed.
+pub fn events(previous: &ResizeEndpointStatus, next: &ResizeEndpointStatus) -> Vec<Event> {
+    let changed = |condition: &&Condition| {
+        let same = |before: &Condition| {
+            (&before.type_, &before.status, &before.reason) == (&condition.type_, &condition.status, &condition.reason)
+        };
+        // Ready repeats what another condition says
+        condition.type_ != ConditionType::Ready.to_string() && condition.status != "Unknown" && !previous.conditions.iter().any(same)
+    };
+    let event = |condition: &Condition| Event {
+        type_: if condition.status == "True" { EventType::Normal } else { EventType::Warning },
+        reason: condition.reason.clone(),
+        note: Some(condition.message.chars().take(1000).collect()),
+        action: condition.type_.clone(),
+        secondary: None,
+    };
+    next.conditions.iter().filter(changed).map(event).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(routing: Verdict) -> Report {
+        Report {
+            accepted: Verdict::yes(Reason::Valid, "spec is valid, bucket photos is free"),
+            workload: Verdict::yes(Reason::PodsAvailable, "2 of 2 pods serve"),
+            routing,
+            every_size: false,
+            redirect_url: Some("http://resize.example.com/default/resize?key=".into()),
+            record: Record::default(),
+            replicas: Some(2),
+            selector: Some("app.kubernetes.io/name=resizer".into()),
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn ready_is_the_first_that_does_not_hold() {
+        let broken = report(Verdict::no(Reason::AccessDenied, "S3 refuses"));
+        let status = status(&ResizeEndpointStatus::default(), Some(3), &broken, at(0));
+        insta::assert_yaml_snapshot!(status);
+    }
+
+    #[test]
+    fn nothing_changes_when_nothing_changed() {
+        let good = report(Verdict::yes(Reason::RulesApplied, "2 rules"));
+        let first = status(&ResizeEndpointStatus::default(), Some(3), &good, at(0));
+        let second = status(&first, Some(3), &good, at(100));
+        assert_eq!(first, second);
+        assert!(events(&first, &second).is_empty());
+    }
+
+    #[test]
+    fn transition_times_move_with_the_status_alone() {
+        let denied = report(Verdict::no(Reason::AccessDenied, "a"));
+        let gone = report(Verdict::no(Reason::BucketNotFound, "b"));
+        let good = report(Verdict::yes(Reason::RulesApplied, "c"));
+        let first = status(&ResizeEndpointStatus::default(), Some(1), &denied, at(0));
+        let second = status(&first, Some(1), &gone, at(1));
+        let third = status(&second, Some(1), &good, at(2));
+        let times = |status: &ResizeEndpointStatus| {
+            status.conditions.iter().map(|condition| condition.last_transition_time.0.as_second()).collect::<Vec<_>>()
+        };
+        assert_eq!(times(&second), [0, 0, 0, 0]);
+        assert_eq!(times(&third), [0, 0, 2, 2]);
+        let told = |events: Vec<Event>| events.into_iter().map(|event| (event.type_, event.reason)).collect::<Vec<_>>();
+        assert_eq!(told(events(&first, &second)), [(EventType::Warning, "BucketNotFound".to_owned())]);
+        assert_eq!(told(events(&second, &third)), [(EventType::Normal, "RulesApplied".to_owned())]);
+    }
+
+    #[test]
+    fn an_empty_list_warns() {
+        let mut open = report(Verdict::yes(Reason::RulesApplied, "1 rule"));
+        open.every_size = true;
+        assert_eq!(open.ready().reason, Reason::ServingEverySize);
+        assert!(open.ready().message.contains("warning"));
+    }
+}

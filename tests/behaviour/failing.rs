@@ -1,0 +1,86 @@
+//! What is wrong stands in the conditions, with what to do.
+
+use aws_sdk_s3::types::{RedirectAllRequestsTo, WebsiteConfiguration};
+use k8s_openapi::api::events::v1::Event;
+use kube::{Api, api::ListParams};
+use serde_json::json;
+
+use crate::lab::{self, Lab};
+
+#[tokio::test]
+async fn a_wrong_image_shows_up_and_no_rule_is_written() {
+    lab::run(async |lab: &Lab| {
+        lab.apply(json!({ "workload": { "image": "localhost/none:1" } })).await;
+        let failing = lab.wait_for_reason(&lab.name, "WorkloadAvailable", "PodsFailing").await;
+        assert!(failing.message.contains("ImagePull"), "{failing:?}");
+        assert_eq!(lab.wait_for(&lab.name, "Ready", "False").await.reason, "PodsFailing");
+        assert_eq!(lab.wait_for(&lab.name, "RoutingRuleApplied", "False").await.reason, "WaitingForWorkload");
+        assert_eq!(lab.website().await, None);
+
+        let events: Api<Event> = Api::namespaced(lab.kube.clone(), &lab.name);
+        lab.eventually("an Event tells of it", async || {
+            let events = events.list(&ListParams::default()).await.unwrap();
+            events.iter().any(|event| event.reason.as_deref() == Some("PodsFailing") && event.type_.as_deref() == Some("Warning"))
+        })
+        .await;
+        lab.serve(json!({})).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_s3_refuses_is_told_and_recovers() {
+    lab::run(async |lab: &Lab| {
+        lab.delete_bucket().await;
+        lab.apply(json!({})).await;
+        let gone = lab.wait_for_reason(&lab.name, "RoutingRuleApplied", "BucketNotFound").await;
+        assert!(gone.message.contains(&format!("bucket {} does not exist", lab.name)), "{gone:?}");
+        lab.create_bucket().await;
+        lab.wait_for(&lab.name, "Ready", "True").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_missing_secret_is_named() {
+    lab::run(async |lab: &Lab| {
+        lab.apply(json!({ "bucket": { "credentialsSecretRef": { "name": "none" } } })).await;
+        let failing = lab.wait_for_reason(&lab.name, "WorkloadAvailable", "PodsFailing").await;
+        assert!(failing.message.contains("\"none\" not found"), "{failing:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_told() {
+    lab::run(async |lab: &Lab| {
+        lab.apply(json!({ "bucket": { "endpoint": "http://198.18.255.1:1" } })).await;
+        let failing = lab.wait_for_reason(&lab.name, "RoutingRuleApplied", "S3Unreachable").await;
+        assert!(failing.message.contains("bucket.endpoint"), "{failing:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_website_that_redirects_everything_is_left_alone() {
+    lab::run(async |lab: &Lab| {
+        let to = RedirectAllRequestsTo::builder().host_name("www.example.com").build().unwrap();
+        lab.put_website(WebsiteConfiguration::builder().redirect_all_requests_to(to).build()).await;
+        let before = lab.website().await;
+        lab.apply(json!({})).await;
+        lab.wait_for_reason(&lab.name, "Ready", "RedirectsAllRequests").await;
+        assert_eq!(lab.website().await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_variable_of_the_operator_cannot_be_overridden() {
+    lab::run(async |lab: &Lab| {
+        lab.apply(json!({ "workload": { "env": [{ "name": "BUCKET", "value": "other" }] } })).await;
+        let refused = lab.wait_for(&lab.name, "Accepted", "False").await;
+        assert_eq!(refused.reason, "InvalidSpec");
+        assert!(refused.message.contains("spec.workload.env: BUCKET"), "{refused:?}");
+    })
+    .await;
+}

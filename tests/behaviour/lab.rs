@@ -1,0 +1,383 @@
+//! A namespace, a bucket with a website, and a visitor: each test gets its own, and all of it goes again.
+
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aws_sdk_s3::{
+    Client as S3,
+    config::{BehaviorVersion, Credentials, Region},
+    primitives::ByteStream,
+    types::WebsiteConfiguration,
+};
+use futures::FutureExt;
+use k8s_openapi::{
+    api::core::v1::{Event, Namespace, Pod, Secret},
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use reqwest::{
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect::Policy,
+};
+use resize_api::ResizeEndpoint;
+use serde_json::{Value, json};
+
+/// The S3 as pods and this machine reach it.
+const S3_URL: &str = "http://198.18.255.1:7480";
+/// Port of the website endpoint.
+const WEBSITE_PORT: u16 = 7480;
+/// Port of the ingress controller.
+const INGRESS_PORT: u16 = 18080;
+const KEY_ID: &str = "demo-access-key";
+const KEY: &str = "demo-secret-key";
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// One test's part of the cluster and of the S3.
+pub struct Lab {
+    pub kube: Client,
+    pub s3: S3,
+    http: reqwest::Client,
+    /// Name of the namespace, of the bucket, and of the endpoint unless a test names another.
+    pub name: String,
+}
+
+/// An answer, redirects not followed.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub url: String,
+    pub status: u16,
+    pub location: Option<String>,
+    pub content_type: Option<String>,
+    pub body: Vec<u8>,
+}
+
+/// Runs `body` in a fresh [`Lab`] and cleans up, also when it panics. Without a cluster it
+/// says so and does nothing, or fails if `RESIZE_CLUSTER=required`.
+pub async fn run(body: impl AsyncFnOnce(&Lab)) {
+    let Some(lab) = Lab::new().await else { return };
+    let result = AssertUnwindSafe(body(&lab)).catch_unwind().await;
+    if result.is_err() {
+        lab.tell().await;
+    }
+    let clean = AssertUnwindSafe(lab.clean_up()).catch_unwind().await;
+    if let Err(panic) = result.and(clean) {
+        resume_unwind(panic);
+    }
+}
+
+fn kubeconfig() -> PathBuf {
+    let cache = std::env::var_os("CACHE").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/resize-operator"));
+    cache.join("state/cluster/pki/admin.kubeconfig")
+}
+
+async fn connect() -> Result<Client, Box<dyn std::error::Error>> {
+    let config = kube::Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig())?, &KubeConfigOptions::default()).await?;
+    let client = Client::try_from(config)?;
+    client.apiserver_version().await?;
+    Ok(client)
+}
+
+/// Names below `localhost` are this machine, as browsers and curl have it.
+struct Localhost;
+
+impl Resolve for Localhost {
+    fn resolve(&self, name: Name) -> Resolving {
+        let local = name.as_str().ends_with(".localhost");
+        Box::pin(async move {
+            if !local {
+                return Err(format!("{} is not below localhost", name.as_str()).into());
+            }
+            Ok(Box::new(std::iter::once(([127, 0, 0, 1], 0).into())) as Addrs)
+        })
+    }
+}
+
+impl Lab {
+    async fn new() -> Option<Self> {
+        let kube = match connect().await {
+            Ok(kube) => kube,
+            Err(error) => {
+                let required = std::env::var("RESIZE_CLUSTER").is_ok_and(|value| value == "required");
+                assert!(!required, "no cluster: {error}");
+                eprintln!("skipped: no cluster runs here ({error}); `make up` starts one");
+                return None;
+            }
+        };
+        let s3 = S3::from_conf(
+            aws_sdk_s3::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .credentials_provider(Credentials::new(KEY_ID, KEY, None, None, "tests"))
+                .region(Region::new("us-east-1"))
+                .endpoint_url(S3_URL)
+                .force_path_style(true)
+                .build(),
+        );
+        let http = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .dns_resolver(Arc::new(Localhost))
+            .timeout(Duration::from_secs(30))
+            .build()
+            .unwrap();
+        let lab = Self { kube, s3, http, name: format!("t{:08x}", rand::random::<u32>()) };
+        lab.set_up().await;
+        Some(lab)
+    }
+
+    async fn set_up(&self) {
+        let namespace: Namespace = serde_json::from_value(json!({
+            "metadata": { "name": self.name, "labels": { "pod-security.kubernetes.io/enforce": "restricted" } },
+        }))
+        .unwrap();
+        Api::all(self.kube.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+        let secret: Secret = serde_json::from_value(json!({
+            "metadata": { "name": "s3" },
+            "stringData": { "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY },
+        }))
+        .unwrap();
+        Api::namespaced(self.kube.clone(), &self.name).create(&PostParams::default(), &secret).await.unwrap();
+        self.create_bucket().await;
+    }
+
+    /// A bucket that everybody may read; Ceph's website wants ListBucket too, to say 404 of a missing key.
+    pub async fn create_bucket(&self) {
+        self.s3.create_bucket().bucket(&self.name).send().await.unwrap();
+        let allow = |action: &str, resource: String| json!({ "Effect": "Allow", "Principal": "*", "Action": action, "Resource": resource });
+        let policy = json!({ "Version": "2012-10-17", "Statement": [
+            allow("s3:GetObject", format!("arn:aws:s3:::{}/*", self.name)),
+            allow("s3:ListBucket", format!("arn:aws:s3:::{}", self.name)),
+        ] });
+        self.s3.put_bucket_policy().bucket(&self.name).policy(policy.to_string()).send().await.unwrap();
+    }
+
+    async fn clean_up(&self) {
+        let endpoints = self.endpoints();
+        for endpoint in endpoints.list(&ListParams::default()).await.unwrap() {
+            self.delete(&endpoint.name_any()).await;
+        }
+        Api::<Namespace>::all(self.kube.clone()).delete(&self.name, &DeleteParams::background()).await.unwrap();
+        self.delete_bucket().await;
+    }
+
+    /// Removes the bucket with all that is in it; it may be gone already.
+    pub async fn delete_bucket(&self) {
+        while let Ok(page) = self.s3.list_objects_v2().bucket(&self.name).send().await {
+            for object in page.contents() {
+                self.s3.delete_object().bucket(&self.name).key(object.key().unwrap()).send().await.unwrap();
+            }
+            if page.contents().is_empty() {
+                self.s3.delete_bucket().bucket(&self.name).send().await.unwrap();
+                break;
+            }
+        }
+    }
+
+    /// What a person would look at after a failure.
+    async fn tell(&self) {
+        for endpoint in self.endpoints().list(&ListParams::default()).await.into_iter().flatten() {
+            eprintln!("{}: {:#?}", endpoint.name_any(), endpoint.status);
+        }
+        for event in Api::<Event>::namespaced(self.kube.clone(), &self.name).list(&ListParams::default()).await.into_iter().flatten() {
+            eprintln!(
+                "{} {}: {}",
+                event.involved_object.name.unwrap_or_default(),
+                event.reason.unwrap_or_default(),
+                event.message.unwrap_or_default()
+            );
+        }
+    }
+
+    // --- endpoints
+
+    pub fn endpoints(&self) -> Api<ResizeEndpoint> {
+        Api::namespaced(self.kube.clone(), &self.name)
+    }
+
+    /// The endpoint of this lab's bucket, `patch` merged into its spec.
+    pub fn spec(&self, patch: Value) -> Value {
+        let mut spec = json!({
+            "bucket": { "name": self.name, "endpoint": S3_URL, "forcePathStyle": true, "credentialsSecretRef": { "name": "s3" } },
+            "publicUrl": self.site(),
+            "allowedResolutions": ["300x300", "640x0"],
+            "ingress": { "host": format!("{}.localhost", self.name), "className": "lab" },
+            "routing": { "hostName": format!("{}.localhost:{INGRESS_PORT}", self.name) },
+            "workload": { "replicas": 1, "resources": { "requests": { "cpu": "10m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } } },
+        });
+        merge(&mut spec, patch);
+        spec
+    }
+
+    /// What `kubectl apply` does.
+    pub async fn try_apply(&self, name: &str, spec: Value) -> Result<ResizeEndpoint, kube::Error> {
+        let object =
+            json!({ "apiVersion": "resize-operator.dev/v1alpha1", "kind": "ResizeEndpoint", "metadata": { "name": name }, "spec": spec });
+        self.endpoints().patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(object)).await
+    }
+
+    /// Applies this lab's endpoint.
+    pub async fn apply(&self, patch: Value) {
+        self.try_apply(&self.name, self.spec(patch)).await.unwrap();
+    }
+
+    /// Applies this lab's endpoint and waits until it serves.
+    pub async fn serve(&self, patch: Value) {
+        self.apply(patch).await;
+        self.wait_for(&self.name, "Ready", "True").await;
+    }
+
+    /// Deletes an endpoint and waits until it is gone.
+    pub async fn delete(&self, name: &str) {
+        self.endpoints().delete(name, &DeleteParams::default()).await.unwrap();
+        self.eventually("the endpoint is gone", async || self.endpoints().get_opt(name).await.unwrap().is_none()).await;
+    }
+
+    /// Waits until a condition of the current spec has `status`, and returns it.
+    pub async fn wait_for(&self, name: &str, condition: &str, status: &str) -> Condition {
+        self.wait_until(name, condition, |found| found.status == status).await
+    }
+
+    /// Waits until a condition of the current spec has `reason`, and returns it.
+    pub async fn wait_for_reason(&self, name: &str, condition: &str, reason: &str) -> Condition {
+        self.wait_until(name, condition, |found| found.reason == reason).await
+    }
+
+    async fn wait_until(&self, name: &str, condition: &str, holds: impl Fn(&Condition) -> bool) -> Condition {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let endpoint = self.endpoints().get(name).await.unwrap();
+            let conditions = endpoint.status.map(|status| status.conditions).unwrap_or_default();
+            let found = conditions.into_iter().find(|found| found.type_ == condition);
+            match found {
+                Some(found) if holds(&found) && found.observed_generation == endpoint.metadata.generation => return found,
+                found => assert!(Instant::now() < until, "{name}: waited too long for {condition}; it is {found:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Waits until `holds`.
+    pub async fn eventually(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !holds().await {
+            assert!(Instant::now() < until, "waited too long: {what}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Makes the operator look at an endpoint again.
+    pub async fn nudge(&self, name: &str) {
+        let patch = json!({ "metadata": { "annotations": { "example.com/nudge": format!("{:x}", rand::random::<u64>()) } } });
+        self.endpoints().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    /// The resizer's pods that run.
+    pub async fn pods(&self) -> Vec<Pod> {
+        let pods: Api<Pod> = Api::namespaced(self.kube.clone(), &self.name);
+        let pods = pods.list(&ListParams::default().labels("app.kubernetes.io/name=resizer")).await.unwrap();
+        pods.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect()
+    }
+
+    /// Requests that the resizer's pods have answered so far.
+    pub async fn requests(&self) -> u64 {
+        let mut sum = 0;
+        for pod in self.pods().await {
+            let Some(address) = pod.status.and_then(|status| status.pod_ip) else { continue };
+            let metrics = self.http.get(format!("http://{address}:9090/metrics")).send().await.unwrap().text().await.unwrap();
+            let counts = metrics.lines().filter(|line| line.starts_with("resizer_requests_total"));
+            sum += counts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>();
+        }
+        sum
+    }
+
+    // --- bucket and site
+
+    /// The bucket's website.
+    pub fn site(&self) -> String {
+        format!("http://{}.s3-website.localhost:{WEBSITE_PORT}", self.name)
+    }
+
+    /// The resizer, as visitors reach it.
+    pub fn resizer(&self) -> String {
+        format!("http://{}.localhost:{INGRESS_PORT}/default/resize", self.name)
+    }
+
+    pub async fn upload(&self, key: &str, content_type: &str, body: Vec<u8>) {
+        self.s3.put_object().bucket(&self.name).key(key).content_type(content_type).body(ByteStream::from(body)).send().await.unwrap();
+    }
+
+    pub async fn website(&self) -> Option<WebsiteConfiguration> {
+        let got = self.s3.get_bucket_website().bucket(&self.name).send().await.ok()?;
+        Some(
+            WebsiteConfiguration::builder()
+                .set_redirect_all_requests_to(got.redirect_all_requests_to)
+                .set_index_document(got.index_document)
+                .set_error_document(got.error_document)
+                .set_routing_rules(got.routing_rules)
+                .build(),
+        )
+    }
+
+    pub async fn put_website(&self, config: WebsiteConfiguration) {
+        self.s3.put_bucket_website().bucket(&self.name).website_configuration(config).send().await.unwrap();
+    }
+
+    pub async fn get(&self, url: &str) -> Answer {
+        self.request(reqwest::Method::GET, url).await
+    }
+
+    pub async fn request(&self, method: reqwest::Method, url: &str) -> Answer {
+        let answer = self.http.request(method, url).send().await.unwrap();
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        Answer {
+            url: url.to_owned(),
+            status: answer.status().as_u16(),
+            location: answer.headers().get("location").map(|value| String::from_utf8(value.as_bytes().to_vec()).unwrap()),
+            content_type: header("content-type"),
+            body: answer.bytes().await.unwrap().to_vec(),
+        }
+    }
+
+    /// Follows redirects like a browser, and returns every answer.
+    pub async fn visit(&self, path: &str) -> Vec<Answer> {
+        let mut answers = vec![self.get(&format!("{}/{path}", self.site())).await];
+        while let Some(location) = answers.last().unwrap().location.clone() {
+            assert!(answers.len() < 6, "a loop: {answers:?}");
+            answers.push(self.get(&location).await);
+        }
+        answers
+    }
+}
+
+pub fn merge(into: &mut Value, patch: Value) {
+    match (into, patch) {
+        (Value::Object(into), Value::Object(patch)) => {
+            for (name, value) in patch {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, patch) => *into = patch,
+    }
+}
+
+/// A small JPEG with something on it.
+pub fn picture(width: u32, height: u32) -> Vec<u8> {
+    let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, 128]));
+    let mut bytes = Vec::new();
+    picture.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Jpeg).unwrap();
+    bytes
+}
+
+/// Width and height of a picture file.
+pub fn size(bytes: &[u8]) -> (u32, u32) {
+    let picture = image::load_from_memory(bytes).unwrap();
+    (picture.width(), picture.height())
+}

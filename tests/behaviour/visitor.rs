@@ -1,0 +1,129 @@
+//! What visitors of the site get.
+
+use serde_json::json;
+
+use crate::lab::{self, Lab, picture, size};
+
+fn statuses(answers: &[lab::Answer]) -> Vec<u16> {
+    answers.iter().map(|answer| answer.status).collect()
+}
+
+#[tokio::test]
+async fn first_request_stores_and_redirects_second_is_served_by_the_bucket_alone() {
+    lab::run(async |lab: &Lab| {
+        lab.upload("blue marble.jpg", "image/jpeg", picture(800, 600)).await;
+        lab.serve(json!({})).await;
+
+        let first = lab.visit("300x300/blue marble.jpg").await;
+        assert_eq!(statuses(&first), [307, 307, 200], "{first:?}");
+        assert!(first[1].url.starts_with(&lab.resizer()), "{first:?}");
+        assert_eq!(first[1].location, Some(format!("{}/300x300/blue%20marble.jpg", lab.site())));
+        assert_eq!(first[2].content_type.as_deref(), Some("image/jpeg"));
+        assert_eq!(size(&first[2].body), (300, 300));
+
+        let made = lab.requests().await;
+        assert!(made >= 1);
+        let second = lab.visit("300x300/blue marble.jpg").await;
+        assert_eq!(statuses(&second), [200]);
+        assert_eq!(second[0].body, first[2].body);
+        assert_eq!(lab.requests().await, made, "the second request reached the resizer");
+
+        let stored = lab.s3.head_object().bucket(&lab.name).key("300x300/blue marble.jpg").send().await.unwrap();
+        assert_eq!(stored.cache_control(), Some("public, max-age=3600, stale-while-revalidate=86400"));
+        let original = lab.s3.head_object().bucket(&lab.name).key("blue marble.jpg").send().await.unwrap();
+        let metadata = stored.metadata().unwrap();
+        let tag = original.e_tag().unwrap().trim_matches('"');
+        assert!(metadata.values().any(|value| value.contains(tag)), "{metadata:?} does not name the original's {tag}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_head_request_makes_the_picture_too() {
+    lab::run(async |lab: &Lab| {
+        lab.upload("a.jpg", "image/jpeg", picture(800, 600)).await;
+        lab.serve(json!({})).await;
+        let answer = lab.request(reqwest::Method::HEAD, &format!("{}?key=640x0/a.jpg", lab.resizer())).await;
+        assert_eq!((answer.status, answer.body.len()), (307, 0));
+        assert_eq!(size(&lab.get(&answer.location.unwrap()).await.body), (640, 480));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unlisted_size_never_reaches_the_resizer() {
+    lab::run(async |lab: &Lab| {
+        lab.upload("a.jpg", "image/jpeg", picture(800, 600)).await;
+        lab.serve(json!({})).await;
+        let made = lab.requests().await;
+        let answers = lab.visit("301x301/a.jpg").await;
+        assert_eq!(statuses(&answers), [404]);
+        assert_eq!(lab.requests().await, made);
+        let direct = lab.get(&format!("{}?key=301x301/a.jpg", lab.resizer())).await;
+        assert_eq!(direct.status, 403);
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&direct.body).unwrap(),
+            json!({ "message": "Forbidden: Resolution not allowed" })
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_missing_original_is_404_and_nothing_is_stored() {
+    lab::run(async |lab: &Lab| {
+        lab.serve(json!({})).await;
+        let answers = lab.visit("300x300/none.jpg").await;
+        assert_eq!(statuses(&answers), [307, 404]);
+        let body: serde_json::Value = serde_json::from_slice(&answers[1].body).unwrap();
+        assert_eq!(body, json!({ "message": "Not Found: Original image not found" }));
+        let listed = lab.s3.list_objects_v2().bucket(&lab.name).send().await.unwrap();
+        assert!(listed.contents().is_empty());
+    })
+    .await;
+}
+
+async fn every_key_goes_round(lab: &Lab, key_in: &str, keys: &[(&str, &str)]) {
+    for (key, _) in keys {
+        lab.upload(key, "image/jpeg", picture(400, 400)).await;
+    }
+    lab.serve(json!({ "routing": { "keyIn": key_in } })).await;
+    for (key, path) in keys {
+        let answers = lab.visit(&format!("300x300/{path}")).await;
+        assert_eq!(statuses(&answers), [307, 307, 200], "{key}: {answers:?}");
+        lab.s3.head_object().bucket(&lab.name).key(format!("300x300/{key}")).send().await.expect(key);
+        assert_eq!(statuses(&lab.visit(&format!("300x300/{path}")).await), [200], "{key}");
+    }
+}
+
+#[tokio::test]
+async fn keys_of_every_kind_go_round_in_the_query() {
+    lab::run(async |lab: &Lab| {
+        let keys = [
+            ("dir/with space.jpg", "dir/with%20space.jpg"),
+            ("a+b.jpg", "a%2Bb.jpg"),
+            ("a&b=c.jpg", "a%26b%3Dc.jpg"),
+            ("푸른 마블.jpg", "%ED%91%B8%EB%A5%B8%20%EB%A7%88%EB%B8%94.jpg"),
+            ("🌍.jpg", "%F0%9F%8C%8D.jpg"),
+            ("100%.jpg", "100%25.jpg"),
+        ];
+        every_key_goes_round(lab, "Query", &keys).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn keys_of_every_kind_go_round_in_the_path() {
+    lab::run(async |lab: &Lab| {
+        let keys = [
+            ("dir/with space.jpg", "dir/with%20space.jpg"),
+            ("a+b.jpg", "a%2Bb.jpg"),
+            ("a&b=c.jpg", "a%26b%3Dc.jpg"),
+            ("푸른 마블.jpg", "%ED%91%B8%EB%A5%B8%20%EB%A7%88%EB%B8%94.jpg"),
+            ("🌍.jpg", "%F0%9F%8C%8D.jpg"),
+            ("100%.jpg", "100%25.jpg"),
+        ];
+        every_key_goes_round(lab, "Path", &keys).await;
+    })
+    .await;
+}
