@@ -25,8 +25,8 @@ pub struct Config {
     #[arg(long, env = "LOG_FORMAT", default_value = "text", value_parser = ["text", "json"])]
     pub log_format: String,
 
-    /// What is logged, such as `info` or `info,kube=debug`.
-    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
+    /// What is logged, such as `info` or `info,kube_client=debug`.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info,kube_runtime=warn")]
     pub log_level: String,
 }
 

@@ -38,7 +38,7 @@ pub async fn new(client: Client, config: Config) -> (Controller<ResizeEndpoint>,
     let context = Context {
         endpoints: controller.store(),
         recorder: Recorder::new(client.clone(), Reporter { controller: OPERATOR.to_owned(), instance: std::env::var("POD_NAME").ok() }),
-        s3: s3::shared_config().await,
+        s3: s3::shared_config(config.s3.region.clone()).await,
         backoff: Backoff::default(),
         metrics: Metrics::default(),
         random: rand::random::<f64>,

@@ -20,6 +20,8 @@ mod status;
 mod validate;
 mod website;
 
+use std::io::IsTerminal;
+
 use anyhow::Context as _;
 use clap::Parser;
 use config::Config;
@@ -48,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
 
 fn log(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log_level).with_context(|| format!("LOG_LEVEL: `{}`", config.log_level))?;
-    let lines = tracing_subscriber::fmt::layer();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal());
     let layer = if config.log_format == "json" { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
     tracing_subscriber::registry().with(filter).with(layer).init();
     Ok(())

@@ -330,3 +330,7 @@ fn explain(error: &kube::Error) -> String {
         error => error.to_string(),
     }
 }
+
+#[cfg(test)]
+#[path = "reconcile_tests.rs"]
+mod tests;

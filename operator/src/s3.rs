@@ -11,7 +11,7 @@ use aws_sdk_s3::{
 };
 use resize_api::condition::Reason;
 
-use crate::validate::BucketAddress;
+use crate::validate::{ANY_REGION, BucketAddress};
 
 /// A call to S3 that failed: what to report, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +31,15 @@ impl fmt::Display for S3Error {
 impl std::error::Error for S3Error {}
 
 /// What all calls share: connections, ambient credentials, timeouts.
-pub async fn shared_config() -> SdkConfig {
+pub async fn shared_config(region: Option<String>) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))
         .operation_timeout(Duration::from_secs(30))
         .build();
-    aws_config::from_env().timeout_config(timeouts).load().await
+    // every bucket brings its own region; without one here the SDK would ask the instance's metadata service
+    let region = Region::new(region.unwrap_or_else(|| ANY_REGION.to_owned()));
+    aws_config::from_env().region(region).timeout_config(timeouts).load().await
 }
 
 /// One bucket.

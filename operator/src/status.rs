@@ -111,6 +111,11 @@ pub fn status(previous: &ResizeEndpointStatus, generation: Option<i64>, report: 
     }
 }
 
+/// Whether a condition is false only for now, as in every start.
+fn waits(condition: &Condition) -> bool {
+    [Reason::Progressing, Reason::WaitingForWorkload, Reason::ScaledToZero].iter().any(|reason| reason.to_string() == condition.reason)
+}
+
 /// One Event for each condition whose status or reason changed.
 pub fn events(previous: &ResizeEndpointStatus, next: &ResizeEndpointStatus) -> Vec<Event> {
     let changed = |condition: &&Condition| {
@@ -121,7 +126,7 @@ pub fn events(previous: &ResizeEndpointStatus, next: &ResizeEndpointStatus) -> V
         condition.type_ != ConditionType::Ready.to_string() && condition.status != "Unknown" && !previous.conditions.iter().any(same)
     };
     let event = |condition: &Condition| Event {
-        type_: if condition.status == "True" { EventType::Normal } else { EventType::Warning },
+        type_: if condition.status == "True" || waits(condition) { EventType::Normal } else { EventType::Warning },
         reason: condition.reason.clone(),
         note: Some(condition.message.chars().take(1000).collect()),
         action: condition.type_.clone(),

@@ -18,7 +18,7 @@ use crate::{
 /// The variables that carry credentials from the Secret into the pods.
 pub const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 /// Stores other than AWS want some region in the signature and do not care which.
-const ANY_REGION: &str = "us-east-1";
+pub const ANY_REGION: &str = "us-east-1";
 
 /// A valid endpoint: nothing is left to decide.
 #[derive(Clone, Debug)]

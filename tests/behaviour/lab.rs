@@ -97,7 +97,7 @@ impl Resolve for Localhost {
             if !local {
                 return Err(format!("{} is not below localhost", name.as_str()).into());
             }
-            Ok(Box::new(std::iter::once(([127, 0, 0, 1], 0).into())) as Addrs)
+            Ok(Box::new(std::iter::once(std::net::SocketAddr::from(([127, 0, 0, 1], 0)))) as Addrs)
         })
     }
 }
