@@ -22,6 +22,8 @@ use crate::{settings::DEFAULT_PATH, status::ResizeEndpointStatus};
     shortname = "rsz",
     status = "ResizeEndpointStatus",
     derive = "PartialEq",
+    // Helm leaves it, and with it every endpoint, when the chart is uninstalled
+    annotation("helm.sh/resource-policy", "keep"),
     doc = "A bucket whose pictures are served in every allowed size: the bucket's own website sends a missing size to the resizer, which makes it, stores it beside the original and redirects to it.",
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,48}[a-z0-9])?$')")
         .message("metadata.name: want at most 50 lower-case letters, digits and hyphens, a letter first: it names a Service"),

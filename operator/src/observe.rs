@@ -18,11 +18,8 @@ pub struct Workload {
     pub rolled_out: bool,
 }
 
-/// Looks at the pods too if the Deployment alone does not tell enough.
+/// Looks at the pods too: the Deployment does not tell why they fail, nor of those that are on their way out.
 pub async fn workload(client: &Client, endpoint: &Endpoint, deployment: &Deployment) -> Result<Workload, kube::Error> {
-    if rolled_out(deployment) {
-        return Ok(judge(deployment, &[]));
-    }
     let selector = selector_labels(&endpoint.name).iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",");
     let pods: Api<Pod> = Api::namespaced(client.clone(), &endpoint.namespace);
     Ok(judge(deployment, &pods.list(&ListParams::default().labels(&selector)).await?.items))
@@ -36,24 +33,28 @@ fn available(deployment: &Deployment) -> i32 {
     deployment.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0)
 }
 
-fn rolled_out(deployment: &Deployment) -> bool {
+/// Pods that are being deleted still answer for a while, and may know other sizes.
+fn rolled_out(deployment: &Deployment, pods: &[Pod]) -> bool {
     let Some(status) = &deployment.status else { return false };
     let updated = status.updated_replicas.unwrap_or(0);
     status.observed_generation >= deployment.metadata.generation
         && updated >= wanted(deployment)
         && status.replicas.unwrap_or(0) == updated
         && available(deployment) > 0
+        && pods.iter().all(|pod| pod.metadata.deletion_timestamp.is_none())
 }
 
 fn judge(deployment: &Deployment, pods: &[Pod]) -> Workload {
     let (wanted, available) = (wanted(deployment), available(deployment));
     let serving = format!("{available} of {wanted} pods serve");
-    let rolled_out = rolled_out(deployment);
+    let rolled_out = rolled_out(deployment, pods);
     let verdict = if wanted == 0 {
         Verdict::no(Reason::ScaledToZero, "workload.replicas is 0: no pod serves")
     } else if rolled_out {
         Verdict::yes(Reason::PodsAvailable, serving)
-    } else if let Some(problem) = pods.iter().find_map(problem).or_else(|| refusal(deployment)) {
+    } else if let Some(problem) =
+        pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).find_map(problem).or_else(|| refusal(deployment))
+    {
         Verdict::no(Reason::PodsFailing, format!("{serving}; {problem}"))
     } else if available > 0 {
         Verdict::yes(Reason::RollingOut, format!("{serving}, and pods of the current spec replace them"))
@@ -138,6 +139,15 @@ mod tests {
             assert_eq!(workload.verdict.reason, reason, "{status}");
             assert_eq!(workload.rolled_out, reason == Reason::PodsAvailable, "{status}");
         }
+    }
+
+    #[test]
+    fn a_pod_on_its_way_out_still_counts() {
+        let full = json!({ "observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2 });
+        let mut leaving = pod(json!({}));
+        leaving.metadata.deletion_timestamp = Some(crate::fixtures::time("2026-01-02T03:04:05Z"));
+        let workload = judge(&deployment(2, full), &[leaving]);
+        assert_eq!((workload.verdict.reason, workload.rolled_out), (Reason::RollingOut, false));
     }
 
     #[test]

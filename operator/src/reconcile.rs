@@ -37,7 +37,7 @@ pub const FINALIZER: &str = "resize-operator.dev/routing-rules";
 /// How often a bucket is looked at though nothing changed here.
 const RESYNC: Duration = Duration::from_mins(10);
 /// How soon to look again at what is on its way.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(2);
 /// How soon a loser looks whether the bucket is free.
 const CLAIM_RETRY: Duration = Duration::from_secs(30);
 

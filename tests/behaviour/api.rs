@@ -16,7 +16,7 @@ async fn the_api_server_refuses_what_is_wrong_and_says_what_would_be_right() {
             (json!({ "allowedResolutions": ["0x0"] }), "0x0 is no size"),
             (json!({ "allowedResolutions": ["0300x300"] }), "want WIDTHxHEIGHT"),
             (json!({ "allowedResolutions": ["16384x1"] }), "at most 16383 pixels"),
-            (json!({ "allowedResolutions": ["1x1", "1x1"] }), "Duplicate value"),
+            (json!({ "allowedResolutions": ["1x1", "1x1"] }), "duplicate entries"),
             (json!({ "ingress": { "host": "Resize" } }), "want a lower-case host name"),
             (json!({ "ingress": { "path": "resize/" } }), "want a path"),
             (json!({ "routing": { "hostName": "http://a" } }), "want a host name"),

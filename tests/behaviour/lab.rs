@@ -51,13 +51,20 @@ pub struct Lab {
 }
 
 /// An answer, redirects not followed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Answer {
     pub url: String,
     pub status: u16,
     pub location: Option<String>,
     pub content_type: Option<String>,
     pub body: Vec<u8>,
+}
+
+/// Without the body, which may be a picture.
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {}, {:?}, {} bytes, to {:?}", self.status, self.url, self.content_type, self.body.len(), self.location)
+    }
 }
 
 /// Runs `body` in a fresh [`Lab`] and cleans up, also when it panics. Without a cluster it
@@ -74,14 +81,34 @@ pub async fn run(body: impl AsyncFnOnce(&Lab)) {
     }
 }
 
-fn kubeconfig() -> PathBuf {
+/// Where clusters are built and run; see the Makefile.
+fn cache() -> PathBuf {
     let cache = std::env::var_os("CACHE").map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/resize-operator"));
-    cache.join("state/cluster/pki/admin.kubeconfig")
+    cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/resize-operator"))
+}
+
+/// Whether it is a failure that no cluster runs.
+fn required() -> bool {
+    std::env::var("RESIZE_CLUSTER").is_ok_and(|value| value == "required")
+}
+
+/// The program that is Helm when its first argument says so; built with the cluster.
+pub fn helm() -> Option<PathBuf> {
+    let built = std::fs::read_dir(cache()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let helm = built.map(|folder| folder.join("kube")).find(|program| program.exists());
+    if helm.is_none() {
+        assert!(!required(), "no helm in {}", cache().display());
+        eprintln!("skipped: no Helm was built here; `make up` builds it");
+    }
+    helm
 }
 
 async fn connect() -> Result<Client, Box<dyn std::error::Error>> {
-    let config = kube::Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig())?, &KubeConfigOptions::default()).await?;
+    let config = kube::Config::from_custom_kubeconfig(
+        Kubeconfig::read_from(cache().join("state/cluster/pki/admin.kubeconfig"))?,
+        &KubeConfigOptions::default(),
+    )
+    .await?;
     let client = Client::try_from(config)?;
     client.apiserver_version().await?;
     Ok(client)
@@ -107,8 +134,7 @@ impl Lab {
         let kube = match connect().await {
             Ok(kube) => kube,
             Err(error) => {
-                let required = std::env::var("RESIZE_CLUSTER").is_ok_and(|value| value == "required");
-                assert!(!required, "no cluster: {error}");
+                assert!(!required(), "no cluster: {error}");
                 eprintln!("skipped: no cluster runs here ({error}); `make up` starts one");
                 return None;
             }
@@ -228,10 +254,11 @@ impl Lab {
         self.try_apply(&self.name, self.spec(patch)).await.unwrap();
     }
 
-    /// Applies this lab's endpoint and waits until it serves.
+    /// Applies this lab's endpoint and waits until it serves, and until the ingress controller, too, has heard of it.
     pub async fn serve(&self, patch: Value) {
         self.apply(patch).await;
         self.wait_for(&self.name, "Ready", "True").await;
+        self.eventually("the ingress controller leads to the resizer", async || self.get(&self.resizer()).await.status == 400).await;
     }
 
     /// Deletes an endpoint and waits until it is gone.
@@ -370,7 +397,8 @@ pub fn merge(into: &mut Value, patch: Value) {
 
 /// A small JPEG with something on it.
 pub fn picture(width: u32, height: u32) -> Vec<u8> {
-    let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x % 256) as u8, (y % 256) as u8, 128]));
+    let level = |at: u32| at.to_le_bytes()[0];
+    let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([level(x), level(y), 128]));
     let mut bytes = Vec::new();
     picture.write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Jpeg).unwrap();
     bytes

@@ -96,34 +96,38 @@ async fn every_key_goes_round(lab: &Lab, key_in: &str, keys: &[(&str, &str)]) {
     }
 }
 
+/// Keys, and how a visitor writes them.
+const KEYS: [(&str, &str); 5] = [
+    ("dir/with space.jpg", "dir/with%20space.jpg"),
+    ("a+b.jpg", "a%2Bb.jpg"),
+    ("a&b=c.jpg", "a%26b%3Dc.jpg"),
+    ("푸른 마블.jpg", "%ED%91%B8%EB%A5%B8%20%EB%A7%88%EB%B8%94.jpg"),
+    ("🌍.jpg", "%F0%9F%8C%8D.jpg"),
+];
+
 #[tokio::test]
 async fn keys_of_every_kind_go_round_in_the_query() {
-    lab::run(async |lab: &Lab| {
-        let keys = [
-            ("dir/with space.jpg", "dir/with%20space.jpg"),
-            ("a+b.jpg", "a%2Bb.jpg"),
-            ("a&b=c.jpg", "a%26b%3Dc.jpg"),
-            ("푸른 마블.jpg", "%ED%91%B8%EB%A5%B8%20%EB%A7%88%EB%B8%94.jpg"),
-            ("🌍.jpg", "%F0%9F%8C%8D.jpg"),
-            ("100%.jpg", "100%25.jpg"),
-        ];
-        every_key_goes_round(lab, "Query", &keys).await;
-    })
-    .await;
+    lab::run(async |lab: &Lab| every_key_goes_round(lab, "Query", &KEYS).await).await;
 }
 
 #[tokio::test]
 async fn keys_of_every_kind_go_round_in_the_path() {
+    lab::run(async |lab: &Lab| every_key_goes_round(lab, "Path", &KEYS).await).await;
+}
+
+/// Ceph's website decodes a path twice and so never finds a key with `%`, an original neither:
+/// what it cannot serve, the resizer shows itself, and the visitor is not sent round for ever.
+#[tokio::test]
+async fn a_key_with_percent_is_stored_and_shown_though_this_website_cannot_serve_it() {
     lab::run(async |lab: &Lab| {
-        let keys = [
-            ("dir/with space.jpg", "dir/with%20space.jpg"),
-            ("a+b.jpg", "a%2Bb.jpg"),
-            ("a&b=c.jpg", "a%26b%3Dc.jpg"),
-            ("푸른 마블.jpg", "%ED%91%B8%EB%A5%B8%20%EB%A7%88%EB%B8%94.jpg"),
-            ("🌍.jpg", "%F0%9F%8C%8D.jpg"),
-            ("100%.jpg", "100%25.jpg"),
-        ];
-        every_key_goes_round(lab, "Path", &keys).await;
+        lab.upload("100%.jpg", "image/jpeg", picture(400, 400)).await;
+        lab.serve(json!({})).await;
+        assert_eq!(lab.get(&format!("{}/100%25.jpg", lab.site())).await.status, 404, "the website finds it after all");
+        let answers = lab.visit("300x300/100%25.jpg").await;
+        assert_eq!(statuses(&answers), [307, 307, 307, 200], "{answers:?}");
+        assert_eq!(answers[1].location, Some(format!("{}/300x300/100%25.jpg", lab.site())));
+        assert_eq!(size(&answers[3].body), (300, 300));
+        lab.s3.head_object().bucket(&lab.name).key("300x300/100%.jpg").send().await.unwrap();
     })
     .await;
 }

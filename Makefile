@@ -1,0 +1,34 @@
+# Everything here needs Debian 12 as root, with Rust and Go >= 1.26.4; what else is missing comes from apt.
+# What is built or kept lives outside the checkout, in $(CACHE):
+#   target/         cargo's
+#   cluster-HASH/   the cluster's programs, by the content of their sources
+#   state/cluster/  the running cluster; state/cluster/pki/admin.kubeconfig is its kubeconfig
+#   state/s3/       the running S3, http://198.18.255.1:7480
+CACHE ?= $(HOME)/.cache/resize-operator
+CARGO_TARGET_DIR ?= $(CACHE)/target
+export CACHE CARGO_TARGET_DIR
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+demo: ## the main job, for real: a cluster, an S3, the operator, an endpoint, a visit
+	@tests/demo/up
+
+demo-down: ## removes every trace of the demo, not what was built
+	@tests/demo/down
+
+test: ## everything: lints, tests, chart, and the tests on a real cluster with a real S3
+	@.ci/run
+
+images: ## dist/*.tar: both static binaries as OCI images, without Docker
+	@tests/images/build
+
+crds: ## crds/resizeendpoints.yaml from the types
+	cargo run -q -p resize-api --bin crdgen > dist/crds.yaml && mv dist/crds.yaml crds/resizeendpoints.yaml
+
+up: ## only the cluster and the S3 (alone: cargo test -p resize-tests NAME)
+	@tests/cluster/build > /dev/null
+	@tests/s3/up
+	@tests/cluster/up
+
+.PHONY: help demo demo-down test images crds up

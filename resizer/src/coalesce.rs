@@ -1,0 +1,180 @@
+//! Requests for a key → one flight per key → its outcome to each of them.
+//!
+//! A flight is driven by those who wait for it: when all of them go away it is
+//! dropped, with everything it holds. Once [`Ticket::commit`] was called it runs to
+//! its end, so that work on a key which cannot be interrupted is never begun twice.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures::future::{BoxFuture, FutureExt, Shared, WeakShared};
+
+type Flight<T> = Shared<BoxFuture<'static, T>>;
+
+/// All flights of the process, by key. `T` is what every waiting request gets a clone of.
+pub struct Flights<T> {
+    airborne: Arc<Mutex<Airborne<T>>>,
+}
+
+struct Airborne<T> {
+    flights: HashMap<String, (u64, WeakShared<BoxFuture<'static, T>>)>,
+    next: u64,
+}
+
+/// Whether a request began a flight or came along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It began the flight.
+    Leader,
+    /// It waits for a flight that another request began.
+    Follower,
+}
+
+/// A flight's own hold on its key; the key is free again when this is dropped.
+pub struct Ticket<T> {
+    airborne: Arc<Mutex<Airborne<T>>>,
+    key: String,
+    number: u64,
+}
+
+impl<T: Clone + Send + Sync + 'static> Flights<T> {
+    /// No flights yet.
+    pub fn new() -> Self {
+        Self { airborne: Arc::new(Mutex::new(Airborne { flights: HashMap::new(), next: 0 })) }
+    }
+
+    /// Waits for the flight of `key`; `depart` makes it if there is none.
+    pub async fn join<F>(&self, key: String, depart: impl FnOnce(Arc<Ticket<T>>) -> F) -> (T, Role)
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let (flight, role) = self.board(key, depart);
+        (flight.await, role)
+    }
+
+    fn board<F>(&self, key: String, depart: impl FnOnce(Arc<Ticket<T>>) -> F) -> (Flight<T>, Role)
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let mut airborne = lock(&self.airborne);
+        if let Some(flight) = airborne.flights.get(&key).and_then(|(_, flight)| flight.upgrade()) {
+            return (flight, Role::Follower);
+        }
+        let number = airborne.next;
+        airborne.next += 1;
+        let ticket = Arc::new(Ticket { airborne: Arc::clone(&self.airborne), key: key.clone(), number });
+        let work = depart(Arc::clone(&ticket));
+        let flight = async move {
+            let outcome = work.await;
+            drop(ticket);
+            outcome
+        }
+        .boxed()
+        .shared();
+        if let Some(weak) = flight.downgrade() {
+            airborne.flights.insert(key, (number, weak));
+        }
+        (flight, Role::Leader)
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Default for Flights<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Ticket<T> {
+    /// From here on the flight runs to its end, whoever waits.
+    pub fn commit(&self) {
+        let flight = lock(&self.airborne).flights.get(&self.key).and_then(|(_, flight)| flight.upgrade());
+        if let Some(flight) = flight {
+            tokio::spawn(flight);
+        }
+    }
+}
+
+impl<T> Drop for Ticket<T> {
+    fn drop(&mut self) {
+        let mut airborne = lock(&self.airborne);
+        // an abandoned flight may be dropped after the next one for its key took off
+        if airborne.flights.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            airborne.flights.remove(&self.key);
+        }
+    }
+}
+
+fn lock<T>(airborne: &Mutex<Airborne<T>>) -> MutexGuard<'_, Airborne<T>> {
+    airborne.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use futures::future::join_all;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_flight_for_all() {
+        let (flights, departures) = (Flights::new(), AtomicUsize::new(0));
+        let requests = (0..100).map(|_| {
+            flights.join("a".into(), |_| {
+                departures.fetch_add(1, Ordering::SeqCst);
+                async {
+                    sleep(Duration::from_secs(1)).await;
+                    7
+                }
+            })
+        });
+        let outcomes = join_all(requests).await;
+        assert!(outcomes.iter().all(|(outcome, _)| *outcome == 7));
+        assert_eq!(outcomes.iter().filter(|(_, role)| *role == Role::Leader).count(), 1);
+        assert_eq!(departures.into_inner(), 1);
+        assert!(lock(&flights.airborne).flights.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_goes_away_leaves_the_flight_to_its_followers() {
+        let flights = Flights::new();
+        let flight = |_| async {
+            sleep(Duration::from_secs(2)).await;
+            7
+        };
+        let leader = timeout(Duration::from_secs(1), flights.join("a".into(), flight));
+        let follower = flights.join("a".into(), flight);
+        let (leader, follower) = futures::join!(leader, follower);
+        assert!(leader.is_err());
+        assert_eq!(follower, (7, Role::Follower));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flight_that_nobody_waits_for_is_dropped_until_it_commits() {
+        let (flights, landed) = (Flights::new(), Arc::new(AtomicUsize::new(0)));
+        let flight = |commit: bool| {
+            let landed = Arc::clone(&landed);
+            move |ticket: Arc<Ticket<()>>| async move {
+                if commit {
+                    ticket.commit();
+                }
+                sleep(Duration::from_secs(2)).await;
+                landed.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        for (commit, airborne) in [(false, 0), (true, 1)] {
+            let gone = timeout(Duration::from_secs(1), flights.join("a".into(), flight(commit))).await;
+            assert!(gone.is_err());
+            assert_eq!(lock(&flights.airborne).flights.len(), airborne);
+        }
+        let ((), role) = flights.join("a".into(), flight(false)).await;
+        assert_eq!(role, Role::Follower);
+        assert_eq!(landed.load(Ordering::SeqCst), 1);
+    }
+}

@@ -1,0 +1,70 @@
+//! Environment → a running service, until SIGTERM or SIGINT.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use resize_api::{Settings, settings::SettingError};
+use resizer::{
+    admin::{self, Readiness},
+    capacity::Capacity,
+    handler::{self, Service},
+    metrics::Metrics,
+    server::{Server, Stop},
+    store::s3::S3,
+    telemetry,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// `EX_USAGE`: a setting is wrong, and a restart will not help.
+const BAD_SETTING: u8 = 64;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Err(error) = serve().await else { return ExitCode::SUCCESS };
+    eprintln!("resizer: {error:#}");
+    if error.is::<SettingError>() { BAD_SETTING.into() } else { ExitCode::FAILURE }
+}
+
+async fn serve() -> anyhow::Result<()> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let settings = Settings::from_env(variable)?;
+    telemetry::init(variable)?;
+    let metrics = Arc::new(Metrics::new());
+    let store = S3::from_env(&settings, variable, Arc::clone(&metrics)).await?;
+    let capacity = Capacity::detect(&settings);
+
+    let signal = stop_signal().context("cannot listen for signals")?;
+    let server = Server::bind(settings.listen, settings.admin_listen).await?;
+    let (listen, admin_listen) = server.addresses()?;
+    let Capacity { memory, workers } = capacity;
+    tracing::info!(%listen, %admin_listen, bucket = settings.bucket, url = %settings.url, memory, workers, "ready");
+
+    let stop = Stop { drain: settings.drain, shutdown: settings.shutdown };
+    let service = Arc::new(Service::new(settings, Arc::new(store), capacity, metrics));
+    let readiness = Readiness::ready();
+    let admin = admin::app(Arc::clone(&service), readiness.clone());
+    server.run(handler::app(service), admin, readiness, stop, signal).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Ends at the first SIGTERM or SIGINT; the second one ends the process at once.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut next = async move || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Ok(async move {
+        next().await;
+        tokio::spawn(async move {
+            next().await;
+            std::process::exit(1);
+        });
+    })
+}

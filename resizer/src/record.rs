@@ -1,0 +1,123 @@
+//! A request from beginning to end → one log line and its metrics.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{StatusCode, Uri};
+
+use crate::{
+    admission::Place,
+    coalesce::Role,
+    error::Error,
+    metrics::{Metrics, Stage},
+};
+
+/// What one flight spent and moved.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report {
+    stages: [Option<Duration>; Stage::ALL.len()],
+    /// Size of the original in bytes.
+    pub source_bytes: Option<u64>,
+    /// Memory admitted for the resize in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Size of the picture in bytes.
+    pub output_bytes: Option<u64>,
+}
+
+impl Report {
+    /// Times `work` as a part of `stage`; what it waited at `place` counts as [`Stage::Queue`].
+    pub async fn time<T>(&mut self, stage: Stage, place: &mut Place, work: impl AsyncFnOnce(&mut Place) -> T) -> T {
+        let (start, waited) = (Instant::now(), place.waited());
+        let result = work(place).await;
+        let queued = place.waited().saturating_sub(waited);
+        self.add(stage, start.elapsed().saturating_sub(queued));
+        if !queued.is_zero() {
+            self.add(Stage::Queue, queued);
+        }
+        result
+    }
+
+    fn add(&mut self, stage: Stage, duration: Duration) {
+        *self.stages[stage as usize].get_or_insert_default() += duration;
+    }
+
+    /// Adds this flight to the stages' durations.
+    pub fn observe(&self, metrics: &Metrics) {
+        for stage in Stage::ALL {
+            if let Some(duration) = self.stages[stage as usize] {
+                metrics.observe(stage, duration);
+            }
+        }
+    }
+
+    fn milliseconds(&self, stage: Stage) -> Option<u64> {
+        self.stages[stage as usize].map(milliseconds)
+    }
+}
+
+/// One request. Dropped without an end, it counts as left by its visitor.
+pub struct Record {
+    metrics: Arc<Metrics>,
+    start: Instant,
+    uri: String,
+    /// Canonical key of the derivative, once it is known.
+    pub key: Option<String>,
+    /// Whether the request waited for another one's flight.
+    pub role: Option<Role>,
+    /// What the flight spent.
+    pub report: Report,
+    ended: bool,
+}
+
+impl Record {
+    /// A request for `uri` begins.
+    pub fn begin(metrics: Arc<Metrics>, uri: &Uri) -> Self {
+        metrics.in_flight.inc();
+        let uri = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str).to_owned();
+        Self { metrics, start: Instant::now(), uri, key: None, role: None, report: Report::default(), ended: false }
+    }
+
+    /// It ends with `outcome`.
+    pub fn end(mut self, outcome: &'static str, status: StatusCode, error: Option<&Error>) {
+        self.close(outcome, Some(status), error);
+    }
+
+    fn close(&mut self, outcome: &'static str, status: Option<StatusCode>, error: Option<&Error>) {
+        self.ended = true;
+        self.metrics.in_flight.dec();
+        self.metrics.count_request(outcome);
+        // an invalid key may hold anything: quoted, and only as much as helps
+        let uri = self.key.is_none().then(|| format!("{:?}", self.uri.chars().take(256).collect::<String>()));
+        tracing::info!(
+            outcome,
+            status = status.map(|status| status.as_u16()),
+            key = self.key,
+            uri,
+            coalesced = self.role.map(|role| role == Role::Follower),
+            total_ms = milliseconds(self.start.elapsed()),
+            fetch_ms = self.report.milliseconds(Stage::Fetch),
+            queue_ms = self.report.milliseconds(Stage::Queue),
+            resize_ms = self.report.milliseconds(Stage::Resize),
+            store_ms = self.report.milliseconds(Stage::Store),
+            source_bytes = self.report.source_bytes,
+            memory_bytes = self.report.memory_bytes,
+            output_bytes = self.report.output_bytes,
+            error = error.map(tracing::field::display),
+            "request"
+        );
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.close("client_gone", None, None);
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}

@@ -1,0 +1,75 @@
+//! GIF: header → [`Probe`]; file → pixels of the first frame; pixels → file.
+
+use gif::{ColorOutput, DecodeOptions, DecodingError, Encoder, Frame, MemoryLimit};
+
+use super::{
+    Error,
+    orientation::Orientation,
+    probe::{Container, Probe},
+    raster::{Channels, Raster},
+};
+
+/// From 1, the slowest search for a palette, to 30.
+const PALETTE_SPEED: i32 = 10;
+
+pub(super) fn probe(source: &[u8]) -> Result<Probe, Error> {
+    let &[_, _, _, _, _, _, w0, w1, h0, h1, ..] = source else {
+        return Err(Error::Damaged("GIF without a header".into()));
+    };
+    let (width, height) = (u32::from(u16::from_le_bytes([w0, w1])), u32::from(u16::from_le_bytes([h0, h1])));
+    // the frame is decoded by itself before it is drawn on the canvas
+    let working = u64::from(width) * u64::from(height) * 5 + (64 << 10);
+    Ok(Probe { container: Container::Gif, width, height, channels: Channels::Rgba, orientation: Orientation::default(), working })
+}
+
+fn failure(error: DecodingError) -> Error {
+    match error {
+        DecodingError::OutOfMemory | DecodingError::MemoryLimit => Error::TooLarge("GIF with a frame larger than its canvas".into()),
+        error => Error::Damaged(format!("GIF: {error}")),
+    }
+}
+
+/// The first frame on its canvas.
+pub(super) fn decode(source: &[u8], probe: &Probe) -> Result<Raster, Error> {
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::RGBA);
+    options.set_memory_limit(MemoryLimit::Bytes(probe.working.try_into().unwrap_or(std::num::NonZeroU64::MIN)));
+    let mut decoder = options.read_info(source).map_err(failure)?;
+    let frame = decoder.read_next_frame().map_err(failure)?.ok_or_else(|| Error::Damaged("GIF without a frame".into()))?;
+    let (width, height) = (u32::from(frame.width), u32::from(frame.height));
+    let picture = Raster { width, height, channels: Channels::Rgba, pixels: frame.buffer.to_vec() };
+    if picture.pixels.len() != picture.stride() * height as usize {
+        return Err(Error::Damaged("GIF with a frame that ends early".into()));
+    }
+    if (frame.left, frame.top, width, height) == (0, 0, probe.width, probe.height) {
+        return Ok(picture);
+    }
+    let mut canvas = Raster::new(probe.width, probe.height, Channels::Rgba);
+    canvas.draw(&picture, u32::from(frame.left), u32::from(frame.top));
+    Ok(canvas)
+}
+
+/// Encodes with a palette of its own; half transparent pixels become one or the other.
+pub(super) fn encode(raster: Raster) -> Result<Vec<u8>, Error> {
+    let failure = |error: &dyn std::fmt::Display| Error::Damaged(format!("cannot write GIF: {error}"));
+    let side = |side: u32| u16::try_from(side).map_err(|_| Error::TooLarge(format!("a side of {side} pixels")));
+    let (width, height) = (side(raster.width)?, side(raster.height)?);
+    let frame = if raster.channels.has_alpha() {
+        let mut rgba = raster.into_channels(Channels::Rgba);
+        for pixel in rgba.pixels.chunks_exact_mut(4) {
+            if pixel[3] < 128 {
+                pixel.fill(0);
+            } else {
+                pixel[3] = 255;
+            }
+        }
+        Frame::from_rgba_speed(width, height, &mut rgba.pixels, PALETTE_SPEED)
+    } else {
+        Frame::from_rgb_speed(width, height, &raster.into_channels(Channels::Rgb).pixels, PALETTE_SPEED)
+    };
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, width, height, &[]).map_err(|error| failure(&error))?;
+    encoder.write_frame(&frame).map_err(|error| failure(&error))?;
+    drop(encoder);
+    Ok(bytes)
+}

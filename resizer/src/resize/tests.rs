@@ -1,0 +1,6 @@
+//! Whole pictures, drawn here, through plan and execute.
+
+mod bad_input;
+mod drawing;
+mod formats;
+mod traps;

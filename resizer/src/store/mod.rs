@@ -1,0 +1,136 @@
+//! Key → original; derivative → key. What a store must do, and reading a body within bounds.
+
+pub mod s3;
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::{
+    StreamExt,
+    future::BoxFuture,
+    stream::{BoxStream, TryStreamExt},
+};
+
+use crate::derivative::Derivative;
+
+/// Where originals come from and derivatives go.
+pub trait Store: Send + Sync {
+    /// Opens the object `key`; its body is still to be read.
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Original, StoreError>>;
+
+    /// Stores `derivative` under its key. No reader ever sees a part of it.
+    fn put<'a>(&'a self, derivative: &'a Derivative) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// An opened object.
+pub struct Original {
+    /// Media type, as the object carries it.
+    pub content_type: Option<String>,
+    /// Version of the object.
+    pub etag: Option<String>,
+    /// Length of the body in bytes, as announced.
+    pub length: Option<u64>,
+    /// The body.
+    pub body: BoxStream<'static, Result<Bytes, StoreError>>,
+}
+
+/// Why the store did not do its part.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such object.
+    #[error("no such object")]
+    Missing,
+    /// The store refuses access to the object, or hides that there is none.
+    #[error("access to the object is denied")]
+    Forbidden,
+    /// The object is larger than allowed.
+    #[error("object is larger than {limit} bytes")]
+    TooLarge {
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// The body is not as long as announced.
+    #[error("body has {received} bytes where {announced} were announced")]
+    Short {
+        /// Bytes announced.
+        announced: u64,
+        /// Bytes received.
+        received: u64,
+    },
+    /// No answer in time.
+    #[error("timed out")]
+    TimedOut,
+    /// Anything else; the text is for the log.
+    #[error("store failed: {0}")]
+    Failed(String),
+}
+
+impl Original {
+    /// The announced length; an error if it is over `limit`. An unknown length counts as `limit`.
+    pub fn bounded_length(&self, limit: u64) -> Result<u64, StoreError> {
+        let length = self.length.unwrap_or(limit);
+        if length > limit { Err(StoreError::TooLarge { limit }) } else { Ok(length) }
+    }
+
+    /// Reads the whole body: at most `limit` bytes, exactly as many as announced, within `deadline`.
+    pub async fn read(self, limit: u64, deadline: Duration) -> Result<Bytes, StoreError> {
+        let expected = self.bounded_length(limit)?;
+        let capacity = if self.length.is_some() { usize::try_from(expected).unwrap_or_default() } else { 0 };
+        let collect = self.body.try_fold(BytesMut::with_capacity(capacity), |mut buffer, chunk| async move {
+            if buffer.len() as u64 + chunk.len() as u64 > limit {
+                return Err(StoreError::TooLarge { limit });
+            }
+            buffer.extend_from_slice(&chunk);
+            Ok(buffer)
+        });
+        let buffer = tokio::time::timeout(deadline, collect).await.map_err(|_| StoreError::TimedOut)??;
+        let received = buffer.len() as u64;
+        match self.length {
+            Some(announced) if announced != received => Err(StoreError::Short { announced, received }),
+            _ => Ok(buffer.freeze()),
+        }
+    }
+
+    /// An object whose body is already here.
+    pub fn in_memory(content_type: &str, bytes: Bytes) -> Self {
+        Self {
+            content_type: Some(content_type.to_owned()),
+            etag: None,
+            length: Some(bytes.len() as u64),
+            body: futures::stream::iter([Ok(bytes)]).boxed(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(3);
+
+    fn original(length: Option<u64>, chunks: &[&'static str]) -> Original {
+        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
+        Original { length, body: futures::stream::iter(chunks).boxed(), ..Original::in_memory("image/png", Bytes::new()) }
+    }
+
+    #[tokio::test]
+    async fn reads_within_bounds_only() {
+        for (length, chunks, expect) in [
+            (Some(6), &["abc", "def"][..], Ok(Bytes::from_static(b"abcdef"))),
+            (None, &["abc", "def"], Ok(Bytes::from_static(b"abcdef"))),
+            (Some(9), &["abc"], Err(StoreError::TooLarge { limit: 8 })),
+            (None, &["abcdef", "ghi"], Err(StoreError::TooLarge { limit: 8 })),
+            (Some(3), &["abcdef", "ghi"], Err(StoreError::TooLarge { limit: 8 })),
+            (Some(6), &["abc"], Err(StoreError::Short { announced: 6, received: 3 })),
+            (Some(3), &["abc", "def"], Err(StoreError::Short { announced: 3, received: 6 })),
+        ] {
+            assert_eq!(original(length, chunks).read(8, DEADLINE).await, expect, "{length:?} {chunks:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stalls_times_out() {
+        let stalled = Original { body: futures::stream::pending().boxed(), ..original(Some(3), &[]) };
+        assert_eq!(stalled.read(8, DEADLINE).await, Err(StoreError::TimedOut));
+    }
+}

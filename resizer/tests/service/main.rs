@@ -1,0 +1,9 @@
+//! The whole service, on a store in memory or a made-up S3, without a network beyond loopback.
+#![allow(clippy::unwrap_used)]
+
+mod contract;
+mod flights;
+mod memory;
+mod process;
+mod s3;
+mod transport;

@@ -1,0 +1,164 @@
+//! A service on a store in memory, and pictures to put there.
+
+use std::{
+    collections::HashMap,
+    io::Cursor,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Router, body::Body, response::Response};
+use bytes::Bytes;
+use futures::future::{BoxFuture, FutureExt};
+use http::{Method, Request};
+use resize_api::Settings;
+use resizer::{
+    capacity::Capacity,
+    derivative::Derivative,
+    handler::{Service, app},
+    metrics::Metrics,
+    store::{Original, Store, StoreError},
+};
+use tower::ServiceExt;
+
+/// Where the tests' visitors fetch.
+pub const URL: &str = "http://photos.example.com";
+
+/// Objects by key, what was asked of it, and what it does wrong.
+#[derive(Default)]
+pub struct Memory {
+    pub objects: Mutex<HashMap<String, (String, Bytes)>>,
+    pub calls: Mutex<Vec<String>>,
+    pub faults: Mutex<Faults>,
+}
+
+#[derive(Clone, Default)]
+pub struct Faults {
+    pub get: Option<StoreError>,
+    pub put: Option<StoreError>,
+    pub delay: Duration,
+    /// Bytes announced beyond those that come.
+    pub missing_bytes: u64,
+    /// No announced length at all.
+    pub unannounced: bool,
+}
+
+impl Memory {
+    pub fn with(objects: &[(&str, &str, Bytes)]) -> Arc<Self> {
+        let memory = Self::default();
+        for (key, content_type, bytes) in objects {
+            memory.objects.lock().unwrap().insert((*key).to_owned(), ((*content_type).to_owned(), bytes.clone()));
+        }
+        Arc::new(memory)
+    }
+
+    pub fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    pub fn fail(&self, faults: Faults) {
+        *self.faults.lock().unwrap() = faults;
+    }
+
+    pub fn object(&self, key: &str) -> Option<(String, Bytes)> {
+        self.objects.lock().unwrap().get(key).cloned()
+    }
+}
+
+impl Store for Memory {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Original, StoreError>> {
+        async move {
+            self.calls.lock().unwrap().push(format!("get {key}"));
+            let faults = self.faults.lock().unwrap().clone();
+            tokio::time::sleep(faults.delay).await;
+            if let Some(error) = faults.get {
+                return Err(error);
+            }
+            let (content_type, bytes) = self.object(key).ok_or(StoreError::Missing)?;
+            let mut original = Original::in_memory(&content_type, bytes);
+            original.length = original.length.map(|length| length + faults.missing_bytes).filter(|_| !faults.unannounced);
+            Ok(original)
+        }
+        .boxed()
+    }
+
+    fn put<'a>(&'a self, derivative: &'a Derivative) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            self.calls.lock().unwrap().push(format!("put {}", derivative.key));
+            if let Some(error) = self.faults.lock().unwrap().put.clone() {
+                return Err(error);
+            }
+            let object = (derivative.content_type.clone(), derivative.bytes.clone());
+            self.objects.lock().unwrap().insert(derivative.key.clone(), object);
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+/// A service and its public routes.
+pub struct Fixture {
+    pub service: Arc<Service>,
+    pub app: Router,
+}
+
+impl Fixture {
+    pub fn new(store: Arc<dyn Store>, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings();
+        change(&mut settings);
+        let memory = settings.memory_budget.unwrap_or(1 << 30);
+        let workers = settings.workers.map_or(2, std::num::NonZeroUsize::get);
+        let service = Arc::new(Service::new(settings, store, Capacity { memory, workers }, Arc::new(Metrics::new())));
+        Self { app: app(Arc::clone(&service)), service }
+    }
+
+    pub async fn send(&self, method: Method, target: &str) -> Response {
+        let request = Request::builder().method(method).uri(target).body(Body::empty()).unwrap();
+        self.app.clone().oneshot(request).await.unwrap()
+    }
+
+    pub async fn get(&self, target: &str) -> Response {
+        self.send(Method::GET, target).await
+    }
+
+    /// Whether the metrics hold `line`.
+    pub fn counts(&self, line: &str) -> bool {
+        self.service.render_metrics().lines().any(|known| known == line)
+    }
+}
+
+/// Settings as a small deployment has them.
+pub fn settings() -> Settings {
+    let mut settings = Settings::new("photos".into(), URL.parse().unwrap());
+    settings.allowed_resolutions = ["30x30", "640x0"].map(|text| text.parse().unwrap()).into();
+    settings
+}
+
+pub fn jpeg() -> Bytes {
+    picture(image::ImageFormat::Jpeg)
+}
+
+pub fn png() -> Bytes {
+    picture(image::ImageFormat::Png)
+}
+
+fn picture(format: image::ImageFormat) -> Bytes {
+    let gradient = image::RgbImage::from_fn(64, 48, |x, y| image::Rgb([u8::try_from(x).unwrap(), u8::try_from(y).unwrap(), 128]));
+    let mut bytes = Cursor::new(Vec::new());
+    gradient.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner().into()
+}
+
+pub async fn body(response: Response) -> Bytes {
+    axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap()
+}
+
+pub fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+/// `text` as a client writes it into a request target: what cannot stand there is encoded.
+pub fn as_sent(text: &str) -> String {
+    let allowed = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "-._~:/?@!$&'()*+,;=%".contains(c);
+    text.chars().map(|c| if allowed(c) { c.to_string() } else { format!("%{:02X}", u32::from(c)) }).collect()
+}

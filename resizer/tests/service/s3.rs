@@ -1,0 +1,161 @@
+//! A made-up S3 on loopback: what its answers come to, and what the requests to it carry.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use axum::{Router, body::Body, extract::Request, response::Response};
+use bytes::Bytes;
+use futures::StreamExt;
+use http::{HeaderMap, StatusCode};
+use resize_api::{Limits, ResizedKey};
+use resizer::{
+    admission::Usage,
+    derivative::{Derivative, Provenance},
+    metrics::Metrics,
+    resize,
+    store::{Store, StoreError, s3::S3},
+};
+
+use crate::memory::{jpeg, settings};
+
+/// Answers every request with `status` and `text`; remembers them.
+struct Fake {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>,
+}
+
+impl Fake {
+    async fn start(answer: impl Fn() -> Response + Clone + Send + Sync + 'static) -> Self {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        let app = Router::new().fallback(async move |request: Request| {
+            let (head, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            log.lock().unwrap().push((format!("{} {}", head.method, head.uri), head.headers, body));
+            answer()
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { address, seen }
+    }
+}
+
+fn s3(address: SocketAddr, metrics: &Arc<Metrics>) -> S3 {
+    let credentials = Credentials::new("key", "secret", None, None, "test");
+    let shared = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(format!("http://{address}"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_millis(300)).build())
+        .build();
+    let mut settings = settings();
+    settings.force_path_style = true;
+    settings.expected_bucket_owner = Some("111122223333".into());
+    S3::new(&shared, &settings, Arc::clone(metrics))
+}
+
+fn failure(status: u16, code: &'static str) -> Response {
+    let body = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>m</Message></Error>");
+    let body = if code.is_empty() { String::new() } else { body };
+    Response::builder().status(status).body(Body::from(body)).unwrap()
+}
+
+fn derivative() -> Derivative {
+    let key = ResizedKey::from_encoded("30x30/dir/푸른 a+b.jpg").unwrap();
+    let picture = resize::Picture { bytes: vec![7; 1000], format: resize::Format::Jpeg, width: 30, height: 30 };
+    let provenance = Provenance { content_type: Some("image/jpg".into()), etag: Some("\"e\"".into()) };
+    Derivative::new(&key, picture, &resize::Request::new(key.resolution, Limits::default()), &provenance, "max-age=60")
+}
+
+#[tokio::test]
+async fn each_failure_has_its_meaning() {
+    for (status, code, expect) in [
+        (404, "NoSuchKey", StoreError::Missing),
+        (404, "", StoreError::Missing),
+        (403, "AccessDenied", StoreError::Forbidden),
+        (403, "", StoreError::Forbidden),
+        (404, "NoSuchBucket", StoreError::Failed("NoSuchBucket".into())),
+        (403, "InvalidAccessKeyId", StoreError::Failed("403 InvalidAccessKeyId".into())),
+        (403, "SignatureDoesNotMatch", StoreError::Failed("403 SignatureDoesNotMatch".into())),
+        (400, "ExpiredToken", StoreError::Failed("400 ExpiredToken".into())),
+        (500, "InternalError", StoreError::Failed("500 InternalError".into())),
+        (503, "SlowDown", StoreError::Failed("503 SlowDown".into())),
+    ] {
+        let fake = Fake::start(move || failure(status, code)).await;
+        let metrics = Arc::new(Metrics::new());
+        assert_eq!(s3(fake.address, &metrics).get("cat.jpg").await.err(), Some(expect), "{status} {code}");
+        let line = format!("resizer_s3_requests_total{{operation=\"get\",code=\"{status}\"}} 1");
+        assert!(metrics.render(Usage::default()).contains(&line), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn no_answer_and_no_server() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let metrics = Arc::new(Metrics::new());
+    assert_eq!(s3(address, &metrics).get("cat.jpg").await.err(), Some(StoreError::TimedOut));
+    drop(listener);
+    let refused = s3(address, &metrics).get("cat.jpg").await.err();
+    assert!(matches!(refused, Some(StoreError::Failed(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_body_cut_off_is_an_error() {
+    let fake = Fake::start(|| {
+        let cut = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Err(std::io::Error::other("cut"))
+        };
+        let chunks = futures::stream::iter([Ok(jpeg())]).chain(futures::stream::once(cut));
+        Response::builder().header("content-length", "100000").body(Body::from_stream(chunks)).unwrap()
+    })
+    .await;
+    let original = s3(fake.address, &Arc::new(Metrics::new())).get("cat.jpg").await.unwrap();
+    assert_eq!(original.length, Some(100_000));
+    let read = original.read(1 << 20, Duration::from_secs(5)).await;
+    assert!(matches!(read, Err(StoreError::Failed(_) | StoreError::Short { .. })), "{read:?}");
+}
+
+#[tokio::test]
+async fn gets_what_the_object_carries() {
+    let fake =
+        Fake::start(|| Response::builder().header("content-type", "image/jpg").header("etag", "\"e\"").body(Body::from(jpeg())).unwrap())
+            .await;
+    let original = s3(fake.address, &Arc::new(Metrics::new())).get("/dir//푸른 a+b.jpg").await.unwrap();
+    assert_eq!((original.content_type.as_deref(), original.etag.as_deref()), (Some("image/jpg"), Some("\"e\"")));
+    assert_eq!(original.length, Some(jpeg().len() as u64));
+    assert_eq!(original.read(1 << 20, Duration::from_secs(5)).await, Ok(jpeg()));
+    let (line, headers, _) = fake.seen.lock().unwrap()[0].clone();
+    assert_eq!(line.split('?').next().unwrap(), "GET /photos//dir//%ED%91%B8%EB%A5%B8%20a%2Bb.jpg");
+    assert_eq!(headers["x-amz-expected-bucket-owner"], "111122223333");
+}
+
+#[tokio::test]
+async fn puts_a_body_of_known_length_with_all_that_belongs_to_it() {
+    let fake = Fake::start(|| Response::builder().status(StatusCode::OK).body(Body::empty()).unwrap()).await;
+    assert_eq!(s3(fake.address, &Arc::new(Metrics::new())).put(&derivative()).await, Ok(()));
+    let (line, headers, body) = fake.seen.lock().unwrap()[0].clone();
+    assert_eq!(line.split('?').next().unwrap(), "PUT /photos/30x30/dir/%ED%91%B8%EB%A5%B8%20a%2Bb.jpg");
+    assert_eq!(body, vec![7; 1000]);
+    for (name, value) in [
+        ("content-length", "1000"),
+        ("content-type", "image/jpg"),
+        ("cache-control", "max-age=60"),
+        ("x-amz-expected-bucket-owner", "111122223333"),
+        ("x-amz-meta-resize-source", "dir%2F%ED%91%B8%EB%A5%B8%20a%2Bb%2Ejpg"),
+        ("x-amz-meta-resize-source-etag", "\"e\""),
+    ] {
+        assert_eq!(headers[name], value, "{name}");
+    }
+    assert!(headers.contains_key("x-amz-checksum-crc32") && headers.contains_key("x-amz-meta-resize-settings"));
+    assert!(!headers.contains_key("x-amz-trailer") && !headers.contains_key("transfer-encoding"));
+}

@@ -1,0 +1,128 @@
+//! Over real connections: raw bytes in the request, HEAD, and how the service stops.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use resizer::{
+    admin::{self, Readiness},
+    handler,
+    server::{Server, Stop},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::memory::{Faults, Fixture, Memory, jpeg};
+
+struct Running {
+    public: SocketAddr,
+    admin: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<()>,
+}
+
+async fn start(store: Arc<Memory>, drain: Duration, shutdown: Duration) -> Running {
+    let Fixture { service, .. } = Fixture::new(store, |_| {});
+    let loopback = ([127, 0, 0, 1], 0).into();
+    let server = Server::bind(loopback, loopback).await.unwrap();
+    let (public, admin) = server.addresses().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let readiness = Readiness::ready();
+    let admin_app = admin::app(Arc::clone(&service), readiness.clone());
+    let signal = async move { drop(stopped.await) };
+    let ended = tokio::spawn(server.run(handler::app(service), admin_app, readiness, Stop { drain, shutdown }, signal));
+    Running { public, admin, stop, ended }
+}
+
+/// Sends `head` as it is and reads the whole answer.
+async fn raw(address: SocketAddr, head: &[u8]) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(head).await?;
+    stream.write_all(b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+async fn status(address: SocketAddr, target: &str) -> Option<u16> {
+    raw(address, format!("GET {target}").as_bytes()).await.ok()?.split(' ').nth(1)?.parse().ok()
+}
+
+fn cat() -> Arc<Memory> {
+    Memory::with(&[("cat.jpg", "image/jpeg", jpeg()), ("푸른 마블.jpg", "image/jpeg", jpeg())])
+}
+
+#[tokio::test]
+async fn takes_keys_as_clients_write_them() {
+    let running = start(cat(), Duration::ZERO, Duration::from_secs(5)).await;
+    let location = "location: http://photos.example.com/30x30/%ED%91%B8%EB%A5%B8%20%EB%A7%88%EB%B8%94.jpg\r\n";
+    for (target, expect) in [
+        ("/default/resize?key=30x30/푸른%20마블.jpg", location),
+        ("/default/resize/30x30/푸른%20마블.jpg", "200 OK"),
+        ("http://any.example.com/default/resize?key=30x30/cat.jpg#x", "307 Temporary Redirect"),
+        ("/default/resize?key=30x30/\u{85}.jpg", "400 Bad Request"),
+    ] {
+        let answer = raw(running.public, format!("GET {target}").as_bytes()).await.unwrap();
+        assert!(answer.contains(expect), "{target}: {answer}");
+    }
+    let latin_1 = raw(running.public, b"GET /default/resize?key=30x30/caf\xe9.jpg").await.unwrap();
+    assert!(latin_1.starts_with("HTTP/1.1 400"), "{latin_1}");
+}
+
+#[tokio::test]
+async fn head_has_no_body() {
+    let running = start(cat(), Duration::ZERO, Duration::from_secs(5)).await;
+    // the second time it is a loop: the answer to GET would have a body
+    for expect in ["307 Temporary Redirect", "200 OK"] {
+        let answer = raw(running.public, b"HEAD /default/resize?key=30x30/cat.jpg").await.unwrap();
+        assert!(answer.contains(expect) && answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_second_port_tells() {
+    let running = start(cat(), Duration::ZERO, Duration::from_secs(5)).await;
+    status(running.public, "/default/resize?key=30x30/cat.jpg").await;
+    assert_eq!(status(running.admin, "/healthz").await, Some(200));
+    assert_eq!(status(running.admin, "/readyz").await, Some(200));
+    assert_eq!(status(running.admin, "/default/resize").await, Some(404));
+    let metrics = raw(running.admin, b"GET /metrics").await.unwrap();
+    assert!(metrics.contains("resizer_requests_total{outcome=\"redirected\"} 1") && metrics.ends_with("# EOF\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn stops_in_order() {
+    let store = cat();
+    store.fail(Faults { delay: Duration::from_secs(2), ..Faults::default() });
+    let running = start(store, Duration::from_secs(1), Duration::from_secs(10)).await;
+    let slow = tokio::spawn(async move { status(running.public, "/default/resize?key=30x30/cat.jpg").await });
+    let mut idle = TcpStream::connect(running.public).await.unwrap();
+    sleep(Duration::from_millis(100)).await;
+
+    running.stop.send(()).unwrap();
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(status(running.admin, "/readyz").await, Some(503), "first it is not ready");
+    assert_eq!(status(running.admin, "/healthz").await, Some(200));
+    assert_eq!(status(running.public, "/").await, Some(404), "while it still accepts");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(status(running.public, "/").await, None, "then it does not");
+    assert_eq!(idle.read(&mut [0; 8]).await.unwrap(), 0, "and idle connections are closed");
+    assert_eq!(slow.await.unwrap(), Some(307), "but what runs is finished");
+    timeout(Duration::from_secs(2), running.ended).await.expect("and then it ends").unwrap();
+}
+
+#[tokio::test]
+async fn stops_in_time() {
+    let store = cat();
+    store.fail(Faults { delay: Duration::from_mins(1), ..Faults::default() });
+    let running = start(store, Duration::ZERO, Duration::from_millis(500)).await;
+    tokio::spawn(async move { status(running.public, "/default/resize?key=30x30/cat.jpg").await });
+    sleep(Duration::from_millis(100)).await;
+    let start = Instant::now();
+    running.stop.send(()).unwrap();
+    running.ended.await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5));
+}

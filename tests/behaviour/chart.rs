@@ -1,0 +1,120 @@
+//! What Helm renders.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::lab;
+
+/// The rendered objects, or nothing where there is no Helm. Both streams on failure.
+fn render(values: &[&str]) -> Option<Result<Vec<Value>, String>> {
+    let helm = lab::helm()?;
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/resize-operator");
+    let mut command = Command::new(helm);
+    command.args(["helm", "template", "photos", chart, "--namespace", "system"]);
+    for value in values {
+        command.args(["--set", value]);
+    }
+    let output = command.output().unwrap();
+    if !output.status.success() {
+        return Some(Err(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    let documents =
+        serde_yaml_ng::Deserializer::from_slice(&output.stdout).map(|document| serde::Deserialize::deserialize(document).unwrap());
+    Some(Ok(documents.filter(|object: &Value| !object.is_null()).collect()))
+}
+
+fn objects(values: &[&str]) -> Option<Vec<Value>> {
+    Some(render(values)?.unwrap())
+}
+
+fn one<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    let mut found = objects.iter().filter(|object| object["kind"] == kind);
+    let first = found.next().unwrap_or_else(|| panic!("no {kind}"));
+    assert!(found.next().is_none(), "several {kind}");
+    first
+}
+
+fn environment(objects: &[Value]) -> Vec<(String, String)> {
+    let container = &one(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    container["env"].as_array().unwrap().iter().map(|variable| (text(&variable["name"]), text(&variable["value"]))).collect()
+}
+
+#[test]
+fn the_role_has_no_wildcard_and_reads_secrets_one_by_one() {
+    let Some(objects) = objects(&[]) else { return };
+    let rules = one(&objects, "ClusterRole")["rules"].as_array().unwrap();
+    assert!(!serde_json::to_string(rules).unwrap().contains('*'));
+    for rule in rules {
+        let has = |field: &str, value: &str| rule[field].as_array().unwrap().iter().any(|found| found == value);
+        if has("resources", "secrets") {
+            assert_eq!(rule["verbs"], serde_json::json!(["get"]));
+        }
+        assert!(!has("verbs", "escalate") && !has("verbs", "bind") && !has("verbs", "impersonate"));
+    }
+}
+
+#[test]
+fn the_pod_is_restricted() {
+    let Some(objects) = objects(&[]) else { return };
+    let pod = &one(&objects, "Deployment")["spec"]["template"]["spec"];
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+    let container = &pod["containers"][0]["securityContext"];
+    assert_eq!(container["allowPrivilegeEscalation"], false);
+    assert_eq!(container["readOnlyRootFilesystem"], true);
+    assert_eq!(container["capabilities"]["drop"], serde_json::json!(["ALL"]));
+}
+
+#[test]
+fn values_arrive() {
+    let values = [
+        "image.repository=r.example.com/operator",
+        "image.tag=v1",
+        "resizer.image.repository=r.example.com/resizer",
+        "resizer.image.tag=v2",
+        "s3.region=eu-central-1",
+        "s3.endpoint=https://s3.example.com",
+        "s3.forcePathStyle=true",
+        "serviceAccount.annotations.eks\\.amazonaws\\.com/role-arn=arn:aws:iam::111122223333:role/r",
+        "env[0].name=AWS_PROFILE",
+        "env[0].value=p",
+        "resources.limits.memory=1Gi",
+    ];
+    let Some(objects) = objects(&values) else { return };
+    let container = &one(&objects, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["image"], "r.example.com/operator:v1");
+    assert_eq!(container["resources"]["limits"]["memory"], "1Gi");
+    let environment = environment(&objects);
+    for (name, value) in [
+        ("RESIZER_IMAGE", "r.example.com/resizer:v2"),
+        ("S3_REGION", "eu-central-1"),
+        ("S3_ENDPOINT", "https://s3.example.com"),
+        ("S3_FORCE_PATH_STYLE", "true"),
+        ("AWS_PROFILE", "p"),
+    ] {
+        assert!(environment.contains(&(name.to_owned(), value.to_owned())), "{name}: {environment:?}");
+    }
+    assert_eq!(
+        one(&objects, "ServiceAccount")["metadata"]["annotations"]["eks.amazonaws.com/role-arn"],
+        "arn:aws:iam::111122223333:role/r"
+    );
+}
+
+#[test]
+fn the_crd_is_the_generated_one_and_is_kept() {
+    let Some(objects) = objects(&[]) else { return };
+    let crd = one(&objects, "CustomResourceDefinition");
+    assert_eq!(crd["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+    let generated: Value = serde_yaml_ng::from_str(include_str!("../../crds/resizeendpoints.yaml")).unwrap();
+    assert!(*crd == generated, "the chart renders another CRD than crds/resizeendpoints.yaml");
+    let without = render(&["crds.install=false"]).unwrap().unwrap();
+    assert!(!without.iter().any(|object| object["kind"] == "CustomResourceDefinition"));
+}
+
+#[test]
+fn a_value_that_is_misspelt_is_refused() {
+    let Some(refused) = render(&["s3.regoin=eu-central-1"]) else { return };
+    assert!(refused.unwrap_err().contains("regoin"));
+}
