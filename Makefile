@@ -24,11 +24,13 @@ images: ## dist/*.tar: both static binaries as OCI images, without Docker
 	@tests/images/build
 
 crds: ## crds/resizeendpoints.yaml from the types
+	@mkdir -p dist
 	cargo run -q -p resize-api --bin crdgen > dist/crds.yaml && mv dist/crds.yaml crds/resizeendpoints.yaml
 
-up: ## only the cluster and the S3 (alone: cargo test -p resize-tests NAME)
+up: images ## the cluster, the S3 and the operator, without the demo (for: cargo test -p resize-tests NAME)
 	@tests/cluster/build > /dev/null
 	@tests/s3/up
 	@tests/cluster/up
+	@tests/demo/install
 
 .PHONY: help demo demo-down test images crds up

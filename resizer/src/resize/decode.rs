@@ -12,7 +12,7 @@ pub(super) struct Decoded {
 pub(super) fn decode(source: &[u8], plan: &Plan) -> Result<Decoded, Error> {
     let probe = &plan.probe;
     let (raster, profile) = match probe.container {
-        Container::Jpeg => (jpeg::decode(source, probe.channels, plan.denominator)?, jpeg::profile(source)),
+        Container::Jpeg => (jpeg::decode(source, probe, plan.denominator)?, jpeg::profile(source)),
         Container::Png => png::decode(source, plan.memory)?,
         Container::WebP => webp::decode(source, probe)?,
         Container::Gif => (gif::decode(source, probe)?, None),

@@ -63,8 +63,9 @@ struct Axis {
 }
 
 impl Axis {
-    fn new(source: u32, target: u32, shrink: f64) -> Self {
-        Self { source, target, whole: pixels(f64::from(source) / shrink) }
+    /// `measured` is the length that the output's is rounded from.
+    fn new(source: u32, measured: u32, target: u32, shrink: f64) -> Self {
+        Self { source, target, whole: pixels(f64::from(measured) / shrink) }
     }
 
     /// Start and length, in source pixels, of the part that starts at `start` and is `length` output pixels long.
@@ -74,18 +75,20 @@ impl Axis {
     }
 }
 
-/// The geometry of a source of `width` by `height` pixels as displayed. No side is 0.
+/// The geometry of a source of `width` by `height` pixels as displayed, whose size is `measured` where it decides the size of the output:
+/// see [`as_reduced`]. No side is 0.
 pub(super) fn geometry(
     (width, height): (u32, u32),
+    measured: (u32, u32),
     resolution: Resolution,
     fit: Fit,
     position: Position,
     without_enlargement: bool,
 ) -> Geometry {
-    let (shrink_x, shrink_y) = shrink((width, height), resolution, fit);
+    let (shrink_x, shrink_y) = shrink(measured, resolution, fit);
     let bound = |shrink: f64, side: u32| if without_enlargement { shrink.max(1.0) } else { shrink }.min(f64::from(side));
-    let x = Axis::new(width, resolution.width, bound(shrink_x, width));
-    let y = Axis::new(height, resolution.height, bound(shrink_y, height));
+    let x = Axis::new(width, measured.0, resolution.width, bound(shrink_x, measured.0));
+    let y = Axis::new(height, measured.1, resolution.height, bound(shrink_y, measured.1));
     let both = resolution.width > 0 && resolution.height > 0;
 
     let scaled = if both && fit == Fit::Cover { (x.whole.min(x.target), y.whole.min(y.target)) } else { (x.whole, y.whole) };
@@ -95,6 +98,20 @@ pub(super) fn geometry(
     let (top, region_height) = y.region(cut_top, scaled.1);
     let region = Region { left, top, width: region_width, height: region_height };
     Geometry { region, scaled, canvas, offset: position.embed(canvas.0 - scaled.0, canvas.1 - scaled.1) }
+}
+
+/// The size of a JPEG after sharp's decoder has reduced it, from which sharp goes on: without this, an output would be
+/// one pixel wider or narrower than its now and then. Where the size of the output is given there is nothing to follow.
+pub(super) fn as_reduced(size: (u32, u32), resolution: Resolution, fit: Fit) -> (u32, u32) {
+    let both = resolution.width > 0 && resolution.height > 0;
+    if both && matches!(fit, Fit::Cover | Fit::Fill) {
+        return size;
+    }
+    let (x, y) = shrink(size, resolution, fit);
+    let shrink = x.min(y);
+    let factor = [8, 4, 2].into_iter().find(|&factor| shrink >= f64::from(factor)).unwrap_or(1);
+    let factor = if factor > 1 && shrink < f64::from(factor + 1) { factor / 2 } else { factor };
+    ((size.0 / factor).max(1), (size.1 / factor).max(1))
 }
 
 fn shrink((width, height): (u32, u32), resolution: Resolution, fit: Fit) -> (f64, f64) {
@@ -151,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(source: (u32, u32), width: u32, height: u32, fit: Fit) -> Geometry {
-        geometry(source, Resolution { width, height }, fit, Position::Center, false)
+        geometry(source, source, Resolution { width, height }, fit, Position::Center, false)
     }
 
     #[test]
@@ -176,6 +193,24 @@ mod tests {
     }
 
     #[test]
+    fn a_jpeg_comes_out_in_the_size_that_sharp_gives_it() {
+        for (source, width, height, fit, canvas) in [
+            ((2725, 2225), 200, 200, Fit::Inside, (200, 164)),
+            ((2725, 2225), 720, 720, Fit::Inside, (720, 588)),
+            ((1717, 1431), 200, 200, Fit::Inside, (200, 166)),
+            ((1790, 1200), 220, 40, Fit::Outside, (220, 148)),
+            ((1790, 1200), 212, 232, Fit::Inside, (212, 142)),
+            ((817, 1808), 268, 312, Fit::Outside, (268, 594)),
+            ((817, 1808), 300, 244, Fit::Outside, (300, 664)),
+        ] {
+            let resolution = Resolution { width, height };
+            let measured = as_reduced(source, resolution, fit);
+            let geometry = geometry(source, measured, resolution, fit, Position::Center, false);
+            assert_eq!(geometry.canvas, canvas, "{source:?} to {width}x{height} {fit:?}");
+        }
+    }
+
+    #[test]
     fn without_enlargement_a_small_picture_keeps_its_size() {
         for (source, fit, canvas) in [
             ((100, 80), Fit::Cover, (100, 80)),
@@ -186,7 +221,7 @@ mod tests {
             ((100, 900), Fit::Outside, (100, 900)),
         ] {
             let resolution = Resolution { width: 300, height: 300 };
-            assert_eq!(geometry(source, resolution, fit, Position::Center, true).canvas, canvas, "{source:?} {fit:?}");
+            assert_eq!(geometry(source, source, resolution, fit, Position::Center, true).canvas, canvas, "{source:?} {fit:?}");
         }
     }
 
@@ -194,11 +229,11 @@ mod tests {
     fn positions_choose_what_is_kept() {
         let resolution = Resolution { width: 10, height: 10 };
         for (position, left, top) in [(Position::Left, 0.0, 0.0), (Position::Center, 6.0, 0.0), (Position::RightBottom, 11.0, 0.0)] {
-            let region = geometry((21, 10), resolution, Fit::Cover, position, false).region;
+            let region = geometry((21, 10), (21, 10), resolution, Fit::Cover, position, false).region;
             assert_eq!(region, Region { left, top, width: 10.0, height: 10.0 }, "{position:?}");
         }
         for (position, offset) in [(Position::Top, (0, 0)), (Position::Center, (0, 2)), (Position::LeftBottom, (0, 5))] {
-            assert_eq!(geometry((20, 10), resolution, Fit::Contain, position, false).offset, offset, "{position:?}");
+            assert_eq!(geometry((20, 10), (20, 10), resolution, Fit::Contain, position, false).offset, offset, "{position:?}");
         }
     }
 
@@ -210,10 +245,12 @@ mod tests {
             fit in prop::sample::select(vec![Fit::Cover, Fit::Contain, Fit::Inside, Fit::Outside, Fit::Fill]),
             position in prop::sample::select(vec![Position::Center, Position::LeftTop, Position::RightBottom]),
             without_enlargement: bool,
+            reduced: bool,
         ) {
             prop_assume!(target != (0, 0));
             let resolution = Resolution { width: target.0, height: target.1 };
-            let Geometry { region, scaled, canvas, offset } = geometry(source, resolution, fit, position, without_enlargement);
+            let measured = if reduced { as_reduced(source, resolution, fit) } else { source };
+            let Geometry { region, scaled, canvas, offset } = geometry(source, measured, resolution, fit, position, without_enlargement);
             prop_assert!(scaled.0 >= 1 && scaled.1 >= 1);
             prop_assert!(region.left >= 0.0 && region.left + region.width <= f64::from(source.0) + 1e-6);
             prop_assert!(region.top >= 0.0 && region.top + region.height <= f64::from(source.1) + 1e-6);

@@ -19,7 +19,15 @@ pub(super) fn probe(source: &[u8]) -> Result<Probe, Error> {
     let (width, height) = (u32::from(u16::from_le_bytes([w0, w1])), u32::from(u16::from_le_bytes([h0, h1])));
     // the frame is decoded by itself before it is drawn on the canvas
     let working = u64::from(width) * u64::from(height) * 5 + (64 << 10);
-    Ok(Probe { container: Container::Gif, width, height, channels: Channels::Rgba, orientation: Orientation::default(), working })
+    Ok(Probe {
+        container: Container::Gif,
+        width,
+        height,
+        channels: Channels::Rgba,
+        orientation: Orientation::default(),
+        working,
+        dc_only: false,
+    })
 }
 
 fn failure(error: DecodingError) -> Error {

@@ -6,14 +6,19 @@ use super::{
     Error,
     orientation::Orientation,
     probe::{Container, Probe},
+    progressive,
     raster::{Channels, Raster},
 };
 
 /// Scans that a progressive picture may have: a few hundred small ones can keep a processor busy for minutes.
 const MAX_SCANS: u32 = 100;
 
+/// Up to this many bytes of pixels, Huffman tables of the picture's own save a good part of the file, and cost little.
+const SMALL: usize = 500_000;
+
 const SOI: u8 = 0xD8;
 const SOS: u8 = 0xDA;
+const APP0: u8 = 0xE0;
 const APP1: u8 = 0xE1;
 const APP2: u8 = 0xE2;
 const APP14: u8 = 0xEE;
@@ -80,7 +85,21 @@ pub(super) fn probe(source: &[u8]) -> Result<Probe, Error> {
     let progressive = matches!(marker, 0xC2 | 0xCA);
     let orientation = named(source, APP1, b"Exif\0\0").next().map(Orientation::from_exif).unwrap_or_default();
     let working = if progressive { coefficients(width, height, components) } else { 0 };
-    Ok(Probe { container: Container::Jpeg, width, height, channels, orientation, working })
+    let dc_only = marker == 0xC2 && (channels == Channels::Gray || is_luma_and_chroma(source, components));
+    Ok(Probe { container: Container::Jpeg, width, height, channels, orientation, working, dc_only })
+}
+
+/// Whether three components are `YCbCr`, and not RGB as they are.
+fn is_luma_and_chroma(source: &[u8], components: &[u8]) -> bool {
+    let ids = components.chunks_exact(3).map(|component| component[0]);
+    let jfif = named(source, APP0, b"JFIF\0").next().is_some();
+    let adobe = named(source, APP14, b"Adobe").next().and_then(|adobe| adobe.get(6));
+    match adobe {
+        _ if components.len() != 9 => false,
+        _ if jfif => true,
+        Some(&transform) => transform == 1,
+        None => ids.eq([1, 2, 3]),
+    }
 }
 
 /// Bytes of all DCT coefficients, which a progressive picture keeps until its last scan.
@@ -109,7 +128,11 @@ fn failure(error: &turbojpeg::Error) -> Error {
 /// Decodes at 1/`denominator` of the size, which is 1, 2, 4 or 8.
 ///
 /// Whatever the decoder would only warn of, such as a file that ends early, is an error here: the rest of such a picture is gray.
-pub(super) fn decode(source: &[u8], channels: Channels, denominator: u32) -> Result<Raster, Error> {
+pub(super) fn decode(source: &[u8], probe: &Probe, denominator: u32) -> Result<Raster, Error> {
+    if denominator == 8 && probe.dc_only {
+        return progressive::decode_eighth(source, MAX_SCANS);
+    }
+    let channels = probe.channels;
     let format = match channels {
         Channels::Gray => PixelFormat::GRAY,
         Channels::Cmyk => PixelFormat::CMYK,
@@ -142,6 +165,7 @@ pub(super) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
         let mut encoder = Compressor::new()?;
         encoder.set_quality(i32::from(quality))?;
         encoder.set_subsamp(sampling)?;
+        encoder.set_optimize(raster.pixels.len() <= SMALL)?;
         encoder.compress_to_vec(image)
     };
     compress().map_err(|error| failure(&error))

@@ -8,6 +8,7 @@ mod encode;
 mod error;
 mod geometry;
 mod gif;
+mod huffman;
 mod jpeg;
 mod libwebp;
 mod orientation;
@@ -15,6 +16,7 @@ mod other;
 mod plan;
 mod png;
 mod probe;
+mod progressive;
 mod raster;
 mod scale;
 #[cfg(test)]

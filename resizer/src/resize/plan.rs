@@ -4,7 +4,7 @@ use resize_api::resolution::MAX_SIDE;
 
 use super::{
     Error, Format, Request,
-    geometry::{Geometry, Region, geometry},
+    geometry::{Geometry, Region, as_reduced, geometry},
     probe::{Container, Probe},
 };
 
@@ -48,7 +48,11 @@ impl Plan {
             )));
         }
         let displayed = probe.orientation.turn((probe.width, probe.height));
-        let geometry = geometry(displayed, request.resolution, request.fit, request.position, request.without_enlargement);
+        let measured = match probe.container {
+            Container::Jpeg => as_reduced(displayed, request.resolution, request.fit),
+            _ => displayed,
+        };
+        let geometry = geometry(displayed, measured, request.resolution, request.fit, request.position, request.without_enlargement);
         let (width, height) = geometry.canvas;
         if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > limits.max_output_pixels {
             return Err(Error::TooLarge(format!("an output of {width} by {height} pixels, at most {} are made", limits.max_output_pixels)));
@@ -82,6 +86,8 @@ fn memory(probe: &Probe, geometry: &Geometry, denominator: u32) -> u64 {
     let between = (u64::from(width) * decoded_height).max(decoded_width * u64::from(height));
     // alpha is multiplied in on a copy
     let copies = if probe.channels.has_alpha() { 2 } else { 1 };
+    // of the 64 coefficients of a block, one is kept
+    let working = if denominator == 8 && probe.dc_only { probe.working / 32 } else { probe.working };
     let output = u64::from(geometry.canvas.0) * u64::from(geometry.canvas.1);
-    (decoded * copies + between) * probe.channels.count() as u64 + output * 16 + probe.working + (1 << 20)
+    (decoded * copies + between) * probe.channels.count() as u64 + output * 16 + working + (1 << 20)
 }

@@ -25,6 +25,8 @@ pub(super) struct Probe {
     pub(super) orientation: Orientation,
     /// What the decoder takes beside the pixels it gives, in bytes.
     pub(super) working: u64,
+    /// An eighth of the size can be had from the DC coefficients alone.
+    pub(super) dc_only: bool,
 }
 
 /// Reads the header of `source`.

@@ -1,0 +1,33 @@
+// Jobs on stdin, one a line, tab-separated: SOURCE WIDTH HEIGHT FIT OUTPUT AT_ONCE COUNT.
+// Answers each with a line: CPU and wall time of the whole in microseconds, and by how many KiB the peak of memory grew.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import sharp from 'sharp';
+
+sharp.concurrency(1);
+sharp.cache(false);
+
+const status = (name) => Number(readFileSync('/proc/self/status', 'utf8').match(new RegExp(`${name}:\\s+(\\d+)`))[1]);
+const sources = new Map();
+
+console.log(`sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}, Node ${process.versions.node}`);
+for await (const line of createInterface({ input: process.stdin })) {
+  const [source, width, height, fit, output, atOnce, count] = line.split('\t');
+  if (!sources.has(source)) sources.set(source, readFileSync(source));
+  const size = { width: Number(width) || undefined, height: Number(height) || undefined, fit };
+  const one = () => sharp(sources.get(source)).autoOrient().resize(size).toBuffer();
+
+  writeFileSync('/proc/self/clear_refs', '5');
+  const before = status('VmRSS');
+  const cpu = process.cpuUsage();
+  const start = process.hrtime.bigint();
+  let left = Number(count);
+  let last;
+  const worker = async () => { while (left-- > 0) last = await one(); };
+  await Promise.all(Array.from({ length: Number(atOnce) }, worker));
+  const wall = process.hrtime.bigint() - start;
+  const used = process.cpuUsage(cpu);
+  const peak = Math.max(0, status('VmHWM') - before);
+  writeFileSync(output, last);
+  console.log([used.user + used.system, wall / 1000n, peak].join('\t'));
+}
