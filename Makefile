@@ -33,4 +33,8 @@ up: images ## the cluster, the S3 and the operator, without the demo (for: cargo
 	@tests/cluster/up
 	@tests/demo/install
 
-.PHONY: help demo demo-down test images crds up
+bench: ## the pipeline beside sharp, from npm; BENCH_IMAGES=FOLDER adds real pictures to the drawn ones
+	npm install --silent --prefix $(CACHE)/sharp sharp@0.35.5
+	SHARP=$(CACHE)/sharp cargo run --release --manifest-path resizer/benches/peers/Cargo.toml
+
+.PHONY: help demo demo-down test images crds up bench

@@ -14,6 +14,7 @@ pub mod error;
 pub mod handler;
 pub mod loop_guard;
 pub mod metrics;
+pub mod once;
 pub mod record;
 pub mod resize;
 pub mod server;

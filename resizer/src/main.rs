@@ -1,4 +1,4 @@
-//! Environment → a running service, until SIGTERM or SIGINT.
+//! Environment → a running service, until SIGTERM or SIGINT. `resizer once` resizes one file instead.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -9,6 +9,7 @@ use resizer::{
     capacity::Capacity,
     handler::{self, Service},
     metrics::Metrics,
+    once,
     server::{Server, Stop},
     store::s3::S3,
     telemetry,
@@ -18,14 +19,23 @@ use tokio::signal::unix::{SignalKind, signal};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// `EX_USAGE`: a setting is wrong, and a restart will not help.
-const BAD_SETTING: u8 = 64;
+/// `EX_USAGE`: a setting or an argument is wrong, and a restart will not help.
+const BAD_USAGE: u8 = 64;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Err(error) = serve().await else { return ExitCode::SUCCESS };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.split_first() {
+        None => serve().await,
+        Some((command, arguments)) if command == "once" => once::run(arguments).map_err(anyhow::Error::msg),
+        Some((command, _)) => {
+            eprintln!("resizer: `{command}`: want no argument, to serve, or once INPUT WIDTHxHEIGHT OUTPUT");
+            return BAD_USAGE.into();
+        }
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
     eprintln!("resizer: {error:#}");
-    if error.is::<SettingError>() { BAD_SETTING.into() } else { ExitCode::FAILURE }
+    if error.is::<SettingError>() { BAD_USAGE.into() } else { ExitCode::FAILURE }
 }
 
 async fn serve() -> anyhow::Result<()> {

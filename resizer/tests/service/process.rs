@@ -44,6 +44,16 @@ fn a_bad_setting_is_named_and_ends_it() {
 }
 
 #[test]
+fn one_file_needs_no_setting_and_other_words_are_refused() {
+    let output = resizer(&[]).args(["once", "/no/such/file.jpg", "30x30", "out.jpg"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("resizer: /no/such/file.jpg: "));
+    let output = resizer(&GOOD).arg("serve").output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("`serve`: want no argument"));
+}
+
+#[test]
 fn an_address_in_use_is_no_bad_setting() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
