@@ -14,6 +14,8 @@ pub mod resolution;
 pub mod settings;
 #[cfg(feature = "kube")]
 pub mod status;
+#[cfg(feature = "kube")]
+pub mod workload;
 
 #[cfg(feature = "kube")]
 pub use endpoint::ResizeEndpoint;

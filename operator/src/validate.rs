@@ -4,9 +4,10 @@ use k8s_openapi::{api::core::v1::EnvVar, apimachinery::pkg::apis::meta::v1::Owne
 use kube::{Resource, ResourceExt};
 use resize_api::{
     ResizeEndpoint, Resolution, Settings,
-    endpoint::{DeletionPolicy, Ingress, Protocol, RoutingManagement, Workload},
+    endpoint::{DeletionPolicy, Ingress, Protocol, RoutingManagement},
     resolution::ResolutionError,
     settings::DEFAULT_PATH,
+    workload::Workload,
 };
 
 use crate::{
