@@ -24,7 +24,7 @@ use crate::{
     loop_guard::LoopGuard,
     metrics::{Metrics, Stage},
     record::{Record, Report},
-    resize::{self, Plan, Request},
+    resize::{self, Plan, Request, Step},
     store::Store,
 };
 
@@ -177,13 +177,16 @@ impl Service {
         let request = Request::new(key.resolution, self.settings.limits);
         let plan = plan(source.clone(), request.clone()).await?;
         report.memory_bytes = Some(plan.memory());
-        let resized = report.time(Stage::Resize, place, async |place: &mut Place| {
-            let room = place.admit(plan.memory()).await?;
-            ticket.commit();
-            let size = |picture: &Result<resize::Picture, _>| picture.as_ref().map_or(0, |picture| picture.bytes.len() as u64);
-            room.run(move || resize::execute(&source, &plan), size).await
-        });
-        let (picture, memory) = resized.await?;
+        let waited = place.waited();
+        let admitted = place.admit(plan.memory()).await;
+        report.add(Stage::Queue, place.waited().saturating_sub(waited));
+        let room = admitted?;
+        ticket.commit();
+        let size = |(picture, _): &(Result<resize::Picture, _>, _)| picture.as_ref().map_or(0, |picture| picture.bytes.len() as u64);
+        let ((picture, steps), memory) = room.run(move || resize(&source, &plan), size).await?;
+        for (step, duration) in steps {
+            report.add(step.into(), duration);
+        }
         place.release_source();
         let picture = picture?;
         report.output_bytes = Some(picture.bytes.len() as u64);
@@ -196,6 +199,19 @@ impl Service {
 async fn plan(source: Bytes, request: Request) -> Result<Plan, Error> {
     let planned = spawn_blocking(move || resize::plan(&source, &request)).await;
     Ok(planned.map_err(|_| Error::Panic)??)
+}
+
+/// The picture, and how long each step took. A step that failed counts as well.
+fn resize(source: &[u8], plan: &Plan) -> (Result<resize::Picture, resize::Error>, Vec<(Step, Duration)>) {
+    let (mut steps, mut start) = (Vec::with_capacity(Step::ALL.len()), Instant::now());
+    let result = resize::execute_in_steps(source, plan, |step| {
+        steps.push((step, start.elapsed()));
+        start = Instant::now();
+    });
+    if let Some(&failed) = Step::ALL.get(steps.len()) {
+        steps.push((failed, start.elapsed()));
+    }
+    (result, steps)
 }
 
 fn show(why: Shown, derivative: Derivative) -> Answer {

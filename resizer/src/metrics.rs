@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::admission::Usage;
+use crate::{admission::Usage, resize::Step};
 
 /// Upper bounds of the stages' duration buckets, in seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -41,22 +41,38 @@ pub enum Stage {
     Fetch,
     /// Waiting for memory and a worker.
     Queue,
-    /// Decoding, scaling, encoding.
-    Resize,
+    /// File → pixels.
+    Decode,
+    /// Pixels → as many as wanted, with colour and canvas.
+    Scale,
+    /// Pixels → file.
+    Encode,
     /// Putting the derivative.
     Store,
 }
 
 impl Stage {
     /// All stages, in their order.
-    pub const ALL: [Self; 4] = [Self::Fetch, Self::Queue, Self::Resize, Self::Store];
+    pub const ALL: [Self; 6] = [Self::Fetch, Self::Queue, Self::Decode, Self::Scale, Self::Encode, Self::Store];
 
     fn name(self) -> &'static str {
         match self {
             Self::Fetch => "fetch",
             Self::Queue => "queue",
-            Self::Resize => "resize",
+            Self::Decode => "decode",
+            Self::Scale => "scale",
+            Self::Encode => "encode",
             Self::Store => "store",
+        }
+    }
+}
+
+impl From<Step> for Stage {
+    fn from(step: Step) -> Self {
+        match step {
+            Step::Decode => Self::Decode,
+            Step::Scale => Self::Scale,
+            Step::Encode => Self::Encode,
         }
     }
 }

@@ -39,7 +39,8 @@ impl Report {
         result
     }
 
-    fn add(&mut self, stage: Stage, duration: Duration) {
+    /// Adds `duration` to `stage`.
+    pub fn add(&mut self, stage: Stage, duration: Duration) {
         *self.stages[stage as usize].get_or_insert_default() += duration;
     }
 
@@ -99,7 +100,9 @@ impl Record {
             total_ms = milliseconds(self.start.elapsed()),
             fetch_ms = self.report.milliseconds(Stage::Fetch),
             queue_ms = self.report.milliseconds(Stage::Queue),
-            resize_ms = self.report.milliseconds(Stage::Resize),
+            decode_ms = self.report.milliseconds(Stage::Decode),
+            scale_ms = self.report.milliseconds(Stage::Scale),
+            encode_ms = self.report.milliseconds(Stage::Encode),
             store_ms = self.report.milliseconds(Stage::Store),
             source_bytes = self.report.source_bytes,
             memory_bytes = self.report.memory_bytes,

@@ -113,16 +113,41 @@ pub fn plan(source: &[u8], request: &Request) -> Result<Plan, Error> {
     Plan::new(probe::probe(source)?, request)
 }
 
+/// A part of [`execute`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// File → pixels.
+    Decode,
+    /// Pixels → as many as wanted, with their colour, orientation and canvas.
+    Scale,
+    /// Pixels → file.
+    Encode,
+}
+
+impl Step {
+    /// All steps, in their order.
+    pub const ALL: [Self; 3] = [Self::Decode, Self::Scale, Self::Encode];
+}
+
 /// Makes the picture that was planned for the same `source`.
 pub fn execute(source: &[u8], plan: &Plan) -> Result<Picture, Error> {
+    execute_in_steps(source, plan, |_| {})
+}
+
+/// As [`execute`]; `done` is told of each step as it ends.
+pub fn execute_in_steps(source: &[u8], plan: &Plan, mut done: impl FnMut(Step)) -> Result<Picture, Error> {
     let decode::Decoded { raster, profile } = decode::decode(source, plan)?;
+    done(Step::Decode);
     let orientation = plan.probe.orientation;
     let scaled = scale::scale(&raster, plan.region(), orientation.turn(plan.geometry.scaled))?;
     drop(raster);
     let upright = orientation.apply(colour::to_srgb(scaled, profile.as_deref()));
     let placed = place(upright, plan);
+    done(Step::Scale);
     let (width, height) = (placed.width, placed.height);
-    Ok(Picture { bytes: encode::encode(placed, plan)?, format: plan.format, width, height })
+    let bytes = encode::encode(placed, plan)?;
+    done(Step::Encode);
+    Ok(Picture { bytes, format: plan.format, width, height })
 }
 
 /// Puts the picture on its canvas, if that is larger.

@@ -54,7 +54,7 @@ async fn stores_and_redirects() {
         assert_eq!((content_type.as_str(), picture.width(), picture.height()), ("image/jpeg", 30, 30));
         assert_eq!(store.calls(), ["get photos/cat.jpg", "put 30x30/photos/cat.jpg"]);
         assert!(fixture.counts("resizer_requests_total{outcome=\"redirected\"} 1"));
-        for stage in ["fetch", "resize", "store"] {
+        for stage in ["fetch", "queue", "decode", "scale", "encode", "store"] {
             assert!(fixture.counts(&format!("resizer_stage_duration_seconds_count{{stage=\"{stage}\"}} 1")), "{stage}");
         }
         assert!(fixture.counts("resizer_in_flight_requests 0") && fixture.counts("resizer_memory_used_bytes 0"));
