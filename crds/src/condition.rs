@@ -2,8 +2,28 @@
 
 use std::fmt;
 
+/// An enum whose variants are words of the API, and the list of them.
+macro_rules! words {
+    ($(#[$about:meta])* pub enum $name:ident { $($(#[$meaning:meta])* $word:ident,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$meaning])* $word,)+ }
+
+        impl $name {
+            /// Every one of them.
+            pub const ALL: &[Self] = &[$(Self::$word),+];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self, f)
+            }
+        }
+    };
+}
+
+words! {
 /// Type of a condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConditionType {
     /// The spec is valid and no other endpoint has the bucket.
     Accepted,
@@ -11,18 +31,15 @@ pub enum ConditionType {
     WorkloadAvailable,
     /// The bucket's website configuration holds the rules of the current spec.
     RoutingRuleApplied,
+    /// `publicUrl` answers a missing size with the redirect to the resizer.
+    PublicUrlVerified,
     /// All of the above: a visitor gets pictures.
     Ready,
 }
-
-impl fmt::Display for ConditionType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
 }
 
+words! {
 /// Why a condition has its status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// Accepted: the spec is valid, the bucket is free.
     Valid,
@@ -30,6 +47,8 @@ pub enum Reason {
     InvalidSpec,
     /// Accepted: another `ResizeEndpoint` has the bucket.
     BucketClaimed,
+    /// Accepted: the operator's owner, or the bucket's, does not let this namespace use it.
+    BucketNotAllowed,
     /// Accepted: an object of the name that is needed belongs to somebody else.
     NameTaken,
     /// WorkloadAvailable: pods of the current spec serve.
@@ -66,10 +85,36 @@ pub enum Reason {
     WrongRegion,
     /// RoutingRuleApplied: S3 cannot be reached, or does not answer in time.
     S3Unreachable,
+    /// RoutingRuleApplied: S3 asks for fewer calls.
+    S3Throttled,
+    /// RoutingRuleApplied, PublicUrlVerified: the store does not implement the call.
+    NotSupported,
     /// RoutingRuleApplied: S3 fails otherwise; the message has its code.
     S3Error,
     /// RoutingRuleApplied: the rules were not there any more right after they had been written.
     ConcurrentWrite,
+    /// RoutingRuleApplied: somebody else removed the rules three times in an hour.
+    ExternallyOverwritten,
+    /// PublicUrlVerified: a missing size is redirected to the resizer.
+    PublicUrlServes,
+    /// PublicUrlVerified: the answer is not right yet, and S3 may need a moment to follow a write.
+    Verifying,
+    /// PublicUrlVerified: the redirect leads elsewhere, or is one that browsers keep.
+    WrongRedirect,
+    /// PublicUrlVerified: 404 and no redirect.
+    NoRedirect,
+    /// PublicUrlVerified: 403, so visitors may not read the bucket.
+    PublicAccessDenied,
+    /// PublicUrlVerified: something other than the bucket's website answers.
+    NotTheWebsite,
+    /// PublicUrlVerified: a CDN gives the wrong answer.
+    CdnInTheWay,
+    /// PublicUrlVerified: the certificate cannot be trusted.
+    TlsError,
+    /// PublicUrlVerified: it cannot be reached from the operator.
+    PublicUrlUnreachable,
+    /// Only an Event: the object was written for another version of the API, and cannot be read.
+    Undecodable,
     /// The Kubernetes API refuses a call, or fails.
     KubernetesError,
     /// Not looked at, for `suspend` is true.
@@ -78,35 +123,39 @@ pub enum Reason {
     NotAttempted,
     /// Ready: all conditions are true.
     Serving,
+    /// Ready: all conditions are true, but nobody could look whether visitors reach `publicUrl`.
+    ServingUnverified,
     /// Ready: all conditions are true, and every size is allowed.
     ServingEverySize,
+}
 }
 
 impl Reason {
     /// Whether trying again alone may help, without a change of the spec.
     pub fn is_passing(self) -> bool {
         use Reason::{
-            AccessDenied, BucketNotFound, ConcurrentWrite, InvalidCredentials, KubernetesError, NameTaken, S3Error, S3Unreachable,
-            SecretInvalid, WrongRegion,
+            AccessDenied, BucketNotFound, CdnInTheWay, ConcurrentWrite, InvalidCredentials, KubernetesError, NameTaken, NoRedirect,
+            NotTheWebsite, PublicAccessDenied, S3Error, S3Throttled, S3Unreachable, SecretInvalid, TlsError, WrongRedirect, WrongRegion,
         };
         matches!(
             self,
             AccessDenied
                 | BucketNotFound
+                | CdnInTheWay
                 | ConcurrentWrite
                 | InvalidCredentials
                 | KubernetesError
                 | NameTaken
+                | NoRedirect
+                | NotTheWebsite
+                | PublicAccessDenied
                 | S3Error
+                | S3Throttled
                 | S3Unreachable
                 | SecretInvalid
+                | TlsError
+                | WrongRedirect
                 | WrongRegion
         )
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
     }
 }

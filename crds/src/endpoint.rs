@@ -117,6 +117,10 @@ pub struct Bucket {
     /// Secret in the same namespace with the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one, AWS_SESSION_TOKEN. Without it the operator and the pods use what their environment gives (IRSA, Pod Identity).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
+
+    /// Let everybody read the bucket's objects: the operator adds a statement for `s3:GetObject` to the bucket's policy, and lifts those parts of the bucket's public access block that forbid it. Other statements stay; false again, or deletion, takes it all back. By default the operator leaves policy and block alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub public_read: bool,
 }
 
 /// A Secret in the same namespace.

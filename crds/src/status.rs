@@ -1,6 +1,6 @@
 //! What the operator reports in a `ResizeEndpoint`: conditions and routing rules.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub struct ResizeEndpointStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Accepted, WorkloadAvailable, RoutingRuleApplied, and Ready, which sums them up.
+    /// Accepted, WorkloadAvailable, RoutingRuleApplied, PublicUrlVerified, and Ready, which sums them up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -27,9 +27,21 @@ pub struct ResizeEndpointStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routing_rules: Vec<RoutingRule>,
 
+    /// Whether a write of the rules has begun and was not seen to succeed yet. Until then `routingRules` lists every rule that may be in the bucket.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub routing_rules_pending: bool,
+
+    /// When the rules were found removed by somebody else. After three times in an hour the operator leaves the bucket alone, until the spec changes or an hour has passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routing_rules_removed: Vec<Time>,
+
     /// Whether the operator gave the bucket its website configuration, because it had none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub website_created: bool,
+
+    /// What `bucket.publicRead` changed beside the bucket's policy. It is put back when that is false again, and on deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_read: Option<PublicRead>,
 
     /// Number of the resizer's pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,6 +50,18 @@ pub struct ResizeEndpointStatus {
     /// Label selector of the resizer's pods, for the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
+}
+
+/// Parts of the bucket's public access block that were on and that the operator lifted.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublicRead {
+    /// Whether BlockPublicPolicy was lifted.
+    #[serde(default)]
+    pub block_public_policy_lifted: bool,
+    /// Whether RestrictPublicBuckets was lifted.
+    #[serde(default)]
+    pub restrict_public_buckets_lifted: bool,
 }
 
 /// A routing rule of the operator, in the words of S3's website configuration.

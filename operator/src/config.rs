@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::tenancy::AllowList;
+
 /// Keeps the Deployment, Service, Ingress and bucket routing rules of every ResizeEndpoint true.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "resize-operator", version)]
@@ -16,6 +18,13 @@ pub struct Config {
 
     #[command(flatten)]
     pub s3: S3Defaults,
+
+    #[command(flatten)]
+    pub claims: Claims,
+
+    /// Seconds after which a bucket and its public URL are looked at though nothing changed here, less up to a fifth.
+    #[arg(long, env = "RESYNC_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(10..=86_400))]
+    pub resync_seconds: u64,
 
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
@@ -44,4 +53,29 @@ pub struct S3Defaults {
     /// Address buckets in the path instead of the host name.
     #[arg(long = "s3-force-path-style", env = "S3_FORCE_PATH_STYLE", default_value_t = false, action = clap::ArgAction::Set)]
     pub force_path_style: bool,
+}
+
+/// Which namespaces may use which buckets.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Claims {
+    /// Open: every namespace any bucket. AllowList: as CLAIMS_ALLOW says. BucketTag: as the bucket's tag resize-operator.dev/namespaces says.
+    #[arg(id = "claims-policy", long = "claims-policy", env = "CLAIMS_POLICY", value_enum, default_value = "Open")]
+    pub policy: ClaimsPolicy,
+
+    /// For AllowList: JSON such as {"team-a": ["team-a-*"]}, namespaces and their buckets; `*` is any text.
+    #[arg(id = "claims-allow", long = "claims-allow", env = "CLAIMS_ALLOW", default_value = "{}")]
+    pub allow: AllowList,
+}
+
+/// How it is decided which namespaces may use which buckets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum ClaimsPolicy {
+    /// Every namespace may use any bucket.
+    #[default]
+    Open,
+    /// The settings say.
+    AllowList,
+    /// A tag of the bucket says.
+    BucketTag,
 }

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use resize_api::ResizeEndpoint;
 use serde_json::json;
 
-use crate::config::{Config, S3Defaults};
+use crate::config::{Claims, Config, S3Defaults};
 
 pub fn resource() -> ResizeEndpoint {
     serde_json::from_value(json!({
@@ -26,6 +26,8 @@ pub fn config() -> Config {
         resizer_image: "localhost/resizer:dev".into(),
         resizer_image_pull_policy: "IfNotPresent".into(),
         s3: S3Defaults::default(),
+        claims: Claims::default(),
+        resync_seconds: 600,
         admin_listen: ([127, 0, 0, 1], 0).into(),
         log_format: "text".into(),
         log_level: "info".into(),

@@ -9,15 +9,22 @@ mod config;
 mod controller;
 mod desired;
 #[cfg(test)]
+mod fake;
+#[cfg(test)]
 mod fixtures;
 mod http;
+mod locks;
 mod metrics;
 mod observe;
 mod patch;
+mod public_read;
+mod public_url;
 mod reconcile;
 mod s3;
 mod status;
+mod tenancy;
 mod validate;
+mod watch;
 mod website;
 
 use std::io::IsTerminal;
@@ -38,7 +45,7 @@ async fn main() -> anyhow::Result<()> {
         tokio::net::TcpListener::bind(config.admin_listen).await.with_context(|| format!("cannot listen on {}", config.admin_listen))?;
     let client =
         kube::Client::try_default().await.context("no access to Kubernetes: want a kubeconfig, or a service account in the cluster")?;
-    let (controller, context) = controller::new(client, config).await;
+    let (controller, context) = controller::new(client, config).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
     tokio::select! {
         () = controller::run(controller, context.clone()) => {}

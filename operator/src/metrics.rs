@@ -1,6 +1,6 @@
 //! What the operator counts.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -19,8 +19,9 @@ struct ByReason {
 }
 
 /// The operator's metrics.
+#[derive(Clone)]
 pub struct Metrics {
-    registry: Registry,
+    registry: Arc<Registry>,
     reconciles: Family<ByReason, Counter>,
     duration: Histogram,
 }
@@ -32,7 +33,7 @@ impl Default for Metrics {
         registry.register("reconciles", "Reconciles, by the reason that condition Ready got", reconciles.clone());
         let duration = Histogram::new(exponential_buckets(0.01, 2.0, 12));
         registry.register("reconcile_duration_seconds", "Duration of a reconcile", duration.clone());
-        Self { registry, reconciles, duration }
+        Self { registry: Arc::new(registry), reconciles, duration }
     }
 }
 

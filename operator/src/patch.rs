@@ -8,7 +8,8 @@ use resize_api::{ResizeEndpoint, status::ResizeEndpointStatus};
 use serde_json::{Value, json};
 
 /// Fields that a status may lack; a merge patch would leave them.
-const OPTIONAL: [&str; 5] = ["redirectUrl", "routingRules", "websiteCreated", "replicas", "selector"];
+const OPTIONAL: [&str; 8] =
+    ["redirectUrl", "routingRules", "routingRulesPending", "routingRulesRemoved", "websiteCreated", "publicRead", "replicas", "selector"];
 
 /// Writes the status of one object. A write fails with a conflict if somebody else has
 /// changed the object since it was read: the cache it was read from may be behind, and
@@ -17,13 +18,20 @@ pub struct StatusWriter {
     api: Api<ResizeEndpoint>,
     name: String,
     version: Option<String>,
+    /// The status as it is there.
+    status: ResizeEndpointStatus,
 }
 
 impl StatusWriter {
     /// A writer for `resource` as it was read.
     pub fn new(client: &Client, resource: &ResizeEndpoint) -> Self {
         let api = Api::namespaced(client.clone(), &resource.namespace().unwrap_or_default());
-        Self { api, name: resource.name_any(), version: resource.resource_version() }
+        Self { api, name: resource.name_any(), version: resource.resource_version(), status: resource.status.clone().unwrap_or_default() }
+    }
+
+    /// Whether the object has this status already.
+    pub fn holds(&self, status: &ResizeEndpointStatus) -> bool {
+        self.status == *status
     }
 
     /// Replaces the whole status.
@@ -42,6 +50,26 @@ impl StatusWriter {
         let patch = json!({ "metadata": { "resourceVersion": self.version }, "status": fields });
         let written = self.api.patch_status(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
         self.version = written.resource_version();
+        self.status = written.status.unwrap_or_default();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::CustomResourceExt;
+
+    use super::*;
+
+    #[test]
+    fn no_field_of_an_older_status_stays() {
+        let crd = serde_json::to_value(ResizeEndpoint::crd()).unwrap();
+        let fields = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];
+        // these two are always written
+        let rest = fields.as_object().unwrap().keys().filter(|name| !matches!(name.as_str(), "conditions" | "observedGeneration"));
+        let (mut rest, mut optional): (Vec<_>, Vec<_>) = (rest.map(String::as_str).collect(), OPTIONAL.into());
+        rest.sort_unstable();
+        optional.sort_unstable();
+        assert_eq!(rest, optional);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use aws_config::BehaviorVersion;
-use aws_sdk_s3::config::Region;
+use aws_sdk_s3::config::{Credentials, Region};
 use axum::{Router, extract::State};
 use http::{Method, Request, Response, StatusCode};
 use kube::{
@@ -11,7 +11,7 @@ use kube::{
     runtime::{events::Reporter, reflector},
 };
 use resize_api::status::RoutingRule;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::fixtures::{config, resource};
@@ -88,14 +88,20 @@ fn context(client: Client) -> Arc<Context> {
         .region(Region::new("us-east-1"))
         .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(credentials))
         .build();
+    let config = config();
     Arc::new(Context {
-        config: config(),
         s3,
         endpoints: reflector::store().0,
+        claims: Arc::new(Claims::new(config.s3.clone(), config.claims.clone())),
         backoff: Backoff::default(),
+        locks: Locks::default(),
+        visitor: Visitor::new().unwrap(),
+        settling: Settling::default(),
         recorder: Recorder::new(client.clone(), Reporter { controller: "tests".into(), instance: None }),
         metrics: Metrics::default(),
+        config,
         random: || 0.0,
+        now: || Timestamp::UNIX_EPOCH,
         client,
     })
 }
@@ -158,7 +164,7 @@ async fn the_rules_are_recorded_before_they_are_written() {
     reconcile(Arc::new(resource), context(client)).await.unwrap();
     assert_eq!(*writes.lock().unwrap(), 1);
     let calls = calls.lock().unwrap();
-    let (.., first) = calls.iter().find(|(_, path, _)| path.ends_with("/status")).unwrap();
+    let (.., first) = calls.iter().find(|(_, path, body)| path.ends_with("/status") && body["status"]["routingRules"].is_array()).unwrap();
     let recorded: Vec<RoutingRule> = serde_json::from_value(first["status"]["routingRules"].clone()).unwrap();
     assert_eq!(recorded.len(), 2);
     assert_eq!(first["status"]["websiteCreated"], true);

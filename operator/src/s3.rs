@@ -7,11 +7,14 @@ use aws_sdk_s3::{
     Client,
     config::{Credentials, Region},
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
-    types::WebsiteConfiguration,
+    types::{PublicAccessBlockConfiguration, WebsiteConfiguration},
 };
 use resize_api::condition::Reason;
 
-use crate::validate::{ANY_REGION, BucketAddress};
+use crate::{
+    validate::{ANY_REGION, BucketAddress},
+    website::Website,
+};
 
 /// A call to S3 that failed: what to report, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +66,10 @@ impl Bucket {
         }
         Self { client: Client::from_conf(config.build()), name: address.name.clone(), expected_owner: address.expected_owner.clone() }
     }
+}
 
-    /// The website configuration, if the bucket has one.
-    pub async fn website(&self) -> Result<Option<WebsiteConfiguration>, S3Error> {
+impl Website for Bucket {
+    async fn get(&self) -> Result<Option<WebsiteConfiguration>, S3Error> {
         let call = self.client.get_bucket_website().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
         match call.send().await {
             Ok(got) => {
@@ -83,16 +87,73 @@ impl Bucket {
         }
     }
 
-    /// Replaces the website configuration.
-    pub async fn put_website(&self, config: WebsiteConfiguration) -> Result<(), S3Error> {
+    async fn put(&self, config: WebsiteConfiguration) -> Result<(), S3Error> {
         let call = self.client.put_bucket_website().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
         call.website_configuration(config).send().await.map(drop).map_err(|error| self.explain("s3:PutBucketWebsite", &error))
     }
 
-    /// Removes the website configuration.
-    pub async fn delete_website(&self) -> Result<(), S3Error> {
+    async fn delete(&self) -> Result<(), S3Error> {
         let call = self.client.delete_bucket_website().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
         call.send().await.map(drop).map_err(|error| self.explain("s3:DeleteBucketWebsite", &error))
+    }
+}
+
+impl Bucket {
+    /// Name of the bucket.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value of the bucket's tag `key`.
+    pub async fn tag(&self, key: &str) -> Result<Option<String>, S3Error> {
+        let call = self.client.get_bucket_tagging().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
+        match call.send().await {
+            Ok(got) => Ok(got.tag_set.into_iter().find(|tag| tag.key() == key).map(|tag| tag.value)),
+            Err(error) if matches!(error.code(), Some("NoSuchTagSet" | "NoSuchTagSetError")) => Ok(None),
+            Err(error) => Err(self.explain("s3:GetBucketTagging", &error)),
+        }
+    }
+
+    /// The bucket's policy, if it has one.
+    pub async fn policy(&self) -> Result<Option<String>, S3Error> {
+        let call = self.client.get_bucket_policy().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
+        match call.send().await {
+            Ok(got) => Ok(got.policy.filter(|policy| !policy.is_empty())),
+            Err(error) if error.code() == Some("NoSuchBucketPolicy") => Ok(None),
+            Err(error) => Err(self.explain("s3:GetBucketPolicy", &error)),
+        }
+    }
+
+    /// Replaces the bucket's policy.
+    pub async fn put_policy(&self, policy: String) -> Result<(), S3Error> {
+        let call = self.client.put_bucket_policy().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
+        call.policy(policy).send().await.map(drop).map_err(|error| self.explain("s3:PutBucketPolicy", &error))
+    }
+
+    /// Removes the bucket's policy.
+    pub async fn delete_policy(&self) -> Result<(), S3Error> {
+        let call = self.client.delete_bucket_policy().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
+        call.send().await.map(drop).map_err(|error| self.explain("s3:DeleteBucketPolicy", &error))
+    }
+
+    /// The bucket's public access block, if it has one.
+    pub async fn access_block(&self) -> Result<Option<PublicAccessBlockConfiguration>, S3Error> {
+        let call = self.client.get_public_access_block().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
+        match call.send().await {
+            Ok(got) => Ok(got.public_access_block_configuration),
+            Err(error) if error.code() == Some("NoSuchPublicAccessBlockConfiguration") => Ok(None),
+            Err(error) => Err(self.explain("s3:GetBucketPublicAccessBlock", &error)),
+        }
+    }
+
+    /// Replaces the bucket's public access block.
+    pub async fn put_access_block(&self, config: PublicAccessBlockConfiguration) -> Result<(), S3Error> {
+        let call = self.client.put_public_access_block().bucket(&self.name).set_expected_bucket_owner(self.expected_owner.clone());
+        call.public_access_block_configuration(config)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| self.explain("s3:PutBucketPublicAccessBlock", &error))
     }
 
     fn explain<E>(&self, action: &str, error: &SdkError<E>) -> S3Error
@@ -106,7 +167,12 @@ impl Bucket {
             _ => Failure::NotSent,
         };
         let detail = error.message().map_or_else(|| DisplayErrorContext(error).to_string(), ToOwned::to_owned);
-        explain(&self.name, action, &failure, &detail)
+        let mut error = explain(&self.name, action, &failure, &detail);
+        if let (Reason::AccessDenied, Some(owner)) = (error.reason, &self.expected_owner) {
+            // S3 answers the same when the account is not the owner
+            error.message += &format!(", or correct bucket.expectedOwner: the bucket may not belong to account {owner}");
+        }
+        error
     }
 }
 
@@ -140,6 +206,13 @@ fn explain(bucket: &str, action: &str, failure: &Failure<'_>, detail: &str) -> S
                 ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _) | (_, 301) => {
                     (Reason::WrongRegion, format!("bucket {bucket} is in another region ({detail}): correct bucket.region"))
                 }
+                ("NotImplemented", _) | (_, 501) => {
+                    (Reason::NotSupported, format!("the store does not know {action} (status {status} {code})"))
+                }
+                ("SlowDown" | "TooManyRequests" | "RequestLimitExceeded" | "Throttling" | "ThrottlingException", _) | (_, 429) => (
+                    Reason::S3Throttled,
+                    format!("S3 asks for fewer calls ({action} on bucket {bucket}: status {status} {code}): tried again, more slowly"),
+                ),
                 (_, 403) => (
                     Reason::AccessDenied,
                     format!("S3 refuses {action} on bucket {bucket}: allow it in the identity's policy or the bucket's"),
@@ -168,7 +241,10 @@ mod tests {
             (answer(400, Some("ExpiredToken")), Reason::InvalidCredentials, "ExpiredToken"),
             (answer(301, Some("PermanentRedirect")), Reason::WrongRegion, "correct bucket.region"),
             (answer(400, Some("AuthorizationHeaderMalformed")), Reason::WrongRegion, "correct bucket.region"),
-            (answer(503, Some("SlowDown")), Reason::S3Error, "503 SlowDown"),
+            (answer(503, Some("SlowDown")), Reason::S3Throttled, "503 SlowDown"),
+            (answer(501, Some("NotImplemented")), Reason::NotSupported, "does not know s3:GetBucketWebsite"),
+            (answer(429, None), Reason::S3Throttled, "more slowly"),
+            (answer(503, Some("ServiceUnavailable")), Reason::S3Error, "503 ServiceUnavailable"),
         ] {
             let error = explain("photos", "s3:GetBucketWebsite", &failure, "detail");
             assert_eq!(error.reason, reason, "{error}");

@@ -7,8 +7,9 @@ use k8s_openapi::{
 use kube::runtime::events::{Event, EventType};
 use resize_api::{
     condition::{ConditionType, Reason},
-    status::ResizeEndpointStatus,
+    status::{PublicRead, ResizeEndpointStatus},
 };
+use serde_json::{Value, json};
 
 use crate::website::Record;
 
@@ -49,12 +50,16 @@ pub struct Report {
     pub workload: Verdict,
     /// Condition RoutingRuleApplied.
     pub routing: Verdict,
+    /// Condition PublicUrlVerified.
+    pub public_url: Verdict,
     /// Whether every resolution is allowed.
     pub every_size: bool,
     /// Where rules lead, if the spec is valid.
     pub redirect_url: Option<String>,
     /// Our mark in the bucket.
     pub record: Record,
+    /// What we lifted to let everybody read.
+    pub public_read: Option<PublicRead>,
     /// Pods that exist.
     pub replicas: Option<i32>,
     /// How to find them.
@@ -62,24 +67,55 @@ pub struct Report {
 }
 
 impl Report {
-    /// The summary: the first condition that does not hold, or that all do.
-    pub fn ready(&self) -> Verdict {
-        let parts = [&self.accepted, &self.workload, &self.routing];
-        match parts.into_iter().find(|verdict| verdict.holds != Some(true)) {
-            Some(verdict) => verdict.clone(),
-            None if self.every_size => Verdict::yes(
-                Reason::ServingEverySize,
-                "visitors get pictures; warning: allowedResolutions is empty, so anybody may fill the bucket with sizes",
-            ),
-            None => Verdict::yes(Reason::Serving, "visitors get pictures"),
+    /// The same `verdict` on everything; what the bucket holds of us, and all else, as it was.
+    pub fn of(verdict: &Verdict, previous: &ResizeEndpointStatus) -> Self {
+        Self {
+            accepted: verdict.clone(),
+            workload: verdict.clone(),
+            routing: verdict.clone(),
+            public_url: verdict.clone(),
+            every_size: false,
+            redirect_url: previous.redirect_url.clone(),
+            record: Record {
+                rules: previous.routing_rules.clone(),
+                created: previous.website_created,
+                pending: previous.routing_rules_pending,
+                removed: previous.routing_rules_removed.iter().map(|time| time.0).collect(),
+            },
+            public_read: previous.public_read.clone(),
+            replicas: previous.replicas,
+            selector: previous.selector.clone(),
         }
     }
 
-    fn conditions(&self) -> [(ConditionType, Verdict); 4] {
+    /// The summary: the first condition that does not hold, or that all do.
+    pub fn ready(&self) -> Verdict {
+        let parts = [&self.accepted, &self.workload, &self.routing, &self.public_url];
+        let unseen = self.public_url.reason == Reason::PublicUrlUnreachable;
+        let holds = |verdict: &Verdict| verdict.holds == Some(true) || verdict.reason == Reason::PublicUrlUnreachable;
+        if let Some(verdict) = parts.into_iter().find(|verdict| !holds(verdict)) {
+            return verdict.clone();
+        }
+        let mut message =
+            if unseen { "visitors get pictures if they reach publicUrl, which the operator cannot" } else { "visitors get pictures" }
+                .to_owned();
+        if self.every_size {
+            message += "; warning: allowedResolutions is empty, so anybody may fill the bucket with sizes";
+        }
+        let reason = match (self.every_size, unseen) {
+            (true, _) => Reason::ServingEverySize,
+            (false, true) => Reason::ServingUnverified,
+            (false, false) => Reason::Serving,
+        };
+        Verdict::yes(reason, message)
+    }
+
+    fn conditions(&self) -> [(ConditionType, Verdict); 5] {
         [
             (ConditionType::Accepted, self.accepted.clone()),
             (ConditionType::WorkloadAvailable, self.workload.clone()),
             (ConditionType::RoutingRuleApplied, self.routing.clone()),
+            (ConditionType::PublicUrlVerified, self.public_url.clone()),
             (ConditionType::Ready, self.ready()),
         ]
     }
@@ -105,10 +141,36 @@ pub fn status(previous: &ResizeEndpointStatus, generation: Option<i64>, report: 
         conditions: report.conditions().into_iter().map(condition).collect(),
         redirect_url: report.redirect_url.clone(),
         routing_rules: report.record.rules.clone(),
+        routing_rules_pending: report.record.pending,
+        routing_rules_removed: report.record.removed.iter().copied().map(Time).collect(),
         website_created: report.record.created,
+        public_read: report.public_read.clone(),
         replicas: report.replicas,
         selector: report.selector.clone(),
     }
+}
+
+/// The fields of a status that tell of our mark in the bucket.
+pub fn record(record: &Record) -> Value {
+    json!({
+        "routingRules": record.rules,
+        "routingRulesPending": record.pending,
+        "routingRulesRemoved": record.removed.iter().copied().map(Time).collect::<Vec<_>>(),
+        "websiteCreated": record.created,
+    })
+}
+
+/// What `status` says of a condition, if that is about the spec of `generation`.
+pub fn verdict(status: &ResizeEndpointStatus, type_: ConditionType, generation: Option<i64>) -> Option<Verdict> {
+    let same = |condition: &&Condition| condition.type_ == type_.to_string() && condition.observed_generation == generation;
+    let condition = status.conditions.iter().find(same)?;
+    let reason = Reason::ALL.iter().find(|reason| reason.to_string() == condition.reason)?;
+    let holds = match condition.status.as_str() {
+        "True" => Some(true),
+        "False" => Some(false),
+        _ => None,
+    };
+    Some(Verdict { holds, reason: *reason, message: condition.message.clone() })
 }
 
 /// Whether a condition is false only for now, as in every start.
@@ -122,8 +184,9 @@ pub fn events(previous: &ResizeEndpointStatus, next: &ResizeEndpointStatus) -> V
         let same = |before: &Condition| {
             (&before.type_, &before.status, &before.reason) == (&condition.type_, &condition.status, &condition.reason)
         };
+        let looked_at = condition.status != "Unknown" || condition.reason == Reason::PublicUrlUnreachable.to_string();
         // Ready repeats what another condition says
-        condition.type_ != ConditionType::Ready.to_string() && condition.status != "Unknown" && !previous.conditions.iter().any(same)
+        condition.type_ != ConditionType::Ready.to_string() && looked_at && !previous.conditions.iter().any(same)
     };
     let event = |condition: &Condition| Event {
         type_: if condition.status == "True" || waits(condition) { EventType::Normal } else { EventType::Warning },
@@ -144,9 +207,11 @@ mod tests {
             accepted: Verdict::yes(Reason::Valid, "spec is valid, bucket photos is free"),
             workload: Verdict::yes(Reason::PodsAvailable, "2 of 2 pods serve"),
             routing,
+            public_url: Verdict::yes(Reason::PublicUrlServes, "to the resizer"),
             every_size: false,
             redirect_url: Some("http://resize.example.com/default/resize?key=".into()),
             record: Record::default(),
+            public_read: None,
             replicas: Some(2),
             selector: Some("app.kubernetes.io/name=resizer".into()),
         }
@@ -183,8 +248,8 @@ mod tests {
         let times = |status: &ResizeEndpointStatus| {
             status.conditions.iter().map(|condition| condition.last_transition_time.0.as_second()).collect::<Vec<_>>()
         };
-        assert_eq!(times(&second), [0, 0, 0, 0]);
-        assert_eq!(times(&third), [0, 0, 2, 2]);
+        assert_eq!(times(&second), [0, 0, 0, 0, 0]);
+        assert_eq!(times(&third), [0, 0, 2, 0, 2]);
         let told = |events: Vec<Event>| events.into_iter().map(|event| (event.type_, event.reason)).collect::<Vec<_>>();
         assert_eq!(told(events(&first, &second)), [(EventType::Warning, "BucketNotFound".to_owned())]);
         assert_eq!(told(events(&second, &third)), [(EventType::Normal, "RulesApplied".to_owned())]);
@@ -196,5 +261,24 @@ mod tests {
         open.every_size = true;
         assert_eq!(open.ready().reason, Reason::ServingEverySize);
         assert!(open.ready().message.contains("warning"));
+    }
+
+    #[test]
+    fn a_public_url_that_cannot_be_reached_from_here_does_not_hold_ready_back_and_a_wrong_one_does() {
+        let mut report = report(Verdict::yes(Reason::RulesApplied, "1 rule"));
+        report.public_url = Verdict::unknown(Reason::PublicUrlUnreachable, "connection refused");
+        assert_eq!((report.ready().holds, report.ready().reason), (Some(true), Reason::ServingUnverified));
+        report.public_url = Verdict::unknown(Reason::Verifying, "not yet");
+        assert_eq!((report.ready().holds, report.ready().reason), (None, Reason::Verifying));
+        report.public_url = Verdict::no(Reason::NoRedirect, "404");
+        assert_eq!((report.ready().holds, report.ready().reason), (Some(false), Reason::NoRedirect));
+    }
+
+    #[test]
+    fn what_was_said_of_another_spec_is_no_verdict_on_this_one() {
+        let denied = report(Verdict::no(Reason::AccessDenied, "S3 refuses"));
+        let status = status(&ResizeEndpointStatus::default(), Some(3), &denied, at(0));
+        assert_eq!(verdict(&status, ConditionType::RoutingRuleApplied, Some(3)), Some(denied.routing));
+        assert_eq!(verdict(&status, ConditionType::RoutingRuleApplied, Some(4)), None);
     }
 }

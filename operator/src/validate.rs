@@ -28,10 +28,14 @@ pub struct Endpoint {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
+    /// Generation of its spec.
+    pub generation: Option<i64>,
     /// The reference by which children belong to it.
     pub owner: OwnerReference,
     /// How to reach the bucket.
     pub bucket: BucketAddress,
+    /// Whether everybody shall read the bucket's objects.
+    pub public_read: bool,
     /// What the resizer is told.
     pub settings: Settings,
     /// Image of the resizer.
@@ -137,6 +141,8 @@ impl Endpoint {
 
         let endpoint = Self {
             owner: resource.controller_owner_ref(&()).ok_or_else(|| invalid("metadata", "no uid yet"))?,
+            public_read: spec.bucket.public_read,
+            generation: resource.metadata.generation,
             wanted: Wanted::new(&settings.allowed_resolutions, &target),
             image: spec.workload.image.clone().unwrap_or_else(|| config.resizer_image.clone()),
             image_pull_policy: config.resizer_image_pull_policy.clone(),
@@ -178,7 +184,12 @@ impl Endpoint {
 
 /// Whether deletion takes the rules out of the bucket.
 pub fn removes_rules(resource: &ResizeEndpoint) -> bool {
-    resource.spec.deletion_policy == DeletionPolicy::Delete && resource.spec.routing.management == RoutingManagement::Merge
+    gives_back(resource) && resource.spec.routing.management == RoutingManagement::Merge
+}
+
+/// Whether deletion gives the bucket back as it was.
+pub fn gives_back(resource: &ResizeEndpoint) -> bool {
+    resource.spec.deletion_policy == DeletionPolicy::Delete
 }
 
 #[cfg(test)]

@@ -78,6 +78,9 @@ fn values_arrive() {
         "s3.endpoint=https://s3.example.com",
         "s3.forcePathStyle=true",
         "serviceAccount.annotations.eks\\.amazonaws\\.com/role-arn=arn:aws:iam::111122223333:role/r",
+        "claims.policy=AllowList",
+        "claims.allow.team-a[0]=team-a-*",
+        "resyncSeconds=60",
         "env[0].name=AWS_PROFILE",
         "env[0].value=p",
         "resources.limits.memory=1Gi",
@@ -92,6 +95,9 @@ fn values_arrive() {
         ("S3_REGION", "eu-central-1"),
         ("S3_ENDPOINT", "https://s3.example.com"),
         ("S3_FORCE_PATH_STYLE", "true"),
+        ("CLAIMS_POLICY", "AllowList"),
+        ("CLAIMS_ALLOW", r#"{"team-a":["team-a-*"]}"#),
+        ("RESYNC_SECONDS", "60"),
         ("AWS_PROFILE", "p"),
     ] {
         assert!(environment.contains(&(name.to_owned(), value.to_owned())), "{name}: {environment:?}");

@@ -177,11 +177,15 @@ impl Lab {
     /// A bucket that everybody may read; Ceph's website wants ListBucket too, to say 404 of a missing key.
     pub async fn create_bucket(&self) {
         self.s3.create_bucket().bucket(&self.name).send().await.unwrap();
+        self.allow_everybody(&["s3:GetObject", "s3:ListBucket"]).await;
+    }
+
+    /// Replaces the bucket's policy.
+    pub async fn allow_everybody(&self, actions: &[&str]) {
         let allow = |action: &str, resource: String| json!({ "Effect": "Allow", "Principal": "*", "Action": action, "Resource": resource });
-        let policy = json!({ "Version": "2012-10-17", "Statement": [
-            allow("s3:GetObject", format!("arn:aws:s3:::{}/*", self.name)),
-            allow("s3:ListBucket", format!("arn:aws:s3:::{}", self.name)),
-        ] });
+        let of_bucket = format!("arn:aws:s3:::{}", self.name);
+        let statement = |action: &&str| allow(action, if *action == "s3:ListBucket" { of_bucket.clone() } else { format!("{of_bucket}/*") });
+        let policy = json!({ "Version": "2012-10-17", "Statement": actions.iter().map(statement).collect::<Vec<_>>() });
         self.s3.put_bucket_policy().bucket(&self.name).policy(policy.to_string()).send().await.unwrap();
     }
 
@@ -351,6 +355,11 @@ impl Lab {
                 .set_routing_rules(got.routing_rules)
                 .build(),
         )
+    }
+
+    /// The bucket's policy as it is written.
+    pub async fn policy(&self) -> Option<String> {
+        self.s3.get_bucket_policy().bucket(&self.name).send().await.ok()?.policy
     }
 
     pub async fn put_website(&self, config: WebsiteConfiguration) {

@@ -6,6 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod lab;
+#[path = "../../crds/tests/refusals.rs"]
+#[allow(dead_code)] // the list of rules is for the crate that generates them
+mod refusals;
 
 mod api;
 mod chart;
@@ -14,4 +17,5 @@ mod delete;
 mod drift;
 mod edit;
 mod failing;
+mod public;
 mod visitor;

@@ -1,0 +1,55 @@
+//! What the API refuses, and what it says then: a line for every rule of the definition, used here and on a real API server.
+
+use serde_json::{Value, json};
+
+/// Changes of the spec of a right object, and a part of the message that each is refused with.
+pub fn refusals() -> Vec<(Value, &'static str)> {
+    vec![
+        (json!({ "bucket": { "name": "Photos" } }), "want the name of an S3 bucket"),
+        (json!({ "bucket": { "name": "a..b" } }), "want the name of an S3 bucket"),
+        (json!({ "bucket": { "endpoint": "s3.example.com" } }), "want an http or https URL without user, path"),
+        (json!({ "bucket": { "endpoint": "https://s3.example.com/path" } }), "want an http or https URL without user, path"),
+        (json!({ "bucket": { "expectedOwner": "1234" } }), "12 digits"),
+        (json!({ "publicUrl": "photos.example.com" }), "want an absolute http or https URL"),
+        (json!({ "publicUrl": "http://photos.example.com/?a=b" }), "want an absolute http or https URL"),
+        (json!({ "publicUrl": "http://photos.example.com/#top" }), "want an absolute http or https URL"),
+        (json!({ "allowedResolutions": ["300"] }), "want WIDTHxHEIGHT"),
+        (json!({ "allowedResolutions": ["0300x300"] }), "want WIDTHxHEIGHT"),
+        (json!({ "allowedResolutions": ["0x0"] }), "0x0 is no size"),
+        (json!({ "allowedResolutions": ["16384x1"] }), "at most 16383 pixels"),
+        (json!({ "ingress": { "host": "Resize.example.com" } }), "want a lower-case host name"),
+        (json!({ "ingress": { "host": "resize.example.com", "path": "default" } }), "want a path"),
+        (json!({ "ingress": { "host": "resize.example.com", "path": "/a?b" } }), "want a path"),
+        (json!({ "routing": { "hostName": "http://resize.example.com" } }), "want a host name, with port"),
+    ]
+}
+
+/// The same for an object that is there already.
+pub fn refused_changes() -> Vec<(Value, &'static str)> {
+    vec![(json!({ "bucket": { "name": "paintings" } }), "cannot be changed; create another ResizeEndpoint")]
+}
+
+/// Names that are refused.
+pub fn refused_names() -> Vec<(String, &'static str)> {
+    vec![("a".repeat(51), "at most 50 lower-case letters"), ("1a".to_owned(), "a letter first")]
+}
+
+/// The messages of all rules of a definition, with the fields that have them.
+pub fn rules(definition: &Value) -> Vec<(String, String)> {
+    fn collect(schema: &Value, path: &str, into: &mut Vec<(String, String)>) {
+        for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+            into.push((path.to_owned(), rule["message"].as_str().unwrap_or_default().to_owned()));
+        }
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            collect(property, &format!("{path}.{name}"), into);
+        }
+        for inner in ["items", "additionalProperties"] {
+            if schema[inner].is_object() {
+                collect(&schema[inner], path, into);
+            }
+        }
+    }
+    let mut all = Vec::new();
+    collect(&definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "", &mut all);
+    all
+}

@@ -1,0 +1,136 @@
+//! `publicUrl` → what it answers for a picture that cannot exist → condition PublicUrlVerified.
+
+mod judge;
+mod settle;
+
+use std::{error::Error, time::Duration};
+
+use rand::RngExt;
+use reqwest::{
+    Client,
+    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, LOCATION},
+    redirect::Policy,
+};
+use resize_api::ResizedKey;
+
+pub use judge::judge;
+pub use settle::Settling;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Headers by which a cache before the bucket shows itself.
+const CACHES: [&str; 7] = ["cf-ray", "x-amz-cf-id", "x-served-by", "x-varnish", "x-cache", "via", "age"];
+/// Longest part of a redirect that is repeated in a condition.
+const SHOWN: usize = 200;
+
+/// What a request to `publicUrl` came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// An answer.
+    Answer(Answer),
+    /// A certificate that a visitor would not trust either.
+    Untrusted(String),
+    /// No answer.
+    Nothing(String),
+}
+
+/// As much of an answer as is looked at, and may be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Where it redirects to.
+    pub location: Option<String>,
+    /// The header by which a cache shows itself.
+    pub cache: Option<&'static str>,
+    /// Whether the body is XML, as the errors of S3's own API are; a website's are HTML.
+    pub xml: bool,
+}
+
+/// Asks public URLs.
+pub struct Visitor(Client);
+
+impl Visitor {
+    /// A visitor that follows nothing.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .user_agent(concat!("resize-operator/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .timeout(PATIENCE)
+            // one request in ten minutes is not worth a connection
+            .pool_max_idle_per_host(0)
+            .build()?;
+        Ok(Self(client))
+    }
+
+    /// Asks for `url`, which is http or https. The body is left unread.
+    pub async fn ask(&self, url: &str) -> Seen {
+        match self.0.get(url).header(CACHE_CONTROL, "no-cache").send().await {
+            Ok(answer) => Seen::Answer(read(answer.status().as_u16(), answer.headers())),
+            Err(error) => explain(&error),
+        }
+    }
+}
+
+/// The key of a picture that nobody has, in a size for which there is a rule. `prefix` is that rule's, or empty.
+pub fn impossible_key(prefix: &str) -> Option<ResizedKey> {
+    let prefix = if prefix.is_empty() { "1x1/" } else { prefix };
+    let name: u64 = rand::rng().random();
+    ResizedKey::from_encoded(&format!("{prefix}.resize-operator/{name:016x}")).ok()
+}
+
+fn read(status: u16, headers: &HeaderMap) -> Answer {
+    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    Answer {
+        status,
+        location: text(LOCATION).map(|location| location.chars().take(SHOWN).collect()),
+        cache: CACHES.into_iter().find(|name| headers.contains_key(*name)),
+        xml: text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/xml") || kind.starts_with("text/xml")),
+    }
+}
+
+fn explain(error: &reqwest::Error) -> Seen {
+    // the outermost only repeats the URL
+    let mut cause = error.source();
+    let mut why = if error.is_timeout() { "no answer in time".to_owned() } else { "no answer".to_owned() };
+    while let Some(error) = cause {
+        why = error.to_string();
+        if why.contains("certificate") {
+            return Seen::Untrusted(why);
+        }
+        cause = error.source();
+    }
+    Seen::Nothing(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, http::StatusCode, response::Redirect, routing::get};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn follows_nothing_and_tells_answers_from_silence() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let site = format!("http://{}", listener.local_addr().unwrap());
+        let xml = async || (StatusCode::FORBIDDEN, [("content-type", "application/xml"), ("age", "7")], "<Error/>");
+        let router = Router::new().route("/moved", get(async || Redirect::temporary("/xml"))).route("/xml", get(xml));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let visitor = Visitor::new().unwrap();
+        let moved = Answer { status: 307, location: Some("/xml".into()), ..Answer::default() };
+        assert_eq!(visitor.ask(&format!("{site}/moved")).await, Seen::Answer(moved));
+        let xml = Answer { status: 403, location: None, cache: Some("age"), xml: true };
+        assert_eq!(visitor.ask(&format!("{site}/xml")).await, Seen::Answer(xml));
+        assert!(matches!(visitor.ask("http://127.0.0.1:1/").await, Seen::Nothing(_)));
+        assert!(matches!(visitor.ask("http://no-such-name.invalid/").await, Seen::Nothing(_)));
+    }
+
+    #[test]
+    fn the_key_is_one_that_the_rule_is_for() {
+        let key = impossible_key("640x0/").unwrap().to_string();
+        assert!(key.starts_with("640x0/.resize-operator/"), "{key}");
+        assert!(impossible_key("").unwrap().to_string().starts_with("1x1/"));
+        assert_ne!(impossible_key(""), impossible_key(""), "a cache could answer");
+    }
+}
