@@ -95,7 +95,7 @@ fn required() -> bool {
 /// The program that is Helm when its first argument says so; built with the cluster.
 pub fn helm() -> Option<PathBuf> {
     let built = std::fs::read_dir(cache()).into_iter().flatten().flatten().map(|entry| entry.path());
-    let helm = built.map(|folder| folder.join("kube")).find(|program| program.exists());
+    let helm = built.map(|folder| folder.join("kube")).find(|program| program.is_file());
     if helm.is_none() {
         assert!(!required(), "no helm in {}", cache().display());
         eprintln!("skipped: no Helm was built here; `make up` builds it");
