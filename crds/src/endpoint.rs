@@ -9,7 +9,12 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{settings::DEFAULT_PATH, status::ResizeEndpointStatus, workload::Workload};
+use crate::{
+    settings::DEFAULT_PATH,
+    source::{LimitsSpec, Source},
+    status::ResizeEndpointStatus,
+    workload::Workload,
+};
 
 /// Makes every picture of a bucket available in every allowed size.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -57,6 +62,14 @@ pub struct ResizeEndpointSpec {
             .message("a side has at most 16383 pixels")
     )]
     pub allowed_resolutions: Vec<String>,
+
+    /// Which originals may be published through this endpoint.
+    #[serde(default)]
+    pub source: Source,
+
+    /// How large originals and outputs may be: a source beyond them is 413, a requested size beyond them 403.
+    #[serde(default)]
+    pub limits: LimitsSpec,
 
     /// How visitors reach the resizer from outside the cluster. Without it the routing rule leads to the Service's name inside the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]

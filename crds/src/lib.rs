@@ -5,6 +5,7 @@
 //! from its environment. With the default feature `kube` the Kubernetes API,
 //! `ResizeEndpoint`, stands here too; the resizer is built without it.
 
+pub mod bounds;
 #[cfg(feature = "kube")]
 pub mod condition;
 #[cfg(feature = "kube")]
@@ -12,13 +13,16 @@ pub mod endpoint;
 pub mod key;
 pub mod resolution;
 pub mod settings;
+pub mod source;
 #[cfg(feature = "kube")]
 pub mod status;
 #[cfg(feature = "kube")]
 pub mod workload;
 
+pub use bounds::Bounds;
 #[cfg(feature = "kube")]
 pub use endpoint::ResizeEndpoint;
 pub use key::{KeyError, ResizedKey};
 pub use resolution::{Limits, Resolution};
 pub use settings::Settings;
+pub use source::Source;

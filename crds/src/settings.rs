@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt, net::SocketAddr, num::NonZeroUsize, str::F
 
 use url::Url;
 
-use crate::{Limits, ResizedKey, Resolution};
+use crate::{Bounds, Limits, ResizedKey, Resolution, Source, source::PrefixList};
 
 /// Everything the resizer is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Settings {
     pub cache_control: String,
     /// `MAX_SOURCE_BYTES`, `MAX_SOURCE_PIXELS`, `MAX_OUTPUT_PIXELS`.
     pub limits: Limits,
+    /// `INCLUDE_PREFIXES`, `EXCLUDE_PREFIXES`: originals that may be published.
+    pub source: Source,
     /// `MEMORY_BUDGET_BYTES`: what all sources and resizes at once may take; else a share of the container's limit.
     pub memory_budget: Option<u64>,
     /// `WORKERS`: resizes at once; else the container's CPU quota.
@@ -37,6 +39,8 @@ pub struct Settings {
     pub queue_length: NonZeroUsize,
     /// `QUEUE_SECONDS`: how long one waits for memory and a worker before it is refused.
     pub queue: Duration,
+    /// Deadlines, and numbers of what may be at once.
+    pub bounds: Bounds,
     /// `LISTEN`: address of the public port.
     pub listen: SocketAddr,
     /// `ADMIN_LISTEN`: address of `/healthz`, `/readyz` and `/metrics`.
@@ -79,10 +83,12 @@ impl Settings {
             path: DEFAULT_PATH.to_owned(),
             cache_control: DEFAULT_CACHE_CONTROL.to_owned(),
             limits: Limits::default(),
+            source: Source::default(),
             memory_budget: None,
             workers: None,
             queue_length: DEFAULT_QUEUE_LENGTH,
             queue: Duration::from_secs(10),
+            bounds: Bounds::default(),
             listen: ([0, 0, 0, 0], DEFAULT_PORT).into(),
             admin_listen: ([0, 0, 0, 0], DEFAULT_ADMIN_PORT).into(),
             drain: Duration::from_secs(5),
@@ -103,6 +109,12 @@ impl Settings {
         env.read("MAX_SOURCE_BYTES", &mut settings.limits.max_source_bytes)?;
         env.read("MAX_SOURCE_PIXELS", &mut settings.limits.max_source_pixels)?;
         env.read("MAX_OUTPUT_PIXELS", &mut settings.limits.max_output_pixels)?;
+        for (name, prefixes) in
+            [("INCLUDE_PREFIXES", &mut settings.source.include_prefixes), ("EXCLUDE_PREFIXES", &mut settings.source.exclude_prefixes)]
+        {
+            *prefixes = env.optional::<PrefixList>(name)?.unwrap_or_default().0;
+        }
+        settings.bounds.read(&env)?;
         settings.memory_budget = env.optional("MEMORY_BUDGET_BYTES")?;
         settings.workers = env.optional("WORKERS")?;
         env.read("QUEUE_LENGTH", &mut settings.queue_length)?;
@@ -144,6 +156,9 @@ impl Settings {
         put("MAX_SOURCE_BYTES", self.limits.max_source_bytes.to_string(), default.limits.max_source_bytes.to_string());
         put("MAX_SOURCE_PIXELS", self.limits.max_source_pixels.to_string(), default.limits.max_source_pixels.to_string());
         put("MAX_OUTPUT_PIXELS", self.limits.max_output_pixels.to_string(), default.limits.max_output_pixels.to_string());
+        put("INCLUDE_PREFIXES", PrefixList(self.source.include_prefixes.clone()).to_string(), String::new());
+        put("EXCLUDE_PREFIXES", PrefixList(self.source.exclude_prefixes.clone()).to_string(), String::new());
+        self.bounds.write(&mut put);
         put("MEMORY_BUDGET_BYTES", self.memory_budget.map(|bytes| bytes.to_string()).unwrap_or_default(), String::new());
         put("WORKERS", self.workers.map(|workers| workers.to_string()).unwrap_or_default(), String::new());
         put("QUEUE_LENGTH", self.queue_length.to_string(), default.queue_length.to_string());
@@ -164,10 +179,10 @@ impl Settings {
 }
 
 /// Typed reading of variables; an empty value counts as not set.
-struct Env<'a, F>(&'a F);
+pub(crate) struct Env<'a, F>(&'a F);
 
 impl<F: Fn(&str) -> Option<String>> Env<'_, F> {
-    fn optional<T: FromStr<Err: fmt::Display>>(&self, name: &'static str) -> Result<Option<T>, SettingError> {
+    pub(crate) fn optional<T: FromStr<Err: fmt::Display>>(&self, name: &'static str) -> Result<Option<T>, SettingError> {
         let Some(text) = (self.0)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
@@ -178,7 +193,7 @@ impl<F: Fn(&str) -> Option<String>> Env<'_, F> {
         self.optional(name)?.ok_or_else(|| SettingError { name, problem: format!("not set; want {what}") })
     }
 
-    fn read<T: FromStr<Err: fmt::Display>>(&self, name: &'static str, into: &mut T) -> Result<(), SettingError> {
+    pub(crate) fn read<T: FromStr<Err: fmt::Display>>(&self, name: &'static str, into: &mut T) -> Result<(), SettingError> {
         if let Some(value) = self.optional(name)? {
             *into = value;
         }
@@ -285,6 +300,9 @@ mod tests {
             ("WORKERS", "0", "non-zero"),
             ("QUEUE_LENGTH", "0", "non-zero"),
             ("DRAIN_SECONDS", "-1", "invalid digit"),
+            ("INCLUDE_PREFIXES", "photos/,", "want prefixes"),
+            ("FETCHES", "0", "non-zero"),
+            ("RESIZE_SECONDS", "0", "at least 1"),
         ] {
             let mut variables = vec![(name, value)];
             variables.extend(good);
@@ -305,6 +323,9 @@ mod tests {
         settings.path = "/img".into();
         settings.cache_control = "no-cache".into();
         settings.limits = Limits { max_source_bytes: 1, max_source_pixels: 2, max_output_pixels: 3 };
+        settings.source = Source { include_prefixes: vec!["a, b/".into(), "100%/".into()], exclude_prefixes: vec![" ".into()] };
+        settings.bounds.fetches = NonZeroUsize::MIN;
+        settings.bounds.negative = Duration::ZERO;
         settings.memory_budget = Some(4);
         settings.workers = NonZeroUsize::new(5);
         settings.queue_length = NonZeroUsize::MIN;

@@ -71,6 +71,7 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(spec["ingress"]["path"], "/default/resize");
     assert_eq!(spec["routing"], json!({ "management": "Merge", "keyIn": "Query" }));
     assert_eq!(spec["workload"], json!({ "replicas": 2 }));
+    assert_eq!((&spec["source"], &spec["limits"]), (&json!({}), &json!({})));
     assert_eq!(spec["deletionPolicy"], "Delete");
     assert_eq!(spec["suspend"], false);
 }
@@ -86,6 +87,8 @@ fn accepts_what_is_right() {
         json!({ "ingress": { "host": "resize.example.com", "path": "/img" } }),
         json!({ "routing": { "hostName": "resize.localhost:18080", "protocol": "https", "keyIn": "Path" } }),
         json!({ "workload": { "replicas": 0 } }),
+        json!({ "source": { "includePrefixes": ["photos/", "푸른, 100%/"], "excludePrefixes": ["photos/drafts/"] } }),
+        json!({ "limits": { "maxSourceBytes": 1, "maxSourcePixels": 1, "maxOutputPixels": 1 } }),
     ] {
         assert!(validate_cel(&endpoint(patch.clone())).is_ok(), "{patch}: {:?}", validate_cel(&endpoint(patch.clone())));
     }

@@ -20,6 +20,8 @@ pub fn refusals() -> Vec<(Value, &'static str)> {
         (json!({ "ingress": { "host": "Resize.example.com" } }), "want a lower-case host name"),
         (json!({ "ingress": { "host": "resize.example.com", "path": "default" } }), "want a path"),
         (json!({ "ingress": { "host": "resize.example.com", "path": "/a?b" } }), "want a path"),
+        (json!({ "source": { "includePrefixes": ["a/", ""] } }), "want the beginning of a key"),
+        (json!({ "source": { "excludePrefixes": ["a\tb"] } }), "want the beginning of a key"),
         (json!({ "routing": { "hostName": "http://resize.example.com" } }), "want a host name, with port"),
     ]
 }

@@ -131,6 +131,8 @@ impl Endpoint {
             .map(|text| text.parse::<Resolution>())
             .collect::<Result<_, _>>()
             .map_err(|error: ResolutionError| invalid("allowedResolutions", error.to_string()))?;
+        settings.limits = (&spec.limits).into();
+        settings.source.clone_from(&spec.source);
         settings.force_path_style = bucket.force_path_style;
         settings.expected_bucket_owner.clone_from(&bucket.expected_owner);
         settings.path.clone_from(&target.path);
@@ -224,6 +226,7 @@ mod tests {
         assert!(refusal(|r| r.spec.public_url = "photos".into()).starts_with("spec.publicUrl: "));
         assert!(refusal(|r| r.spec.allowed_resolutions = vec!["1x".into()]).starts_with("spec.allowedResolutions: `1x`"));
         assert!(refusal(|r| r.spec.allowed_resolutions = vec!["9000x9000".into()]).contains("25000000 pixels"));
+        assert!(refusal(|r| r.spec.limits.max_output_pixels = Some(89_999)).contains("300x300 is over the limit of 89999 pixels"));
         assert!(
             refusal(|r| r.spec.workload.env = vec![EnvVar { name: "BUCKET".into(), ..EnvVar::default() }])
                 .contains("BUCKET is set by the operator")
@@ -232,7 +235,12 @@ mod tests {
 
     #[test]
     fn the_resizer_reads_what_is_written_for_it() {
-        let endpoint = Endpoint::new(&resource(), &config()).unwrap();
+        let mut resource = resource();
+        resource.spec.source.include_prefixes = vec!["photos, old/".into()];
+        resource.spec.source.exclude_prefixes = vec!["photos, old/drafts/".into()];
+        resource.spec.limits.max_source_bytes = Some(1 << 20);
+        let endpoint = Endpoint::new(&resource, &config()).unwrap();
+        assert_eq!((&endpoint.settings.source, endpoint.settings.limits.max_source_bytes), (&resource.spec.source, 1 << 20));
         let env = endpoint.environment();
         let read = Settings::from_env(|name| env.iter().find(|variable| variable.name == name)?.value.clone());
         assert_eq!(read, Ok(endpoint.settings));

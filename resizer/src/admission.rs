@@ -1,11 +1,20 @@
 //! What a derivative needs → room for it, after a bounded wait, or a refusal.
 //!
-//! A flight takes a place, then memory for its source, then memory for the resize,
-//! then a worker; always in this order, so that no two wait for each other.
-//! Memory for sources and for resizes are apart for the same reason.
+//! A flight takes a place, then a fetch and memory for its source, then memory for the
+//! resize, then a worker, then a store; always in this order, so that no two wait for
+//! each other. Memory for sources and for resizes are apart for the same reason, as
+//! are fetches and stores. A worker is held by nobody who waits for the network.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
+use bytes::Bytes;
+use resize_api::Settings;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
     task::spawn_blocking,
@@ -22,10 +31,20 @@ const SOURCE_SHARE: u64 = 4;
 /// All that is given away.
 pub struct Admission {
     places: Pool,
+    pools: Pools,
+    patience: Duration,
+}
+
+/// What a place gives access to.
+#[derive(Clone)]
+struct Pools {
+    fetches: Pool,
     sources: Pool,
     resizes: Pool,
     workers: Pool,
-    patience: Duration,
+    stores: Pool,
+    /// Flights that wait for any of these.
+    waiting: Arc<AtomicU64>,
 }
 
 #[derive(Clone)]
@@ -43,6 +62,8 @@ pub struct Usage {
     pub memory_used: u64,
     /// Flights, whatever they wait for.
     pub flights: u64,
+    /// Flights that wait for memory, a worker, a fetch or a store.
+    pub waiting: u64,
     /// Workers.
     pub workers: u64,
     /// Workers at work.
@@ -50,17 +71,19 @@ pub struct Usage {
 }
 
 impl Admission {
-    /// Gives away `capacity` to at most `places` flights, of which each waits for `patience` in all.
-    pub fn new(capacity: Capacity, places: usize, patience: Duration) -> Self {
+    /// Gives away `capacity` to as many flights as `settings` say, of which each waits as long as they say in all.
+    pub fn new(capacity: Capacity, settings: &Settings) -> Self {
         let memory = capacity.memory / UNIT;
         let sources = memory / SOURCE_SHARE;
-        Self {
-            places: Pool::new(places as u64),
+        let pools = Pools {
+            fetches: Pool::new(settings.bounds.fetches.get() as u64),
             sources: Pool::new(sources),
             resizes: Pool::new(memory - sources),
             workers: Pool::new(capacity.workers as u64),
-            patience,
-        }
+            stores: Pool::new(settings.bounds.stores.get() as u64),
+            waiting: Arc::default(),
+        };
+        Self { places: Pool::new(settings.queue_length.get() as u64), pools, patience: settings.queue }
     }
 
     /// A place for one flight, at once or not at all.
@@ -69,25 +92,19 @@ impl Admission {
             TryAcquireError::NoPermits => Error::Busy("queue is full"),
             TryAcquireError::Closed => Error::Busy("closed"),
         })?;
-        Ok(Place {
-            sources: self.sources.clone(),
-            resizes: self.resizes.clone(),
-            workers: self.workers.clone(),
-            patience: self.patience,
-            waited: Duration::ZERO,
-            source: None,
-            _permit: place,
-        })
+        Ok(Place { pools: self.pools.clone(), patience: self.patience, waited: Duration::ZERO, source: None, _permit: place })
     }
 
     /// How much is taken now.
     pub fn usage(&self) -> Usage {
+        let Pools { sources, resizes, workers, waiting, .. } = &self.pools;
         Usage {
-            memory: (self.sources.size + self.resizes.size) * UNIT,
-            memory_used: (self.sources.used() + self.resizes.used()) * UNIT,
+            memory: (sources.size + resizes.size) * UNIT,
+            memory_used: (sources.used() + resizes.used()) * UNIT,
             flights: self.places.used(),
-            workers: self.workers.size,
-            workers_busy: self.workers.used(),
+            waiting: waiting.load(Ordering::Relaxed),
+            workers: workers.size,
+            workers_busy: workers.used(),
         }
     }
 }
@@ -105,9 +122,7 @@ impl Pool {
 
 /// One flight's place, and what it has got so far.
 pub struct Place {
-    sources: Pool,
-    resizes: Pool,
-    workers: Pool,
+    pools: Pools,
     patience: Duration,
     waited: Duration,
     source: Option<OwnedSemaphorePermit>,
@@ -120,24 +135,72 @@ pub struct Room {
     worker: OwnedSemaphorePermit,
 }
 
+/// Bytes and the memory that was admitted for them: it is free again when the last copy of them is gone.
+struct Held<T> {
+    bytes: T,
+    _memory: OwnedSemaphorePermit,
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+}
+
+/// `bytes`, which hold their `memory` for as long as anybody has them: also while a slow client takes them.
+pub fn holding(bytes: impl AsRef<[u8]> + Send + 'static, memory: OwnedSemaphorePermit) -> Bytes {
+    Bytes::from_owner(Held { bytes, _memory: memory })
+}
+
+/// Counts a flight as waiting while it lives.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Place {
-    /// Waits for the memory of a source of `bytes`; it is held until [`Place::release_source`].
+    /// Waits until one more original may be fetched.
+    pub async fn fetch(&mut self) -> Result<OwnedSemaphorePermit, Error> {
+        let pool = self.pools.fetches.clone();
+        self.wait(&pool, 1, "too many fetches").await
+    }
+
+    /// Waits until one more derivative may be stored.
+    pub async fn store(&mut self) -> Result<OwnedSemaphorePermit, Error> {
+        let pool = self.pools.stores.clone();
+        self.wait(&pool, 1, "too many stores").await
+    }
+
+    /// Waits for the memory of a source of `bytes`; it is held until [`Place::source`] or the end of this place.
     pub async fn hold_source(&mut self, bytes: u64) -> Result<(), Error> {
         // never wait for memory while holding some of the same pool
-        self.release_source();
-        let pool = self.sources.clone();
+        self.source = None;
+        let pool = self.pools.sources.clone();
         self.source = Some(self.wait(&pool, bytes.div_ceil(UNIT), "no memory for the source").await?);
         Ok(())
     }
 
-    /// The source is no longer in memory.
-    pub fn release_source(&mut self) {
-        self.source = None;
+    /// The source, which holds its memory from now on.
+    pub fn source(&mut self, bytes: Bytes) -> Bytes {
+        match self.source.take() {
+            Some(memory) => holding(bytes, memory),
+            None => bytes,
+        }
     }
 
     /// Waits for `bytes` of memory and a worker.
     pub async fn admit(&mut self, bytes: u64) -> Result<Room, Error> {
-        let (resizes, workers) = (self.resizes.clone(), self.workers.clone());
+        let (resizes, workers) = (self.pools.resizes.clone(), self.pools.workers.clone());
         let memory = self.wait(&resizes, bytes.div_ceil(UNIT), "no memory for the resize").await?;
         let worker = self.wait(&workers, 1, "no worker").await?;
         Ok(Room { memory, worker })
@@ -153,6 +216,7 @@ impl Place {
             Ok(fits) if amount <= pool.size => fits,
             _ => return Err(Error::OverBudget { needed: amount, budget: pool.size }),
         };
+        let _waiting = Waiting::begin(&self.pools.waiting);
         let start = Instant::now();
         let permit = timeout(self.patience.saturating_sub(self.waited), Arc::clone(&pool.free).acquire_many_owned(amount)).await;
         self.waited += start.elapsed();
@@ -192,7 +256,10 @@ mod tests {
 
     /// 4 KiB in all: 1 for sources, 3 for resizes.
     fn admission() -> Admission {
-        Admission::new(Capacity { memory: 4096, workers: 1 }, 2, SECOND)
+        let mut settings = Settings::new("photos".into(), "http://photos.example.com".parse().unwrap());
+        (settings.queue_length, settings.queue) = (2.try_into().unwrap(), SECOND);
+        (settings.bounds.fetches, settings.bounds.stores) = (1.try_into().unwrap(), 1.try_into().unwrap());
+        Admission::new(Capacity { memory: 4096, workers: 1 }, &settings)
     }
 
     #[tokio::test(start_paused = true)]
@@ -214,7 +281,7 @@ mod tests {
         let room = first.admit(1).await.unwrap();
         let half = async {
             tokio::time::sleep(SECOND / 2).await;
-            first.release_source();
+            drop(first.source(Bytes::new()));
         };
         let (held, ()) = futures::join!(second.hold_source(1), half);
         assert_eq!(held, Ok(()));
@@ -243,6 +310,36 @@ mod tests {
         let room = admission.enter().unwrap().admit(1).await.unwrap();
         let outcome = room.run(|| assert_eq!(1, 2, "on purpose"), |()| 0).await;
         assert_eq!(outcome.err(), Some(Error::Panic));
-        assert_eq!(admission.usage(), Usage { memory: 4096, memory_used: 0, flights: 0, workers: 1, workers_busy: 0 });
+        assert_eq!(admission.usage(), Usage { memory: 4096, workers: 1, ..Usage::default() });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_network_has_bounds_of_its_own() {
+        let admission = admission();
+        let (mut first, mut second) = (admission.enter().unwrap(), admission.enter().unwrap());
+        let (fetch, store) = (first.fetch().await.unwrap(), first.store().await.unwrap());
+        assert!(first.admit(1).await.is_ok(), "a worker is free while others fetch and store");
+        let waits = async {
+            tokio::time::sleep(SECOND / 2).await;
+            assert_eq!(admission.usage().waiting, 1);
+            drop(fetch);
+        };
+        assert!(futures::join!(second.fetch(), waits).0.is_ok());
+        assert_eq!(second.store().await.err(), Some(Error::Busy("too many stores")));
+        drop(store);
+        assert_eq!(admission.usage().waiting, 0);
+    }
+
+    #[tokio::test]
+    async fn bytes_hold_their_memory_until_the_last_copy_is_gone() {
+        let admission = admission();
+        let mut place = admission.enter().unwrap();
+        place.hold_source(1000).await.unwrap();
+        let bytes = place.source(Bytes::from(vec![7; 1000]));
+        let copy = bytes.slice(1..3);
+        drop((bytes, place));
+        assert_eq!((admission.usage().memory_used, &copy[..]), (1024, &[7, 7][..]));
+        drop(copy);
+        assert_eq!(admission.usage().memory_used, 0);
     }
 }

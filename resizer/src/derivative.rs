@@ -3,8 +3,18 @@
 use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use resize_api::{Limits, ResizedKey};
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::resize::{Format, Picture, Request};
+use crate::{
+    admission::holding,
+    resize::{Format, Picture, Request},
+    store::Metadata,
+};
+
+/// Metadata that every derivative has: what shaped it.
+const SETTINGS: &str = "resize-settings";
+/// Metadata: version of the original.
+const SOURCE_ETAG: &str = "resize-source-etag";
 
 /// S3 takes 2 KiB of metadata in all; what names the source must leave room for the rest.
 const MAX_SOURCE_NAME: usize = 1536;
@@ -37,13 +47,13 @@ impl Derivative {
     /// The object for `key`, made from an original of this `provenance`.
     pub fn new(key: &ResizedKey, picture: Picture, request: &Request, provenance: &Provenance, cache_control: &str) -> Self {
         let source = utf8_percent_encode(&key.original, NON_ALPHANUMERIC).to_string();
-        let mut metadata = vec![("resize-settings", fingerprint(request))];
+        let mut metadata = vec![(SETTINGS, fingerprint(request))];
         // the object's own key names the source too, so a long one can be left out
         if source.len() <= MAX_SOURCE_NAME {
             metadata.push(("resize-source", source));
         }
         if let Some(etag) = provenance.etag.as_ref().filter(|etag| etag.is_ascii()) {
-            metadata.push(("resize-source-etag", etag.clone()));
+            metadata.push((SOURCE_ETAG, etag.clone()));
         }
         Self {
             key: key.to_string(),
@@ -53,6 +63,24 @@ impl Derivative {
             metadata,
         }
     }
+
+    /// The same derivative, whose bytes hold the `memory` admitted for them.
+    pub fn holding(self, memory: OwnedSemaphorePermit) -> Self {
+        Self { bytes: holding(self.bytes, memory), ..self }
+    }
+
+    /// Whether it is to replace an object with the metadata `found`: one that was made by
+    /// a resizer from another version of the original, or otherwise shaped.
+    pub fn replaces(&self, found: &Metadata) -> bool {
+        let ours = |name| self.metadata.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        let theirs = |name: &str| found.get(name).map(String::as_str);
+        made_by_a_resizer(found) && [SETTINGS, SOURCE_ETAG].into_iter().any(|name| ours(name) != theirs(name))
+    }
+}
+
+/// Whether an object with this metadata is a derivative, wherever it lies.
+pub fn made_by_a_resizer(metadata: &Metadata) -> bool {
+    metadata.contains_key(SETTINGS)
 }
 
 /// The original's own media type where it means the picture's format, else the format's.
@@ -122,6 +150,19 @@ mod tests {
             let total: usize = derivative.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
             assert!(total < 2048 && derivative.metadata.iter().all(|(_, value)| value.is_ascii()));
         }
+    }
+
+    #[test]
+    fn replaces_what_is_stale_and_ours() {
+        let of = |etag: &str| derivative("300x300/a.jpg", &Provenance { content_type: None, etag: Some(etag.into()) });
+        let metadata =
+            |derivative: Derivative| derivative.metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Metadata>();
+        let ours = of("\"new\"");
+        assert!(!ours.replaces(&metadata(of("\"new\""))));
+        assert!(ours.replaces(&metadata(of("\"old\""))));
+        assert!(ours.replaces(&metadata(derivative("300x301/a.jpg", &Provenance { content_type: None, etag: Some("\"new\"".into()) }))));
+        assert!(!ours.replaces(&Metadata::new()), "somebody else's");
+        assert!(!ours.replaces(&Metadata::from([("author".to_owned(), "me".to_owned())])));
     }
 
     #[test]

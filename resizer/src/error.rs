@@ -27,6 +27,12 @@ pub enum Error {
     /// The resolution is not in the list or over the limits.
     #[error("resolution not allowed")]
     NotAllowed,
+    /// The original is not among those that are published here.
+    #[error("original is not to be published")]
+    NotPublished,
+    /// The original was made by a resizer, as its metadata says.
+    #[error("original is itself a derivative")]
+    Derivative,
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -47,11 +53,30 @@ pub enum Error {
     /// A codec panicked.
     #[error("panic while resizing")]
     Panic,
+    /// A codec takes longer than it may.
+    #[error("resizing takes too long")]
+    TooSlow,
+    /// The whole request takes longer than it may.
+    #[error("request takes too long")]
+    TimedOut,
+}
+
+/// What an error tells of the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The original, whatever size is made of it.
+    Original,
+    /// The original at this size.
+    Derivative,
+    /// Neither: the next request may go well.
+    Passing,
 }
 
 impl Error {
     /// Status, public message and stable label.
     fn answer(&self) -> (StatusCode, &'static str, &'static str) {
+        const INVALID: &str = "Bad Request: Invalid key format";
+        const BUSY: &str = "Service Unavailable: Too busy, try again later";
         const TOO_LARGE: &str = "Payload Too Large: Original image too large";
         const NOT_FOUND: &str = "Not Found: Original image not found";
         const FAILED: &str = "Bad Gateway: Storage failed";
@@ -60,14 +85,21 @@ impl Error {
             Self::UnknownPath => (StatusCode::NOT_FOUND, "Not Found", "unknown_path"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "method_not_allowed"),
             Self::Key(KeyError::Missing) => (StatusCode::BAD_REQUEST, "Bad Request: Missing key query parameter", "missing_key"),
-            Self::Key(KeyError::Invalid) => (StatusCode::BAD_REQUEST, "Bad Request: Invalid key format", "invalid_key"),
+            Self::Key(KeyError::Invalid) => (StatusCode::BAD_REQUEST, INVALID, "invalid_key"),
+            // as if it were not there: whoever asks learns nothing of what is kept back
+            Self::NotPublished => (StatusCode::NOT_FOUND, NOT_FOUND, "not_published"),
+            Self::Derivative => (StatusCode::BAD_REQUEST, INVALID, "derivative"),
             Self::NotAllowed => (StatusCode::FORBIDDEN, "Forbidden: Resolution not allowed", "not_allowed"),
             Self::Store(StoreError::Missing) => (StatusCode::NOT_FOUND, NOT_FOUND, "original_missing"),
             // without s3:ListBucket, S3 says 403 for a key that is not there
             Self::Store(StoreError::Forbidden) => (StatusCode::NOT_FOUND, NOT_FOUND, "original_forbidden"),
             Self::Store(StoreError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "too_many_bytes"),
             Self::Store(StoreError::Short { .. }) => (StatusCode::BAD_GATEWAY, FAILED, "store_short"),
-            Self::Store(StoreError::Failed(_)) => (StatusCode::BAD_GATEWAY, FAILED, "store_failed"),
+            Self::Store(StoreError::Interrupted(_)) => (StatusCode::BAD_GATEWAY, FAILED, "store_interrupted"),
+            Self::Store(StoreError::SlowDown) => (StatusCode::SERVICE_UNAVAILABLE, BUSY, "store_slow_down"),
+            Self::Store(StoreError::Failed(_) | StoreError::Exists | StoreError::NotImplemented) => {
+                (StatusCode::BAD_GATEWAY, FAILED, "store_failed")
+            }
             Self::Store(StoreError::TimedOut) => (StatusCode::GATEWAY_TIMEOUT, "Gateway Timeout: Storage timed out", "store_timed_out"),
             Self::Resize(error @ resize::Error::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, error.reason()),
             Self::Resize(error @ resize::Error::Unsupported(_)) => {
@@ -75,8 +107,31 @@ impl Error {
             }
             Self::Resize(error @ resize::Error::Damaged(_)) => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, error.reason()),
             Self::OverBudget { .. } => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "over_budget"),
-            Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable: Too busy, try again later", "busy"),
+            Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, BUSY, "busy"),
             Self::Panic => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, "panic"),
+            Self::TooSlow => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, "too_slow"),
+            Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "Gateway Timeout: Took too long", "request_timed_out"),
+        }
+    }
+
+    /// Whether the next request for the same would come to the same.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Derivative | Self::Panic | Self::TooSlow => Blame::Original,
+            Self::Store(StoreError::Missing | StoreError::Forbidden | StoreError::TooLarge { .. }) => Blame::Original,
+            Self::Resize(resize::Error::Damaged(_) | resize::Error::Unsupported(_)) => Blame::Original,
+            // of source and output, the one may be too large only for the other
+            Self::Resize(resize::Error::TooLarge(_)) | Self::OverBudget { .. } => Blame::Derivative,
+            _ => Blame::Passing,
+        }
+    }
+
+    /// Whether a source was looked at and refused.
+    pub fn rejects_source(&self) -> bool {
+        match self {
+            Self::NotPublished => true,
+            Self::Store(StoreError::Missing | StoreError::Forbidden) => false,
+            error => error.blame() != Blame::Passing,
         }
     }
 
@@ -94,7 +149,7 @@ impl IntoResponse for Error {
             (status, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response();
         let headers = response.headers_mut();
         match self {
-            Self::Busy(_) => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER)),
+            Self::Busy(_) | Self::Store(StoreError::SlowDown) => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER)),
             Self::Method => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
             _ => {}
         }

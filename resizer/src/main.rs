@@ -47,7 +47,7 @@ async fn serve() -> anyhow::Result<()> {
     let capacity = Capacity::detect(&settings);
 
     let signal = stop_signal().context("cannot listen for signals")?;
-    let server = Server::bind(settings.listen, settings.admin_listen).await?;
+    let server = Server::bind(settings.listen, settings.admin_listen, &settings.bounds).await?;
     let (listen, admin_listen) = server.addresses()?;
     let Capacity { memory, workers } = capacity;
     tracing::info!(%listen, %admin_listen, bucket = settings.bucket, url = %settings.url, memory, workers, "ready");

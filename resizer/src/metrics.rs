@@ -7,6 +7,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
+use resize_api::Resolution;
 
 use crate::{admission::Usage, resize::Step};
 
@@ -27,9 +28,19 @@ pub struct Metrics {
     pub loop_guard_hits: Counter,
     /// Pictures that could not be stored.
     pub store_failures: Counter,
+    /// Pictures found stored when they were to be stored: another replica was faster.
+    pub already_stored: Counter,
+    /// Originals fetched again because their body broke off.
+    pub refetches: Counter,
+    /// Requests answered from what was found missing or bad a moment ago.
+    pub negative_cache_hits: Counter,
+    /// Panics caught while a picture was made.
+    pub panics: Counter,
+    rejected: Family<ReasonLabel, Counter>,
     memory_budget: Gauge,
     memory_used: Gauge,
     flights: Gauge,
+    waiting: Gauge,
     workers: Gauge,
     workers_busy: Gauge,
 }
@@ -80,6 +91,13 @@ impl From<Step> for Stage {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
     outcome: &'static str,
+    /// As in the list, or `other`.
+    resolution: Cow<'static, str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -111,9 +129,15 @@ impl Metrics {
             coalesced: Counter::default(),
             loop_guard_hits: Counter::default(),
             store_failures: Counter::default(),
+            already_stored: Counter::default(),
+            refetches: Counter::default(),
+            negative_cache_hits: Counter::default(),
+            panics: Counter::default(),
+            rejected: Family::default(),
             memory_budget: Gauge::default(),
             memory_used: Gauge::default(),
             flights: Gauge::default(),
+            waiting: Gauge::default(),
             workers: Gauge::default(),
             workers_busy: Gauge::default(),
         };
@@ -126,23 +150,39 @@ impl Metrics {
 
     fn register(&mut self) {
         let to = &mut self.registry;
-        to.register("requests", "Requests by outcome", self.requests.clone());
+        to.register("requests", "Requests by outcome and by resolution, as far as that is in the list", self.requests.clone());
         to.register("stage_duration_seconds", "Time spent in each stage of making a derivative", self.stages.clone());
         to.register("s3_requests", "Operations on the store by kind and HTTP status, after all attempts", self.s3.clone());
         to.register("in_flight_requests", "Requests being answered", self.in_flight.clone());
         to.register("coalesced_requests", "Requests that waited for another request for the same key", self.coalesced.clone());
         to.register("loop_guard_hits", "Requests for a key stored seconds ago, answered with the picture", self.loop_guard_hits.clone());
         to.register("store_failures", "Pictures that could not be stored, answered with the picture", self.store_failures.clone());
+        to.register(
+            "already_stored",
+            "Pictures found stored, by another replica, when they were to be stored",
+            self.already_stored.clone(),
+        );
+        to.register("source_refetches", "Originals fetched again because their body broke off", self.refetches.clone());
+        to.register("negative_cache_hits", "Requests for what was found missing or bad a moment ago", self.negative_cache_hits.clone());
+        to.register("rejected_sources", "Originals that were refused, by reason", self.rejected.clone());
+        to.register("panics", "Panics caught while a picture was made", self.panics.clone());
         to.register("memory_budget_bytes", "Memory for sources and resizes", self.memory_budget.clone());
         to.register("memory_used_bytes", "Memory taken from the budget", self.memory_used.clone());
         to.register("flights", "Derivatives in the making, waiting ones included", self.flights.clone());
+        to.register("queue_depth", "Derivatives that wait for memory, a worker, a fetch or a store", self.waiting.clone());
         to.register("workers", "Resizes that may run at once", self.workers.clone());
         to.register("workers_busy", "Resizes running", self.workers_busy.clone());
     }
 
-    /// Counts a request's outcome.
-    pub fn count_request(&self, outcome: &'static str) {
-        self.requests.get_or_create(&OutcomeLabel { outcome }).inc();
+    /// Counts a request's outcome; `resolution` only if it is in the list of those allowed.
+    pub fn count_request(&self, outcome: &'static str, resolution: Option<Resolution>) {
+        let resolution = resolution.map_or(Cow::Borrowed("other"), |resolution| resolution.to_string().into());
+        self.requests.get_or_create(&OutcomeLabel { outcome, resolution }).inc();
+    }
+
+    /// Counts an original that was refused.
+    pub fn count_rejected(&self, reason: &'static str) {
+        self.rejected.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// Records the time one flight spent in `stage`.
@@ -157,11 +197,12 @@ impl Metrics {
 
     /// The text for Prometheus, with `usage` as it is now.
     pub fn render(&self, usage: Usage) -> String {
-        let Usage { memory, memory_used, flights, workers, workers_busy } = usage;
+        let Usage { memory, memory_used, flights, waiting, workers, workers_busy } = usage;
         for (gauge, value) in [
             (&self.memory_budget, memory),
             (&self.memory_used, memory_used),
             (&self.flights, flights),
+            (&self.waiting, waiting),
             (&self.workers, workers),
             (&self.workers_busy, workers_busy),
         ] {

@@ -6,12 +6,14 @@ use std::{
 };
 
 use http::{StatusCode, Uri};
+use resize_api::Resolution;
 
 use crate::{
     admission::Place,
     coalesce::Role,
     error::Error,
     metrics::{Metrics, Stage},
+    request_id::RequestId,
 };
 
 /// What one flight spent and moved.
@@ -63,6 +65,9 @@ pub struct Record {
     metrics: Arc<Metrics>,
     start: Instant,
     uri: String,
+    id: RequestId,
+    /// The resolution, if it is in the list of those allowed.
+    pub resolution: Option<Resolution>,
     /// Canonical key of the derivative, once it is known.
     pub key: Option<String>,
     /// Whether the request waited for another one's flight.
@@ -74,10 +79,10 @@ pub struct Record {
 
 impl Record {
     /// A request for `uri` begins.
-    pub fn begin(metrics: Arc<Metrics>, uri: &Uri) -> Self {
+    pub fn begin(metrics: Arc<Metrics>, uri: &Uri, id: RequestId) -> Self {
         metrics.in_flight.inc();
         let uri = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str).to_owned();
-        Self { metrics, start: Instant::now(), uri, key: None, role: None, report: Report::default(), ended: false }
+        Self { metrics, start: Instant::now(), uri, id, resolution: None, key: None, role: None, report: Report::default(), ended: false }
     }
 
     /// It ends with `outcome`.
@@ -88,10 +93,11 @@ impl Record {
     fn close(&mut self, outcome: &'static str, status: Option<StatusCode>, error: Option<&Error>) {
         self.ended = true;
         self.metrics.in_flight.dec();
-        self.metrics.count_request(outcome);
+        self.metrics.count_request(outcome, self.resolution);
         // an invalid key may hold anything: quoted, and only as much as helps
         let uri = self.key.is_none().then(|| format!("{:?}", self.uri.chars().take(256).collect::<String>()));
         tracing::info!(
+            request_id = %self.id,
             outcome,
             status = status.map(|status| status.as_u16()),
             key = self.key,

@@ -3,25 +3,30 @@
 use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
+use resize_api::Bounds;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::{sleep, timeout},
 };
 
-use crate::admin::Readiness;
+use crate::{
+    admin::Readiness,
+    connection::{Connection, Patience, Phase},
+};
 
-/// Connections at once on each port; more wait in the kernel.
-const MAX_CONNECTIONS: usize = 1024;
-/// How long a client may take for a request's head, or between two requests. Longer
-/// than load balancers keep idle connections, so that they close them, not we.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a client may take between two requests. Longer than load balancers
+/// keep idle connections, so that they close them, not we.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Largest request head in bytes.
 const MAX_HEAD: usize = 64 << 10;
 
@@ -29,6 +34,8 @@ const MAX_HEAD: usize = 64 << 10;
 pub struct Server {
     public: TcpListener,
     admin: TcpListener,
+    connections: usize,
+    patience: Patience,
 }
 
 /// How to stop.
@@ -41,13 +48,14 @@ pub struct Stop {
 }
 
 impl Server {
-    /// Opens both ports.
-    pub async fn bind(public: SocketAddr, admin: SocketAddr) -> io::Result<Self> {
+    /// Opens both ports; `bounds` hold for their connections.
+    pub async fn bind(public: SocketAddr, admin: SocketAddr, bounds: &Bounds) -> io::Result<Self> {
         let bind = async |address: SocketAddr| {
             let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
             TcpListener::bind(address).await.map_err(named)
         };
-        Ok(Self { public: bind(public).await?, admin: bind(admin).await? })
+        let patience = Patience { step: bounds.client, answer: bounds.request };
+        Ok(Self { public: bind(public).await?, admin: bind(admin).await?, connections: bounds.connections.get(), patience })
     }
 
     /// The addresses of both ports, as opened.
@@ -58,14 +66,14 @@ impl Server {
     /// Serves until `signal`, then says so by `readiness`, and stops as `stop` says: first
     /// nothing changes but the readiness, then no connection is accepted and what runs is finished.
     pub async fn run(self, public: Router, admin: Router, readiness: Readiness, stop: Stop, signal: impl Future<Output = ()>) {
-        let admin = tokio::spawn(accept(self.admin, admin, pending()));
+        let admin = tokio::spawn(accept(self.admin, admin, self.connections, self.patience, pending()));
         let drained = async {
             signal.await;
             readiness.withdraw();
             tracing::info!(drain_seconds = stop.drain.as_secs(), "stopping: no longer ready");
             sleep(stop.drain).await;
         };
-        let connections = accept(self.public, public, drained).await;
+        let connections = accept(self.public, public, self.connections, self.patience, drained).await;
         tracing::info!(connections = connections.count(), shutdown_seconds = stop.shutdown.as_secs(), "stopping: finishing what runs");
         if timeout(stop.shutdown, connections.shutdown()).await.is_err() {
             tracing::warn!("stopping: some requests did not finish in time");
@@ -75,17 +83,28 @@ impl Server {
 }
 
 /// Accepts connections until `end`; gives those that are still open.
-async fn accept(listener: TcpListener, router: Router, end: impl Future<Output = ()>) -> GracefulShutdown {
-    let (connections, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
+async fn accept(listener: TcpListener, router: Router, most: usize, patience: Patience, end: impl Future<Output = ()>) -> GracefulShutdown {
+    let (connections, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(most)));
     let accepting = async {
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let Some(stream) = next(&listener).await else { continue };
+            let (phase, service) = (Phase::default(), TowerToHyperService::new(router.clone()));
+            let stream = Connection::new(stream, phase.clone(), patience);
+            let service = service_fn(move |request| {
+                phase.work();
+                let (phase, answer) = (phase.clone(), service.call(request));
+                async move {
+                    let answer = answer.await;
+                    phase.answer();
+                    answer
+                }
+            });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
+                .header_read_timeout(IDLE_TIMEOUT)
                 .max_buf_size(MAX_HEAD)
-                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+                .serve_connection(TokioIo::new(stream), service);
             let connection = connections.watch(connection);
             tokio::spawn(async move {
                 if let Err(error) = connection.await {

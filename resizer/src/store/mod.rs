@@ -2,7 +2,7 @@
 
 pub mod s3;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures::{
@@ -19,7 +19,50 @@ pub trait Store: Send + Sync {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Original, StoreError>>;
 
     /// Stores `derivative` under its key. No reader ever sees a part of it.
-    fn put<'a>(&'a self, derivative: &'a Derivative) -> BoxFuture<'a, Result<(), StoreError>>;
+    ///
+    /// With [`Overwrite::Never`] an object that is there already stays, and the error is
+    /// [`StoreError::Exists`]; a store that cannot do so overwrites it.
+    fn put<'a>(&'a self, derivative: &'a Derivative, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The user metadata of the object `key`.
+    fn metadata<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>>;
+}
+
+/// User metadata by name, in lower case.
+pub type Metadata = HashMap<String, String>;
+
+/// What to do where there is an object already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overwrite {
+    /// Leave it.
+    Never,
+    /// Replace it.
+    Always,
+}
+
+/// How a derivative came to be in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It was stored.
+    Stored,
+    /// Its like, or an object that no resizer made, was there already and stays.
+    Found,
+}
+
+/// Stores `derivative` unless its like is there already: another replica may have
+/// been faster. What was made of an older original is replaced; what somebody else
+/// put there is not ours to replace.
+pub async fn keep(store: &dyn Store, derivative: &Derivative) -> Result<Kept, StoreError> {
+    match store.put(derivative, Overwrite::Never).await {
+        Err(StoreError::Exists) => {}
+        outcome => return outcome.map(|()| Kept::Stored),
+    }
+    match store.metadata(&derivative.key).await {
+        Ok(found) if !derivative.replaces(&found) => Ok(Kept::Found),
+        // stale, or gone again in between
+        Ok(_) | Err(StoreError::Missing) => store.put(derivative, Overwrite::Always).await.map(|()| Kept::Stored),
+        Err(error) => Err(error),
+    }
 }
 
 /// An opened object.
@@ -28,6 +71,8 @@ pub struct Original {
     pub content_type: Option<String>,
     /// Version of the object.
     pub etag: Option<String>,
+    /// User metadata.
+    pub metadata: Metadata,
     /// Length of the body in bytes, as announced.
     pub length: Option<u64>,
     /// The body.
@@ -57,12 +102,32 @@ pub enum StoreError {
         /// Bytes received.
         received: u64,
     },
+    /// The body broke off; the text is for the log.
+    #[error("body broke off: {0}")]
+    Interrupted(String),
+    /// There is an object already.
+    #[error("object exists")]
+    Exists,
+    /// The store asks for fewer requests.
+    #[error("store asks to slow down")]
+    SlowDown,
+    /// The store does not know what it was asked to do.
+    #[error("not implemented by the store")]
+    NotImplemented,
     /// No answer in time.
     #[error("timed out")]
     TimedOut,
     /// Anything else; the text is for the log.
     #[error("store failed: {0}")]
     Failed(String),
+}
+
+impl StoreError {
+    /// Whether another attempt may go better. What failed before the body began was
+    /// tried again by the store itself.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Short { .. } | Self::Interrupted(_))
+    }
 }
 
 impl Original {
@@ -96,6 +161,7 @@ impl Original {
         Self {
             content_type: Some(content_type.to_owned()),
             etag: None,
+            metadata: Metadata::new(),
             length: Some(bytes.len() as u64),
             body: futures::stream::iter([Ok(bytes)]).boxed(),
         }

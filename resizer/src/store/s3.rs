@@ -3,12 +3,21 @@
 //! Region, endpoint and credentials are what the SDK finds in the environment;
 //! it also repeats what is safe to repeat, within the bounds set here.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
+    timeout::TimeoutConfig,
+};
 use aws_sdk_s3::{
     Client,
-    config::http::HttpResponse,
+    config::{Builder, http::HttpResponse},
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
@@ -18,12 +27,14 @@ use futures::{
 };
 use resize_api::{Settings, settings::SettingError};
 
-use super::{Original, Store, StoreError};
+use super::{Metadata, Original, Overwrite, Store, StoreError};
 use crate::{derivative::Derivative, metrics::Metrics};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
+/// Attempts of one operation, where it failed in a way that may pass; the pauses between them grow, and are random.
+const ATTEMPTS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A store with an endpoint of its own mostly ignores the region, yet signatures need one.
 const ENDPOINT_REGION: Region = Region::from_static("us-east-1");
 
@@ -32,6 +43,11 @@ pub struct S3 {
     client: Client,
     bucket: String,
     owner: Option<String>,
+    /// How long getting and putting may take, all attempts of an operation together.
+    get: TimeoutConfig,
+    put: TimeoutConfig,
+    /// The store refused a conditional PUT as such.
+    unconditional: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
@@ -44,13 +60,9 @@ impl S3 {
         metrics: Arc<Metrics>,
     ) -> Result<Self, SettingError> {
         let endpoint = endpoint(variable)?;
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
-            .build();
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_PAUSE).with_max_backoff(LONGEST_PAUSE);
         let shared = aws_config::defaults(BehaviorVersion::latest())
-            .timeout_config(timeouts)
+            .retry_config(retries)
             // bodies have a deadline of their own
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .load()
@@ -64,8 +76,16 @@ impl S3 {
 
     /// The bucket of `settings`, reached as `shared` says.
     pub fn new(shared: &SdkConfig, settings: &Settings, metrics: Arc<Metrics>) -> Self {
-        let config = aws_sdk_s3::config::Builder::from(shared).force_path_style(settings.force_path_style).build();
-        Self { client: Client::from_conf(config), bucket: settings.bucket.clone(), owner: settings.expected_bucket_owner.clone(), metrics }
+        let config = Builder::from(shared).force_path_style(settings.force_path_style).build();
+        Self {
+            client: Client::from_conf(config),
+            bucket: settings.bucket.clone(),
+            owner: settings.expected_bucket_owner.clone(),
+            get: timeouts(settings.bounds.fetch),
+            put: timeouts(settings.bounds.store),
+            unconditional: AtomicBool::new(false),
+            metrics,
+        }
     }
 
     /// Counts the outcome of `operation`, and says what went wrong.
@@ -90,13 +110,15 @@ impl Store for S3 {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Original, StoreError>> {
         async move {
             let request = self.client.get_object().bucket(&self.bucket).key(key).set_expected_bucket_owner(self.owner.clone());
+            let request = request.customize().config_override(Builder::default().timeout_config(self.get.clone()));
             let output = self.settle("get", request.send().await)?;
             Ok(Original {
                 length: output.content_length.and_then(|length| length.try_into().ok()),
                 content_type: output.content_type,
                 etag: output.e_tag,
+                metadata: output.metadata.unwrap_or_default(),
                 body: futures::stream::unfold(output.body, |mut body| async move {
-                    let chunk = body.next().await?.map_err(|error| StoreError::Failed(format!("body: {}", DisplayErrorContext(error))));
+                    let chunk = body.next().await?.map_err(|error| StoreError::Interrupted(DisplayErrorContext(error).to_string()));
                     Some((chunk, body))
                 })
                 .boxed(),
@@ -105,8 +127,9 @@ impl Store for S3 {
         .boxed()
     }
 
-    fn put<'a>(&'a self, derivative: &'a Derivative) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn put<'a>(&'a self, derivative: &'a Derivative, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
+            let conditional = overwrite == Overwrite::Never && !self.unconditional.load(Ordering::Relaxed);
             let request = self
                 .client
                 .put_object()
@@ -117,11 +140,37 @@ impl Store for S3 {
                 .content_type(&derivative.content_type)
                 .cache_control(&derivative.cache_control)
                 .set_metadata(Some(derivative.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()))
+                .set_if_none_match(conditional.then(|| "*".to_owned()))
                 .set_expected_bucket_owner(self.owner.clone());
-            self.settle("put", request.send().await).map(drop)
+            let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
+            match self.settle("put", request.send().await) {
+                Err(StoreError::NotImplemented) if conditional => {
+                    self.unconditional.store(true, Ordering::Relaxed);
+                    self.put(derivative, Overwrite::Always).await
+                }
+                outcome => outcome.map(drop),
+            }
         }
         .boxed()
     }
+
+    fn metadata<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>> {
+        async move {
+            let request = self.client.head_object().bucket(&self.bucket).key(key).set_expected_bucket_owner(self.owner.clone());
+            let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
+            Ok(self.settle("head", request.send().await)?.metadata.unwrap_or_default())
+        }
+        .boxed()
+    }
+}
+
+/// At most `whole` for an operation, and half of it for each attempt.
+fn timeouts(whole: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT.min(whole))
+        .operation_attempt_timeout(whole / 2)
+        .operation_timeout(whole)
+        .build()
 }
 
 /// The endpoint in the environment. The SDK would only warn of a bad one, and go to AWS instead.
@@ -162,6 +211,10 @@ where
     match (status, error.code()) {
         (Some(404), Some("NoSuchBucket")) => StoreError::Failed("NoSuchBucket".to_owned()),
         (Some(404), _) => StoreError::Missing,
+        // 409: another conditional PUT for the key is on its way
+        (Some(412), _) | (Some(409), Some("ConditionalRequestConflict")) => StoreError::Exists,
+        (Some(501), _) => StoreError::NotImplemented,
+        (Some(503), _) | (_, Some("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded")) => StoreError::SlowDown,
         (Some(403), Some("AccessDenied") | None) => StoreError::Forbidden,
         (Some(status), Some(code)) => StoreError::Failed(format!("{status} {code}")),
         _ => StoreError::Failed(DisplayErrorContext(error).to_string()),

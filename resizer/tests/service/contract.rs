@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, FutureExt};
 use http::{Method, StatusCode};
 use resizer::{
     derivative::Derivative,
-    store::{Original, Store, StoreError},
+    store::{Metadata, Original, Overwrite, Store, StoreError},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ async fn assert_error(fixture: &Fixture, target: &str, status: u16, text: &str, 
     let response = fixture.get(target).await;
     assert_eq!(response.status(), status, "{target}");
     assert_eq!(message(response).await, json!({ "message": text }), "{target}");
-    assert!(fixture.counts(&format!("resizer_requests_total{{outcome=\"{reason}\"}} 1")), "{}", fixture.service.render_metrics());
+    assert_eq!(fixture.outcomes(reason), 1, "{}", fixture.service.render_metrics());
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn stores_and_redirects() {
         let picture = image::load_from_memory(&bytes).unwrap();
         assert_eq!((content_type.as_str(), picture.width(), picture.height()), ("image/jpeg", 30, 30));
         assert_eq!(store.calls(), ["get photos/cat.jpg", "put 30x30/photos/cat.jpg"]);
-        assert!(fixture.counts("resizer_requests_total{outcome=\"redirected\"} 1"));
+        assert!(fixture.counts("resizer_requests_total{outcome=\"redirected\",resolution=\"30x30\"} 1"));
         for stage in ["fetch", "queue", "decode", "scale", "encode", "store"] {
             assert!(fixture.counts(&format!("resizer_stage_duration_seconds_count{{stage=\"{stage}\"}} 1")), "{stage}");
         }
@@ -108,6 +108,7 @@ async fn says_what_the_store_does_wrong() {
         (StoreError::Forbidden, 404, not_found, "original_forbidden"),
         (StoreError::Failed("secret".into()), 502, "Bad Gateway: Storage failed", "store_failed"),
         (StoreError::TimedOut, 504, "Gateway Timeout: Storage timed out", "store_timed_out"),
+        (StoreError::SlowDown, 503, "Service Unavailable: Too busy, try again later", "store_slow_down"),
     ] {
         let store = cat();
         store.fail(Faults { get: Some(fault), ..Faults::default() });
@@ -118,9 +119,109 @@ async fn says_what_the_store_does_wrong() {
 #[tokio::test]
 async fn never_resizes_a_body_that_arrives_short() {
     let store = cat();
-    store.fail(Faults { missing_bytes: 1, ..Faults::default() });
-    assert_error(&Fixture::new(store.clone(), |_| {}), SMALL, 502, "Bad Gateway: Storage failed", "store_short").await;
+    store.fail(Faults { missing_bytes: 1, short_bodies: usize::MAX, ..Faults::default() });
+    let fixture = Fixture::new(store.clone(), |_| {});
+    assert_error(&fixture, SMALL, 502, "Bad Gateway: Storage failed", "store_short").await;
     assert!(store.object("30x30/photos/cat.jpg").is_none());
+    assert_eq!(store.calls(), ["get photos/cat.jpg"; 3], "tried again, but not for ever");
+    assert!(fixture.counts("resizer_source_refetches_total 2") && fixture.counts("resizer_memory_used_bytes 0"));
+}
+
+#[tokio::test]
+async fn fetches_again_what_broke_off() {
+    let store = cat();
+    store.fail(Faults { missing_bytes: 1, short_bodies: 2, ..Faults::default() });
+    let fixture = Fixture::new(store.clone(), |_| {});
+    assert_eq!(fixture.get(SMALL).await.status(), StatusCode::TEMPORARY_REDIRECT);
+    assert!(fixture.counts("resizer_source_refetches_total 2"));
+}
+
+#[tokio::test]
+async fn publishes_what_it_may_and_the_rest_is_as_if_it_were_not_there() {
+    let store = Memory::with(&[
+        ("photos/cat.jpg", "image/jpeg", jpeg()),
+        ("photos/drafts/cat.jpg", "image/jpeg", jpeg()),
+        ("private/cat.jpg", "image/jpeg", jpeg()),
+    ]);
+    let fixture = Fixture::new(store.clone(), |settings| {
+        settings.source.include_prefixes = vec!["photos/".into()];
+        settings.source.exclude_prefixes = vec!["photos/drafts/".into()];
+    });
+    let missing = fixture.get("/default/resize?key=30x30/photos/none.jpg").await;
+    let (missing_headers, missing_body) = (names(&missing), body(missing).await);
+    store.calls.lock().unwrap().clear();
+    for target in ["private/cat.jpg", "photos/drafts/cat.jpg", "photos", "/photos/cat.jpg", "Photos/cat.jpg"] {
+        let response = fixture.get(&format!("/default/resize?key=30x30/{target}")).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{target}");
+        assert_eq!((names(&response), body(response).await), (missing_headers.clone(), missing_body.clone()), "{target}");
+    }
+    assert_eq!(fixture.outcomes("not_published"), 5);
+    assert!(fixture.counts("resizer_rejected_sources_total{reason=\"not_published\"} 5"));
+    assert!(store.calls().is_empty(), "the store is not even asked");
+    assert_eq!(fixture.get(SMALL).await.status(), StatusCode::TEMPORARY_REDIRECT);
+}
+
+fn names(response: &axum::response::Response) -> Vec<String> {
+    response.headers().keys().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn a_derivative_is_no_original_wherever_it_lies() {
+    let store = cat();
+    let fixture = Fixture::new(store.clone(), |_| {});
+    fixture.get(SMALL).await;
+    let metadata = store.metadata.lock().unwrap()["30x30/photos/cat.jpg"].clone();
+    let copy = store.object("30x30/photos/cat.jpg").unwrap();
+    store.objects.lock().unwrap().insert("copy.jpg".into(), copy);
+    store.metadata.lock().unwrap().insert("copy.jpg".into(), metadata);
+    assert_error(&fixture, "/default/resize?key=30x30/copy.jpg", 400, "Bad Request: Invalid key format", "derivative").await;
+    assert!(store.object("30x30/copy.jpg").is_none());
+    assert!(fixture.counts("resizer_rejected_sources_total{reason=\"derivative\"} 1"));
+    let nested = "/default/resize?key=30x30/30x30/photos/cat.jpg";
+    assert_error(&fixture, nested, 400, "Bad Request: Invalid key format", "invalid_key").await;
+}
+
+#[tokio::test]
+async fn one_bad_picture_is_decoded_once_for_all_sizes() {
+    let half = jpeg().slice(..jpeg().len() / 2);
+    for (bytes, faults, status, remembered) in [
+        (half, Faults::default(), 422, true),
+        (Bytes::from_static(b"<html>"), Faults::default(), 415, true),
+        (jpeg(), Faults { get: Some(StoreError::Missing), ..Faults::default() }, 404, true),
+        (jpeg(), Faults { get: Some(StoreError::TimedOut), ..Faults::default() }, 504, false),
+    ] {
+        let store = Memory::with(&[("photos/cat.jpg", "image/jpeg", bytes)]);
+        store.fail(faults);
+        let fixture = Fixture::new(store.clone(), |_| {});
+        for target in [SMALL, SMALL, "/default/resize?key=640x0/photos/cat.jpg"] {
+            assert_eq!(fixture.get(target).await.status(), status, "{target}");
+        }
+        assert_eq!(store.calls().len(), if remembered { 1 } else { 3 }, "{status}");
+        assert!(fixture.counts(&format!("resizer_negative_cache_hits_total {}", if remembered { 2 } else { 0 })), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_an_id() {
+    let fixture = Fixture::new(cat(), |_| {});
+    let request = http::Request::builder().uri(SMALL).header("x-request-id", "abc-1").body(axum::body::Body::empty()).unwrap();
+    let response = tower::ServiceExt::oneshot(fixture.app.clone(), request).await.unwrap();
+    assert_eq!(header(&response, "x-request-id"), "abc-1");
+    let (first, second) = (fixture.get(SMALL).await, fixture.get("/").await);
+    assert!(header(&first, "x-request-id").len() == 32 && header(&first, "x-request-id") != header(&second, "x-request-id"));
+}
+
+#[tokio::test]
+async fn labels_are_bounded_by_the_list() {
+    let fixture = Fixture::new(cat(), |_| {});
+    for target in ["31x31", "030x30", "30x30"] {
+        fixture.get(&format!("/default/resize?key={target}/photos/cat.jpg")).await;
+    }
+    assert!(fixture.counts("resizer_requests_total{outcome=\"not_allowed\",resolution=\"other\"} 2"));
+    assert!(fixture.counts("resizer_requests_total{outcome=\"redirected\",resolution=\"30x30\"} 1"));
+    let open = Fixture::new(cat(), |settings| settings.allowed_resolutions.clear());
+    open.get("/default/resize?key=31x31/photos/cat.jpg").await;
+    assert!(open.counts("resizer_requests_total{outcome=\"redirected\",resolution=\"other\"} 1"));
 }
 
 #[tokio::test]
@@ -157,8 +258,12 @@ impl Store for Panics {
         async { unreachable!("on purpose") }.boxed()
     }
 
-    fn put<'a>(&'a self, _: &'a Derivative) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn put<'a>(&'a self, _: &'a Derivative, _: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
         async { Ok(()) }.boxed()
+    }
+
+    fn metadata<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>> {
+        async { Err(StoreError::Missing) }.boxed()
     }
 }
 
@@ -166,7 +271,7 @@ impl Store for Panics {
 async fn a_panic_is_answered_and_counted() {
     let fixture = Fixture::new(Arc::new(Panics), |_| {});
     assert_error(&fixture, SMALL, 422, "Unprocessable Content: Original image cannot be read", "panic").await;
-    assert!(fixture.counts("resizer_flights 0"));
+    assert!(fixture.counts("resizer_flights 0") && fixture.counts("resizer_panics_total 1"));
 }
 
 #[derive(Deserialize)]

@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::future::join_all;
+use futures::future::{BoxFuture, FutureExt, join_all};
 use http::StatusCode;
-use resizer::store::StoreError;
+use resizer::{
+    derivative::Derivative,
+    store::{Metadata, Original, Overwrite, Store, StoreError},
+};
 use tokio::time::timeout;
 
-use crate::memory::{Faults, Fixture, Memory, body, header, jpeg, png};
+use crate::memory::{Faults, Fixture, Memory, URL, body, header, jpeg, png};
 
 const TARGET: &str = "/default/resize?key=30x30/cat.png";
 const KEY: &str = "30x30/cat.png";
@@ -29,7 +32,7 @@ async fn many_requests_make_one_flight() {
     assert!(responses.iter().all(|response| response.status() == StatusCode::TEMPORARY_REDIRECT));
     assert_eq!(store.calls(), ["get cat.png", "put 30x30/cat.png"]);
     assert!(fixture.counts("resizer_coalesced_requests_total 199"));
-    assert!(fixture.counts("resizer_requests_total{outcome=\"redirected\"} 200"));
+    assert!(fixture.outcomes("redirected") == 200);
 }
 
 #[tokio::test]
@@ -51,7 +54,7 @@ async fn a_visitor_who_goes_away_frees_the_place() {
     let fixture = Fixture::new(store.clone(), |_| {});
     assert!(timeout(Duration::from_millis(50), fixture.get(TARGET)).await.is_err());
     assert!(fixture.counts("resizer_flights 0") && fixture.counts("resizer_in_flight_requests 0"));
-    assert!(fixture.counts("resizer_requests_total{outcome=\"client_gone\"} 1"));
+    assert!(fixture.outcomes("client_gone") == 1);
     assert_eq!(store.calls(), ["get cat.png"]);
 }
 
@@ -90,7 +93,7 @@ async fn a_loop_is_broken_by_the_picture_itself() {
         assert_eq!(store.calls(), calls);
     }
     assert!(fixture.counts("resizer_loop_guard_hits_total 2"));
-    assert!(fixture.counts("resizer_requests_total{outcome=\"shown_in_loop\"} 2"));
+    assert!(fixture.outcomes("shown_in_loop") == 2);
 }
 
 #[tokio::test]
@@ -102,6 +105,109 @@ async fn a_loop_shows_pictures_only() {
     store.objects.lock().unwrap().insert(KEY.into(), page);
     let response = fixture.get(TARGET).await;
     assert_eq!((response.status(), header(&response, "content-type")), (StatusCode::OK, "image/png"));
+}
+
+/// A visitor of a website that keeps answering 404: every redirect of ours leads back to us, through
+/// a balancer that asks each of `replicas` in turn. Gives what the visitor got in the end, and after how many answers.
+async fn go_round(store: &Arc<Memory>, replicas: usize) -> (StatusCode, usize) {
+    let replicas: Vec<_> = (0..replicas).map(|_| Fixture::new(store.clone(), |_| {})).collect();
+    let mut target = TARGET.to_owned();
+    for hop in 1..=20 {
+        let response = replicas[hop % replicas.len()].get(&target).await;
+        let location = header(&response, "location").to_owned();
+        let Some(key) = location.strip_prefix(&format!("{URL}/")) else { return (response.status(), hop) };
+        // the website's routing rule
+        target = format!("/default/resize?key={key}");
+    }
+    (StatusCode::LOOP_DETECTED, 20)
+}
+
+#[tokio::test]
+async fn a_website_that_keeps_answering_404_ends_in_the_picture() {
+    for replicas in [1, 2, 3] {
+        for unconditional in [false, true] {
+            let store = cat();
+            store.fail(Faults { unconditional, ..Faults::default() });
+            assert_eq!(go_round(&store, replicas).await, (StatusCode::OK, replicas + 1), "{replicas} replicas");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_another_replica_stored_is_left_and_what_is_stale_is_replaced() {
+    let store = cat();
+    let stored = |store: &Memory| store.object(KEY).unwrap().1;
+    for (made_by, etag, replaced) in [("us", "same", false), ("us", "older", true), ("somebody else", "", false)] {
+        Fixture::new(store.clone(), |_| {}).get(TARGET).await;
+        let earlier = bytes::Bytes::from_static(b"earlier");
+        store.objects.lock().unwrap().get_mut(KEY).unwrap().1 = earlier.clone();
+        match (made_by, etag) {
+            ("us", "older") => drop(store.metadata.lock().unwrap().get_mut(KEY).unwrap().insert("resize-source-etag".into(), "old".into())),
+            ("us", _) => {}
+            _ => drop(store.metadata.lock().unwrap().remove(KEY)),
+        }
+        let fixture = Fixture::new(store.clone(), |_| {});
+        assert_eq!(fixture.get(TARGET).await.status(), StatusCode::TEMPORARY_REDIRECT);
+        assert_eq!(stored(&store) != earlier, replaced, "{made_by} {etag}");
+        assert!(fixture.counts(&format!("resizer_already_stored_total {}", u8::from(!replaced))));
+        store.objects.lock().unwrap().remove(KEY);
+    }
+}
+
+#[tokio::test]
+async fn followers_survive_the_panic_of_their_leader() {
+    struct Panics(Arc<Memory>);
+    impl Store for Panics {
+        fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Original, StoreError>> {
+            async move {
+                drop(self.0.get(key).await);
+                unreachable!("on purpose")
+            }
+            .boxed()
+        }
+        fn put<'a>(&'a self, derivative: &'a Derivative, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
+            self.0.put(derivative, overwrite)
+        }
+        fn metadata<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>> {
+            self.0.metadata(key)
+        }
+    }
+    let store = cat();
+    store.fail(slow());
+    let fixture = Fixture::new(Arc::new(Panics(store.clone())), |_| {});
+    let responses = join_all((0..50).map(|_| fixture.get(TARGET))).await;
+    assert!(responses.iter().all(|response| response.status() == StatusCode::UNPROCESSABLE_ENTITY));
+    assert!(fixture.counts("resizer_panics_total 1") && fixture.counts("resizer_flights 0"));
+    assert_eq!(store.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_takes_longer_than_it_may() {
+    let store = cat();
+    store.fail(Faults { delay: Duration::from_mins(1), ..Faults::default() });
+    let fixture = Fixture::new(store.clone(), |settings| settings.bounds.fetch = Duration::from_millis(50));
+    assert_eq!(fixture.get(TARGET).await.status(), StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(fixture.outcomes("store_timed_out"), 1);
+    let fixture = Fixture::new(store, |settings| settings.bounds.request = Duration::from_millis(50));
+    assert_eq!(fixture.get(TARGET).await.status(), StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(fixture.outcomes("request_timed_out"), 1);
+    assert!(fixture.counts("resizer_flights 0") && fixture.counts("resizer_in_flight_requests 0"));
+}
+
+#[tokio::test]
+async fn a_picture_that_takes_too_long_is_given_up_and_remembered() {
+    let mut large = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_fn(2000, 2000, |x, y| image::Rgb([x.to_le_bytes()[0], y.to_le_bytes()[0], 7]))
+        .write_to(&mut large, image::ImageFormat::Png)
+        .unwrap();
+    let store = Memory::with(&[("cat.png", "image/png", large.into_inner().into())]);
+    let fixture = Fixture::new(store.clone(), |settings| settings.bounds.resize = Duration::from_millis(1));
+    for _ in 0..2 {
+        assert_eq!(fixture.get(TARGET).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    assert_eq!((fixture.outcomes("too_slow"), store.calls().len()), (2, 1));
+    // what it holds is free once it has ended
+    fixture.settles().await;
 }
 
 #[tokio::test]
@@ -117,5 +223,6 @@ async fn a_picture_that_cannot_be_stored_is_shown() {
         assert_eq!(image::load_from_memory(&body(response).await).unwrap().width(), 30);
     }
     assert!(fixture.counts("resizer_store_failures_total 2"));
+    fixture.settles().await;
     assert!(fixture.counts("resizer_loop_guard_hits_total 0"));
 }

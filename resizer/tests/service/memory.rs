@@ -17,7 +17,7 @@ use resizer::{
     derivative::Derivative,
     handler::{Service, app},
     metrics::Metrics,
-    store::{Original, Store, StoreError},
+    store::{Metadata, Original, Overwrite, Store, StoreError},
 };
 use tower::ServiceExt;
 
@@ -28,6 +28,7 @@ pub const URL: &str = "http://photos.example.com";
 #[derive(Default)]
 pub struct Memory {
     pub objects: Mutex<HashMap<String, (String, Bytes)>>,
+    pub metadata: Mutex<HashMap<String, Metadata>>,
     pub calls: Mutex<Vec<String>>,
     pub faults: Mutex<Faults>,
 }
@@ -39,8 +40,12 @@ pub struct Faults {
     pub delay: Duration,
     /// Bytes announced beyond those that come.
     pub missing_bytes: u64,
+    /// How many times bytes are missing; then the body is whole.
+    pub short_bodies: usize,
     /// No announced length at all.
     pub unannounced: bool,
+    /// Objects are overwritten, whatever the request says.
+    pub unconditional: bool,
 }
 
 impl Memory {
@@ -76,21 +81,42 @@ impl Store for Memory {
             }
             let (content_type, bytes) = self.object(key).ok_or(StoreError::Missing)?;
             let mut original = Original::in_memory(&content_type, bytes);
-            original.length = original.length.map(|length| length + faults.missing_bytes).filter(|_| !faults.unannounced);
+            let is_short = faults.short_bodies > 0;
+            if is_short {
+                self.faults.lock().unwrap().short_bodies -= 1;
+            }
+            let missing = if is_short { faults.missing_bytes } else { 0 };
+            original.length = original.length.map(|length| length + missing).filter(|_| !faults.unannounced);
+            original.metadata = self.metadata.lock().unwrap().get(key).cloned().unwrap_or_default();
             Ok(original)
         }
         .boxed()
     }
 
-    fn put<'a>(&'a self, derivative: &'a Derivative) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn put<'a>(&'a self, derivative: &'a Derivative, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             self.calls.lock().unwrap().push(format!("put {}", derivative.key));
-            if let Some(error) = self.faults.lock().unwrap().put.clone() {
+            let faults = self.faults.lock().unwrap().clone();
+            if let Some(error) = faults.put {
                 return Err(error);
             }
-            let object = (derivative.content_type.clone(), derivative.bytes.clone());
+            if overwrite == Overwrite::Never && !faults.unconditional && self.object(&derivative.key).is_some() {
+                return Err(StoreError::Exists);
+            }
+            let object = (derivative.content_type.clone(), Bytes::copy_from_slice(&derivative.bytes));
             self.objects.lock().unwrap().insert(derivative.key.clone(), object);
+            let metadata = derivative.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            self.metadata.lock().unwrap().insert(derivative.key.clone(), metadata);
             Ok(())
+        }
+        .boxed()
+    }
+
+    fn metadata<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>> {
+        async move {
+            self.calls.lock().unwrap().push(format!("head {key}"));
+            self.object(key).ok_or(StoreError::Missing)?;
+            Ok(self.metadata.lock().unwrap().get(key).cloned().unwrap_or_default())
         }
         .boxed()
     }
@@ -119,6 +145,21 @@ impl Fixture {
 
     pub async fn get(&self, target: &str) -> Response {
         self.send(Method::GET, target).await
+    }
+
+    /// Requests that ended with `outcome`, of whatever resolution.
+    pub fn outcomes(&self, outcome: &str) -> u64 {
+        let start = format!("resizer_requests_total{{outcome=\"{outcome}\",");
+        let metrics = self.service.render_metrics();
+        metrics.lines().filter(|line| line.starts_with(&start)).map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
+    /// Waits until nothing is held any more.
+    pub async fn settles(&self) {
+        while !["memory_used_bytes", "workers_busy", "flights", "queue_depth"].iter().all(|name| self.counts(&format!("resizer_{name} 0")))
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Whether the metrics hold `line`.

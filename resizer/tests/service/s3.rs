@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use axum::{Router, body::Body, extract::Request, response::Response};
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use resizer::{
     derivative::{Derivative, Provenance},
     metrics::Metrics,
     resize,
-    store::{Store, StoreError, s3::S3},
+    store::{Kept, Overwrite, Store, StoreError, keep, s3::S3},
 };
 
 use crate::memory::{jpeg, settings};
@@ -31,13 +31,18 @@ struct Fake {
 
 impl Fake {
     async fn start(answer: impl Fn() -> Response + Clone + Send + Sync + 'static) -> Self {
+        Self::answering(move |_| answer()).await
+    }
+
+    async fn answering(answer: impl Fn(&Request) -> Response + Clone + Send + Sync + 'static) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&seen);
         let app = Router::new().fallback(async move |request: Request| {
+            let response = answer(&request);
             let (head, body) = request.into_parts();
             let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
             log.lock().unwrap().push((format!("{} {}", head.method, head.uri), head.headers, body));
-            answer()
+            response
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -54,10 +59,10 @@ fn s3(address: SocketAddr, metrics: &Arc<Metrics>) -> S3 {
         .endpoint_url(format!("http://{address}"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_millis(300)).build())
         .build();
     let mut settings = settings();
     settings.force_path_style = true;
+    settings.bounds.fetch = Duration::from_millis(300);
     settings.expected_bucket_owner = Some("111122223333".into());
     S3::new(&shared, &settings, Arc::clone(metrics))
 }
@@ -87,7 +92,9 @@ async fn each_failure_has_its_meaning() {
         (403, "SignatureDoesNotMatch", StoreError::Failed("403 SignatureDoesNotMatch".into())),
         (400, "ExpiredToken", StoreError::Failed("400 ExpiredToken".into())),
         (500, "InternalError", StoreError::Failed("500 InternalError".into())),
-        (503, "SlowDown", StoreError::Failed("503 SlowDown".into())),
+        (503, "SlowDown", StoreError::SlowDown),
+        (503, "", StoreError::SlowDown),
+        (501, "NotImplemented", StoreError::NotImplemented),
     ] {
         let fake = Fake::start(move || failure(status, code)).await;
         let metrics = Arc::new(Metrics::new());
@@ -122,7 +129,7 @@ async fn a_body_cut_off_is_an_error() {
     let original = s3(fake.address, &Arc::new(Metrics::new())).get("cat.jpg").await.unwrap();
     assert_eq!(original.length, Some(100_000));
     let read = original.read(1 << 20, Duration::from_secs(5)).await;
-    assert!(matches!(read, Err(StoreError::Failed(_) | StoreError::Short { .. })), "{read:?}");
+    assert!(matches!(read, Err(StoreError::Interrupted(_) | StoreError::Short { .. })), "{read:?}");
 }
 
 #[tokio::test]
@@ -142,7 +149,7 @@ async fn gets_what_the_object_carries() {
 #[tokio::test]
 async fn puts_a_body_of_known_length_with_all_that_belongs_to_it() {
     let fake = Fake::start(|| Response::builder().status(StatusCode::OK).body(Body::empty()).unwrap()).await;
-    assert_eq!(s3(fake.address, &Arc::new(Metrics::new())).put(&derivative()).await, Ok(()));
+    assert_eq!(s3(fake.address, &Arc::new(Metrics::new())).put(&derivative(), Overwrite::Always).await, Ok(()));
     let (line, headers, body) = fake.seen.lock().unwrap()[0].clone();
     assert_eq!(line.split('?').next().unwrap(), "PUT /photos/30x30/dir/%ED%91%B8%EB%A5%B8%20a%2Bb.jpg");
     assert_eq!(body, vec![7; 1000]);
@@ -158,4 +165,53 @@ async fn puts_a_body_of_known_length_with_all_that_belongs_to_it() {
     }
     assert!(headers.contains_key("x-amz-checksum-crc32") && headers.contains_key("x-amz-meta-resize-settings"));
     assert!(!headers.contains_key("x-amz-trailer") && !headers.contains_key("transfer-encoding"));
+}
+
+/// What a store answers to a PUT that has, or has not, the condition; `unconditional` calls do without.
+#[tokio::test]
+async fn a_conditional_put_leaves_what_is_there() {
+    for (conditional, unconditional, found, expect, calls) in [
+        ((200, ""), (200, ""), None, Ok(Kept::Stored), vec!["PUT*"]),
+        ((412, "PreconditionFailed"), (200, ""), Some("ours"), Ok(Kept::Found), vec!["PUT*", "HEAD"]),
+        ((412, "PreconditionFailed"), (200, ""), Some("stale"), Ok(Kept::Stored), vec!["PUT*", "HEAD", "PUT"]),
+        ((412, "PreconditionFailed"), (200, ""), Some("foreign"), Ok(Kept::Found), vec!["PUT*", "HEAD"]),
+        ((412, "PreconditionFailed"), (200, ""), None, Ok(Kept::Stored), vec!["PUT*", "HEAD", "PUT"]),
+        ((409, "ConditionalRequestConflict"), (200, ""), Some("ours"), Ok(Kept::Found), vec!["PUT*", "HEAD"]),
+        ((501, "NotImplemented"), (200, ""), None, Ok(Kept::Stored), vec!["PUT*", "PUT"]),
+        ((501, "NotImplemented"), (501, "NotImplemented"), None, Err(StoreError::NotImplemented), vec!["PUT*", "PUT"]),
+        ((403, "AccessDenied"), (200, ""), None, Err(StoreError::Forbidden), vec!["PUT*"]),
+    ] {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let calls_seen = Arc::clone(&log);
+        let fake = Fake::answering(move |request: &Request| {
+            let condition = request.headers().contains_key("if-none-match");
+            calls_seen.lock().unwrap().push(format!("{}{}", request.method(), if condition { "*" } else { "" }));
+            let answer = Response::builder();
+            let (status, code) = match (request.method().as_str(), condition) {
+                ("PUT", true) => conditional,
+                ("PUT", false) => unconditional,
+                _ if found.is_none() => (404, ""),
+                _ => (200, ""),
+            };
+            if status != 200 {
+                return failure(status, code);
+            }
+            let ours = derivative();
+            let metadata = ours.metadata.iter().filter(|_| found != Some("foreign"));
+            let stale = |name: &str| name == "resize-source-etag" && found == Some("stale");
+            metadata
+                .fold(answer, |answer, (name, value)| answer.header(format!("x-amz-meta-{name}"), if stale(name) { "old" } else { value }))
+                .body(Body::empty())
+                .unwrap()
+        })
+        .await;
+        let store = s3(fake.address, &Arc::new(Metrics::new()));
+        assert_eq!(keep(&store, &derivative()).await, expect, "{conditional:?} {found:?}");
+        assert_eq!(*log.lock().unwrap(), calls, "{conditional:?} {found:?}");
+        if conditional.0 == 501 {
+            log.lock().unwrap().clear();
+            drop(keep(&store, &derivative()).await);
+            assert_eq!(*log.lock().unwrap(), ["PUT"], "it is not asked again for what it cannot do");
+        }
+    }
 }

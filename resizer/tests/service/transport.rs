@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use resize_api::Bounds;
 use resizer::{
     admin::{self, Readiness},
     handler,
@@ -25,9 +26,13 @@ struct Running {
 }
 
 async fn start(store: Arc<Memory>, drain: Duration, shutdown: Duration) -> Running {
-    let Fixture { service, .. } = Fixture::new(store, |_| {});
+    start_with(store, drain, shutdown, &Bounds::default()).await
+}
+
+async fn start_with(store: Arc<Memory>, drain: Duration, shutdown: Duration, bounds: &Bounds) -> Running {
+    let Fixture { service, .. } = Fixture::new(store, |settings| settings.bounds = bounds.clone());
     let loopback = ([127, 0, 0, 1], 0).into();
-    let server = Server::bind(loopback, loopback).await.unwrap();
+    let server = Server::bind(loopback, loopback, bounds).await.unwrap();
     let (public, admin) = server.addresses().unwrap();
     let (stop, stopped) = oneshot::channel();
     let readiness = Readiness::ready();
@@ -90,7 +95,10 @@ async fn the_second_port_tells() {
     assert_eq!(status(running.admin, "/readyz").await, Some(200));
     assert_eq!(status(running.admin, "/default/resize").await, Some(404));
     let metrics = raw(running.admin, b"GET /metrics").await.unwrap();
-    assert!(metrics.contains("resizer_requests_total{outcome=\"redirected\"} 1") && metrics.ends_with("# EOF\n"), "{metrics}");
+    assert!(
+        metrics.contains("resizer_requests_total{outcome=\"redirected\",resolution=\"30x30\"} 1") && metrics.ends_with("# EOF\n"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -125,4 +133,65 @@ async fn stops_in_time() {
     running.stop.send(()).unwrap();
     running.ended.await.unwrap();
     assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_client_that_goes_away_frees_its_place() {
+    let store = cat();
+    store.fail(Faults { delay: SECOND * 60, ..Faults::default() });
+    let running = start(store, Duration::ZERO, SECOND).await;
+    let mut stream = TcpStream::connect(running.public).await.unwrap();
+    stream.write_all(b"GET /default/resize?key=30x30/cat.jpg HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let metrics = async || raw(running.admin, b"GET /metrics").await.unwrap();
+    while !metrics().await.contains("resizer_flights 1\n") {
+        sleep(Duration::from_millis(20)).await;
+    }
+    drop(stream);
+    while !metrics().await.contains("resizer_flights 0\n") {
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(metrics().await.contains("outcome=\"client_gone\""));
+}
+
+#[tokio::test]
+async fn a_client_that_is_slow_with_its_request_is_dropped() {
+    let bounds = Bounds { client: Duration::from_millis(200), ..Bounds::default() };
+    let running = start_with(cat(), Duration::ZERO, SECOND, &bounds).await;
+    let mut idle = TcpStream::connect(running.public).await.unwrap();
+    let mut slow = TcpStream::connect(running.public).await.unwrap();
+    slow.write_all(b"GET /default/resi").await.unwrap();
+    assert_eq!(timeout(SECOND * 30, slow.read(&mut [0; 8])).await.expect("it is dropped").unwrap_or(0), 0);
+    // one that has not begun yet is not
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    idle.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_head_has_a_bound() {
+    let running = start(cat(), Duration::ZERO, SECOND).await;
+    for head in [format!("GET /{}", "a".repeat(100_000)), format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(100_000))] {
+        let mut stream = TcpStream::connect(running.public).await.unwrap();
+        // it may answer, and stop to read, before all is sent
+        drop(stream.write_all(head.as_bytes()).await);
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer).await);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+    assert_eq!(status(running.public, "/").await, Some(404));
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_wait() {
+    let bounds = Bounds { connections: 1.try_into().unwrap(), ..Bounds::default() };
+    let running = start_with(cat(), Duration::ZERO, SECOND, &bounds).await;
+    let first = TcpStream::connect(running.public).await.unwrap();
+    let mut waiting = tokio::spawn(async move { status(running.public, "/").await });
+    assert!(timeout(SECOND / 2, &mut waiting).await.is_err(), "it waits");
+    drop(first);
+    assert_eq!(waiting.await.unwrap(), Some(404), "and gets its turn");
 }
