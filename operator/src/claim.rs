@@ -159,7 +159,9 @@ mod tests {
 
     fn claims(all: &[&ResizeEndpoint]) -> Claims {
         let claims = Claims::new(S3Defaults::default(), config::Claims::default());
-        all.iter().for_each(|resource| claims.put(resource));
+        for resource in all {
+            claims.put(resource);
+        }
         claims
     }
 

@@ -62,7 +62,7 @@ pub struct Claims {
     #[arg(id = "claims-policy", long = "claims-policy", env = "CLAIMS_POLICY", value_enum, default_value = "Open")]
     pub policy: ClaimsPolicy,
 
-    /// For AllowList: JSON such as {"team-a": ["team-a-*"]}, namespaces and their buckets; `*` is any text.
+    /// For AllowList: JSON, such as `{"team-a": ["team-a-*"]}`: namespaces and their buckets; `*` is any text.
     #[arg(id = "claims-allow", long = "claims-allow", env = "CLAIMS_ALLOW", default_value = "{}")]
     pub allow: AllowList,
 }

@@ -297,7 +297,7 @@ impl Cluster {
 async fn s3(State(store): State<Arc<Mutex<Store>>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> HttpResponse {
     let hangs = store.lock().unwrap().hangs;
     if hangs {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     let mut store = store.lock().unwrap();
     if let Some(key) = uri.path().strip_prefix("/site/") {

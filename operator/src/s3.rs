@@ -142,7 +142,7 @@ impl Bucket {
         match call.send().await {
             Ok(got) => Ok(got.public_access_block_configuration),
             Err(error) if error.code() == Some("NoSuchPublicAccessBlockConfiguration") => Ok(None),
-            Err(error) => Err(self.explain("s3:GetBucketPublicAccessBlock", &error)),
+            Err(error) => of_ceph(&error).map(Some).ok_or_else(|| self.explain("s3:GetBucketPublicAccessBlock", &error)),
         }
     }
 
@@ -170,10 +170,24 @@ impl Bucket {
         let mut error = explain(&self.name, action, &failure, &detail);
         if let (Reason::AccessDenied, Some(owner)) = (error.reason, &self.expected_owner) {
             // S3 answers the same when the account is not the owner
-            error.message += &format!(", or correct bucket.expectedOwner: the bucket may not belong to account {owner}");
+            error.message.push_str(", or correct bucket.expectedOwner: the bucket may not belong to account ");
+            error.message.push_str(owner);
         }
         error
     }
+}
+
+/// Ceph (16.2) puts the block into an element of another name, which the SDK does not read.
+fn of_ceph<E>(error: &SdkError<E>) -> Option<PublicAccessBlockConfiguration> {
+    let text = std::str::from_utf8(error.raw_response()?.body().bytes()?).ok()?;
+    let (_, parts) = text.split_once("<BlockPublicAccessBlockConfiguration>")?;
+    let part = |name: &str| Some(parts.split_once(&format!("<{name}>"))?.1.starts_with("true<"));
+    let block = PublicAccessBlockConfiguration::builder()
+        .set_block_public_acls(part("BlockPublicAcls"))
+        .set_ignore_public_acls(part("IgnorePublicAcls"))
+        .set_block_public_policy(part("BlockPublicPolicy"))
+        .set_restrict_public_buckets(part("RestrictPublicBuckets"));
+    Some(block.build())
 }
 
 enum Failure<'a> {

@@ -52,7 +52,7 @@ pub fn changed_hands(claims: &Claims) -> impl Stream<Item = ObjectRef<ResizeEndp
     .boxed()
 }
 
-fn read(event: Seen) -> Result<watcher::Event<ResizeEndpoint>, InvalidObject> {
+fn read(event: Seen) -> Result<watcher::Event<ResizeEndpoint>, Box<InvalidObject>> {
     use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
     Ok(match event {
         Apply(object) => Apply(object.0?),
@@ -64,8 +64,8 @@ fn read(event: Seen) -> Result<watcher::Event<ResizeEndpoint>, InvalidObject> {
 }
 
 /// The others go on; this one gets a log line and an Event. It is left as it is: what cannot be read cannot be kept.
-fn tell(invalid: InvalidObject, recorder: &Recorder, metrics: &Metrics) {
-    let InvalidObject { error, metadata } = invalid;
+fn tell(invalid: Box<InvalidObject>, recorder: &Recorder, metrics: &Metrics) {
+    let InvalidObject { error, metadata } = *invalid;
     tracing::error!(namespace = metadata.namespace, name = metadata.name, error, "an endpoint cannot be read");
     metrics.reconciled(Reason::Undecodable);
     let event = Event {

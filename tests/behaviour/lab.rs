@@ -184,7 +184,8 @@ impl Lab {
     pub async fn allow_everybody(&self, actions: &[&str]) {
         let allow = |action: &str, resource: String| json!({ "Effect": "Allow", "Principal": "*", "Action": action, "Resource": resource });
         let of_bucket = format!("arn:aws:s3:::{}", self.name);
-        let statement = |action: &&str| allow(action, if *action == "s3:ListBucket" { of_bucket.clone() } else { format!("{of_bucket}/*") });
+        let statement =
+            |action: &&str| allow(action, if *action == "s3:ListBucket" { of_bucket.clone() } else { format!("{of_bucket}/*") });
         let policy = json!({ "Version": "2012-10-17", "Statement": actions.iter().map(statement).collect::<Vec<_>>() });
         self.s3.put_bucket_policy().bucket(&self.name).policy(policy.to_string()).send().await.unwrap();
     }
@@ -360,6 +361,12 @@ impl Lab {
     /// The bucket's policy as it is written.
     pub async fn policy(&self) -> Option<String> {
         self.s3.get_bucket_policy().bucket(&self.name).send().await.ok()?.policy
+    }
+
+    /// The bucket's public access block as XML: the SDK does not read what Ceph answers.
+    pub async fn access_block(&self) -> String {
+        let answer = self.s3.get_public_access_block().bucket(&self.name).send().await.unwrap_err();
+        String::from_utf8(answer.raw_response().unwrap().body().bytes().unwrap().to_vec()).unwrap()
     }
 
     pub async fn put_website(&self, config: WebsiteConfiguration) {
