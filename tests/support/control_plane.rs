@@ -25,11 +25,13 @@ use kube::{
 use serde_json::{Value, json};
 
 /// How long it may take to start.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Notes who asked for what, once it is answered.
 const AUDIT_POLICY: &str = r#"{
     "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived", "ResponseStarted"], "rules": [{ "level": "Metadata" }]
 }"#;
+/// Counts the control planes of this process.
+static STARTED: AtomicU32 = AtomicU32::new(0);
 /// Starts both programs and waits for its input to end, which it does when the test's process ends in
 /// whatever way; then nothing of them is left.
 const KEEPER: &str = r#"
@@ -70,7 +72,6 @@ impl ControlPlane {
     /// if `RESIZE_CLUSTER=required`.
     pub async fn start() -> Option<Self> {
         let kube = program()?;
-        static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("resize-control-plane-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();

@@ -7,5 +7,14 @@
 #[allow(dead_code, reason = "each test takes what it needs")]
 mod control_plane;
 
+mod cut;
+#[allow(dead_code, reason = "each test takes what it needs")]
+mod endpoints;
+#[allow(dead_code, reason = "each test takes what it needs")]
+mod process;
+#[allow(dead_code, reason = "each test takes what it needs")]
+mod store;
 
+mod killed;
 mod own;
+mod undecodable;

@@ -1,0 +1,138 @@
+//! The operator's own program, run against a control plane.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    time::{Duration, Instant},
+};
+
+use crate::control_plane::ControlPlane;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The program, which cargo builds beside its tests. (Its variable has a hyphen, which some shells drop on the way.)
+fn program() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    this.ancestors().nth(2).unwrap().join("resize-operator")
+}
+
+/// A running operator. It ends with this value.
+pub struct Operator {
+    process: Child,
+    admin: String,
+    log: PathBuf,
+}
+
+impl Operator {
+    /// Starts one that calls itself `name`, with `kubeconfig` and further arguments.
+    pub fn start(plane: &ControlPlane, name: &str, kubeconfig: &Path, arguments: &[&str]) -> Self {
+        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let log = plane.folder.join(format!("{name}.log"));
+        let process = Command::new(program())
+            .args(["--resizer-image", "localhost/resizer:dev", "--admin-listen", &admin])
+            .args(arguments)
+            .env("KUBECONFIG", kubeconfig)
+            .env("POD_NAME", name)
+            // ambient credentials, as from a role, by which a store can tell operators apart
+            .env("AWS_ACCESS_KEY_ID", name)
+            .env("AWS_SECRET_ACCESS_KEY", "key")
+            .stdout(File::create(&log).unwrap())
+            .stderr(File::create(plane.folder.join(format!("{name}.err"))).unwrap())
+            .spawn()
+            .unwrap();
+        Self { process, admin, log }
+    }
+
+    /// Id of the process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends a signal, by its name.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args(["-s", signal, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "kill -s {signal}: {sent}");
+    }
+
+    /// Waits until the process ends; its exit status, if it was no signal that ended it.
+    pub async fn end(&mut self) -> Option<i32> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < until, "the operator does not end:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Status and text of a path of its admin port, if it answers.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.admin).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    /// Waits until `/readyz` answers so.
+    pub async fn wait_until(&self, status: u16, says: &str) {
+        eventually(&format!("/readyz is {status} {says}; the log is\n{}", self.log()), async || {
+            self.get("/readyz").is_some_and(|(found, text)| found == status && text.contains(says))
+        })
+        .await;
+    }
+
+    /// The value of a metric without labels.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let (_, text) = self.get("/metrics")?;
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// A line of `/proc/PID/status`, in its own unit.
+    pub fn status(&self, name: &str) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// CPU time so far.
+    pub fn cpu(&self) -> Duration {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let fields: Vec<_> = text.rsplit(") ").next().unwrap().split(' ').collect();
+        let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Waits until `holds`.
+pub async fn eventually(what: &str, holds: impl AsyncFnMut() -> bool) {
+    patiently(PATIENCE, what, holds).await;
+}
+
+/// Waits until `holds`, and so long.
+pub async fn patiently(patience: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + patience;
+    while !holds().await {
+        assert!(Instant::now() < until, "waited too long: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,49 @@
+//! An object that was stored when the API was another: it is told of, and the others go on.
+
+use k8s_openapi::api::events::v1::Event;
+use kube::{Api, api::ListParams};
+use serde_json::json;
+
+use crate::{
+    control_plane::ControlPlane,
+    endpoints::{endpoint, run_deployments},
+    process::{Operator, eventually},
+    store::Store,
+};
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_is_told_of_and_stops_no_other() {
+    let Some(plane) = ControlPlane::start().await else { return };
+    plane.install(&[]).await;
+    run_deployments(plane.client.clone());
+    let store = Store::start().await;
+
+    let chart = plane.chart(&[]);
+    let definition = chart.iter().find(|object| object["kind"] == "CustomResourceDefinition").unwrap();
+    let mut loose = definition.clone();
+    loose["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    let mut bad = endpoint(&store, "bad");
+    bad["spec"]["allowedResolutions"] = json!("all");
+    plane.apply(&[loose]).await;
+    eventually("the API server takes the bad object", async || plane.try_apply(&bad).await.is_ok()).await;
+    plane.apply(std::slice::from_ref(definition)).await;
+    // the strict definition is in force when it refuses what the loose one took
+    let mut probe = bad.clone();
+    probe["metadata"]["name"] = json!("probe");
+    eventually("the API server refuses such objects", async || plane.try_apply(&probe).await.is_err()).await;
+    plane.apply(&[endpoint(&store, "good")]).await;
+
+    let operator = Operator::start(&plane, "operator", &plane.kubeconfig, &[]);
+    eventually("the good one has its rules", async || store.website("good").is_some()).await;
+    let events: Api<Event> = Api::namespaced(plane.client.clone(), "default");
+    eventually("an Event tells of the bad one", async || {
+        let events = events.list(&ListParams::default()).await.unwrap();
+        events.iter().any(|event| {
+            event.reason.as_deref() == Some("Undecodable")
+                && event.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some("bad")
+        })
+    })
+    .await;
+    assert!(operator.log().contains("cannot be read"), "{}", operator.log());
+    assert_eq!(store.website("bad"), None);
+}
