@@ -37,4 +37,10 @@ bench: ## the pipeline beside sharp, from npm; BENCH_IMAGES=FOLDER adds real pic
 	npm install --silent --prefix $(CACHE)/sharp sharp@0.35.5
 	SHARP=$(CACHE)/sharp cargo run --release --manifest-path resizer/benches/peers/Cargo.toml
 
-.PHONY: help demo demo-down test images crds up bench
+stages: ## each stage of the pipeline by itself, with Criterion
+	cargo bench --manifest-path resizer/benches/peers/Cargo.toml
+
+fuzz: ## every fuzzer for FUZZ_SECONDS (60), with the sanitizer in the C libraries too; wants a nightly compiler and clang
+	@resizer/fuzz/run
+
+.PHONY: help demo demo-down test images crds up bench stages fuzz

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    picture::{Output, Resize},
     settings::DEFAULT_PATH,
     source::{LimitsSpec, Source},
     status::ResizeEndpointStatus,
@@ -78,6 +79,14 @@ pub struct ResizeEndpointSpec {
     /// The rules that send a missing size to the resizer.
     #[serde(default)]
     pub routing: Routing,
+
+    /// How pictures are scaled.
+    #[serde(default)]
+    pub resize: Resize,
+
+    /// How pictures are written.
+    #[serde(default)]
+    pub output: Output,
 
     /// The resizer's pods.
     #[serde(default)]

@@ -1,8 +1,8 @@
 //! The contract between the operator and the resizer.
 //!
 //! What both must agree on stands here once: what a [`Resolution`] is, how a
-//! [`ResizedKey`] is read and written, and which [`Settings`] the resizer takes
-//! from its environment. With the default feature `kube` the Kubernetes API,
+//! [`ResizedKey`] is read and written, by which [`Recipe`] pictures are made, and
+//! which [`Settings`] the resizer takes from its environment. With the default feature `kube` the Kubernetes API,
 //! `ResizeEndpoint`, stands here too; the resizer is built without it.
 
 pub mod bounds;
@@ -11,6 +11,7 @@ pub mod condition;
 #[cfg(feature = "kube")]
 pub mod endpoint;
 pub mod key;
+pub mod picture;
 pub mod resolution;
 pub mod settings;
 pub mod source;
@@ -23,6 +24,7 @@ pub use bounds::Bounds;
 #[cfg(feature = "kube")]
 pub use endpoint::ResizeEndpoint;
 pub use key::{KeyError, ResizedKey};
+pub use picture::Recipe;
 pub use resolution::{Limits, Resolution};
 pub use settings::Settings;
 pub use source::Source;

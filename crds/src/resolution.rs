@@ -85,11 +85,13 @@ pub struct Limits {
     pub max_source_pixels: u64,
     /// Largest output, in pixels.
     pub max_output_pixels: u64,
+    /// Most frames of an animation that stays one.
+    pub max_frames: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_source_bytes: 64 << 20, max_source_pixels: 100_000_000, max_output_pixels: 25_000_000 }
+        Self { max_source_bytes: 64 << 20, max_source_pixels: 100_000_000, max_output_pixels: 25_000_000, max_frames: 500 }
     }
 }
 

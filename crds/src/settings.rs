@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt, net::SocketAddr, num::NonZeroUsize, str::F
 
 use url::Url;
 
-use crate::{Bounds, Limits, ResizedKey, Resolution, Source, source::PrefixList};
+use crate::{Bounds, Limits, Recipe, ResizedKey, Resolution, Source, source::PrefixList};
 
 /// Everything the resizer is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,9 @@ pub struct Settings {
     pub path: String,
     /// `CACHE_CONTROL` of stored derivatives.
     pub cache_control: String,
-    /// `MAX_SOURCE_BYTES`, `MAX_SOURCE_PIXELS`, `MAX_OUTPUT_PIXELS`.
+    /// How pictures are made: ten variables, see [`Recipe`].
+    pub recipe: Recipe,
+    /// `MAX_SOURCE_BYTES`, `MAX_SOURCE_PIXELS`, `MAX_OUTPUT_PIXELS`, `MAX_FRAMES`.
     pub limits: Limits,
     /// `INCLUDE_PREFIXES`, `EXCLUDE_PREFIXES`: originals that may be published.
     pub source: Source,
@@ -82,6 +84,7 @@ impl Settings {
             expected_bucket_owner: None,
             path: DEFAULT_PATH.to_owned(),
             cache_control: DEFAULT_CACHE_CONTROL.to_owned(),
+            recipe: Recipe::default(),
             limits: Limits::default(),
             source: Source::default(),
             memory_budget: None,
@@ -106,9 +109,11 @@ impl Settings {
         settings.expected_bucket_owner = env.optional("EXPECTED_BUCKET_OWNER")?;
         env.read("S3_FORCE_PATH_STYLE", &mut settings.force_path_style)?;
         env.read("CACHE_CONTROL", &mut settings.cache_control)?;
+        settings.recipe = Recipe::from_env(&variable)?;
         env.read("MAX_SOURCE_BYTES", &mut settings.limits.max_source_bytes)?;
         env.read("MAX_SOURCE_PIXELS", &mut settings.limits.max_source_pixels)?;
         env.read("MAX_OUTPUT_PIXELS", &mut settings.limits.max_output_pixels)?;
+        env.read("MAX_FRAMES", &mut settings.limits.max_frames)?;
         for (name, prefixes) in
             [("INCLUDE_PREFIXES", &mut settings.source.include_prefixes), ("EXCLUDE_PREFIXES", &mut settings.source.exclude_prefixes)]
         {
@@ -153,9 +158,13 @@ impl Settings {
         put("EXPECTED_BUCKET_OWNER", self.expected_bucket_owner.clone().unwrap_or_default(), String::new());
         put("RESIZE_PATH", self.path.clone(), default.path);
         put("CACHE_CONTROL", self.cache_control.clone(), default.cache_control);
+        for ((name, value), (_, default)) in self.recipe.variables().into_iter().zip(default.recipe.variables()) {
+            put(name, value, default);
+        }
         put("MAX_SOURCE_BYTES", self.limits.max_source_bytes.to_string(), default.limits.max_source_bytes.to_string());
         put("MAX_SOURCE_PIXELS", self.limits.max_source_pixels.to_string(), default.limits.max_source_pixels.to_string());
         put("MAX_OUTPUT_PIXELS", self.limits.max_output_pixels.to_string(), default.limits.max_output_pixels.to_string());
+        put("MAX_FRAMES", self.limits.max_frames.to_string(), default.limits.max_frames.to_string());
         put("INCLUDE_PREFIXES", PrefixList(self.source.include_prefixes.clone()).to_string(), String::new());
         put("EXCLUDE_PREFIXES", PrefixList(self.source.exclude_prefixes.clone()).to_string(), String::new());
         self.bounds.write(&mut put);
@@ -179,7 +188,7 @@ impl Settings {
 }
 
 /// Typed reading of variables; an empty value counts as not set.
-pub(crate) struct Env<'a, F>(&'a F);
+pub(crate) struct Env<'a, F>(pub(crate) &'a F);
 
 impl<F: Fn(&str) -> Option<String>> Env<'_, F> {
     pub(crate) fn optional<T: FromStr<Err: fmt::Display>>(&self, name: &'static str) -> Result<Option<T>, SettingError> {
@@ -268,6 +277,7 @@ impl fmt::Display for PublicUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::{Animation, Colour, Fit, Kernel, OutputFormat, Position, UpTo};
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingError> {
         Settings::from_env(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
@@ -322,7 +332,19 @@ mod tests {
         settings.expected_bucket_owner = Some("111122223333".into());
         settings.path = "/img".into();
         settings.cache_control = "no-cache".into();
-        settings.limits = Limits { max_source_bytes: 1, max_source_pixels: 2, max_output_pixels: 3 };
+        settings.recipe = Recipe {
+            fit: Fit::Contain,
+            position: Position::LeftBottom,
+            without_enlargement: true,
+            background: Colour([1, 2, 254]),
+            kernel: Kernel::Mks2021,
+            format: OutputFormat::Avif,
+            quality: Some(UpTo::new(45)),
+            progressive: true,
+            avif_speed: UpTo::new(3),
+            animation: Animation::Keep,
+        };
+        settings.limits = Limits { max_source_bytes: 1, max_source_pixels: 2, max_output_pixels: 3, max_frames: 7 };
         settings.source = Source { include_prefixes: vec!["a, b/".into(), "100%/".into()], exclude_prefixes: vec![" ".into()] };
         settings.bounds.fetches = NonZeroUsize::MIN;
         settings.bounds.negative = Duration::ZERO;

@@ -46,6 +46,7 @@ impl Source {
 #[cfg(feature = "kube")]
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "each is a maximum")]
 pub struct LimitsSpec {
     /// Largest original in bytes. Default: 67108864.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +73,7 @@ impl From<&LimitsSpec> for crate::Limits {
             max_source_bytes: or(spec.max_source_bytes, default.max_source_bytes),
             max_source_pixels: or(spec.max_source_pixels, default.max_source_pixels),
             max_output_pixels: or(spec.max_output_pixels, default.max_output_pixels),
+            ..default
         }
     }
 }

@@ -72,6 +72,10 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(spec["routing"], json!({ "management": "Merge", "keyIn": "Query" }));
     assert_eq!(spec["workload"], json!({ "replicas": 2 }));
     assert_eq!((&spec["source"], &spec["limits"]), (&json!({}), &json!({})));
+    let resize =
+        json!({ "fit": "Cover", "position": "Center", "withoutEnlargement": false, "background": "#ffffff", "kernel": "Lanczos3" });
+    assert_eq!(spec["resize"], resize);
+    assert_eq!(spec["output"], json!({ "format": "Source", "progressive": false, "animation": "First" }));
     assert_eq!(spec["deletionPolicy"], "Delete");
     assert_eq!(spec["suspend"], false);
 }

@@ -3,7 +3,7 @@
 use k8s_openapi::{api::core::v1::EnvVar, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{Resource, ResourceExt};
 use resize_api::{
-    ResizeEndpoint, Resolution, Settings,
+    Recipe, ResizeEndpoint, Resolution, Settings,
     endpoint::{DeletionPolicy, Ingress, Protocol, RoutingManagement},
     resolution::ResolutionError,
     settings::DEFAULT_PATH,
@@ -136,6 +136,10 @@ impl Endpoint {
         settings.force_path_style = bucket.force_path_style;
         settings.expected_bucket_owner.clone_from(&bucket.expected_owner);
         settings.path.clone_from(&target.path);
+        settings.recipe = Recipe::new(&spec.resize, &spec.output).map_err(|error| invalid("resize.background", error))?;
+        if let Some(cache_control) = &spec.output.cache_control {
+            settings.cache_control.clone_from(cache_control);
+        }
         if let Some(resolution) = settings.allowed_resolutions.iter().find(|resolution| !settings.limits.allow(**resolution)) {
             let most = settings.limits.max_output_pixels;
             return Err(invalid("allowedResolutions", format!("{resolution} is over the limit of {most} pixels")));
@@ -196,6 +200,8 @@ pub fn gives_back(resource: &ResizeEndpoint) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use resize_api::picture::Fit;
+
     use super::*;
     use crate::fixtures::{config, resource};
 
@@ -225,6 +231,7 @@ mod tests {
         assert!(refusal(|r| r.spec.bucket.region = None).starts_with("spec.bucket.region: not set"));
         assert!(refusal(|r| r.spec.public_url = "photos".into()).starts_with("spec.publicUrl: "));
         assert!(refusal(|r| r.spec.allowed_resolutions = vec!["1x".into()]).starts_with("spec.allowedResolutions: `1x`"));
+        assert!(refusal(|r| r.spec.resize.background = "white".into()).starts_with("spec.resize.background: want a colour"));
         assert!(refusal(|r| r.spec.allowed_resolutions = vec!["9000x9000".into()]).contains("25000000 pixels"));
         assert!(refusal(|r| r.spec.limits.max_output_pixels = Some(89_999)).contains("300x300 is over the limit of 89999 pixels"));
         assert!(
@@ -239,7 +246,11 @@ mod tests {
         resource.spec.source.include_prefixes = vec!["photos, old/".into()];
         resource.spec.source.exclude_prefixes = vec!["photos, old/drafts/".into()];
         resource.spec.limits.max_source_bytes = Some(1 << 20);
+        resource.spec.resize.fit = Fit::Inside;
+        resource.spec.output.quality = Some(70);
+        resource.spec.output.cache_control = Some("no-cache".into());
         let endpoint = Endpoint::new(&resource, &config()).unwrap();
+        assert_eq!((endpoint.settings.recipe.fit, endpoint.settings.cache_control.as_str()), (Fit::Inside, "no-cache"));
         assert_eq!((&endpoint.settings.source, endpoint.settings.limits.max_source_bytes), (&resource.spec.source, 1 << 20));
         let env = endpoint.environment();
         let read = Settings::from_env(|name| env.iter().find(|variable| variable.name == name)?.value.clone());

@@ -90,7 +90,7 @@ fn content_type(original: Option<&str>, format: Format) -> &str {
 
 /// Whether `content_type` is one that pictures are stored with here.
 pub fn is_picture(content_type: &str) -> bool {
-    [Format::Jpeg, Format::Png, Format::WebP, Format::Gif].into_iter().any(|format| means(content_type, format))
+    Format::ALL.into_iter().any(|format| means(content_type, format))
 }
 
 fn means(content_type: &str, format: Format) -> bool {
@@ -106,13 +106,15 @@ fn means(content_type: &str, format: Format) -> bool {
 /// Names what shapes a picture beside its source: equal for equal settings of the same release.
 fn fingerprint(request: &Request) -> String {
     // limits only say whether there is a picture, not which
-    let shape = format!("{:?}", Request { limits: Limits::default(), ..request.clone() });
+    let shape = format!("{:?}", Request { limits: Limits::default(), ..*request });
     let hash = shape.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
 }
 
 #[cfg(test)]
 mod tests {
+    use resize_api::Recipe;
+
     use super::*;
 
     fn derivative(encoded_key: &str, provenance: &Provenance) -> Derivative {
@@ -170,5 +172,25 @@ mod tests {
         let of = |key| derivative(key, &Provenance::default()).metadata[0].clone();
         assert_eq!(of("300x300/a.jpg"), of("300x300/b.jpg"));
         assert_ne!(of("300x300/a.jpg"), of("300x301/a.jpg"));
+        let resolution = "300x300".parse().unwrap();
+        let by = |recipe| fingerprint(&Request { resolution, limits: Limits::default(), recipe });
+        let other = |name: &str, value: &str| Recipe::from_env(|wanted| (wanted == name).then(|| value.to_owned())).unwrap();
+        let mut all = vec![by(Recipe::default())];
+        for (name, value) in [
+            ("RESIZE_FIT", "Fill"),
+            ("RESIZE_POSITION", "Top"),
+            ("WITHOUT_ENLARGEMENT", "true"),
+            ("BACKGROUND", "#000000"),
+            ("KERNEL", "Cubic"),
+            ("OUTPUT_FORMAT", "Png"),
+            ("OUTPUT_QUALITY", "70"),
+            ("OUTPUT_PROGRESSIVE", "true"),
+            ("AVIF_SPEED", "5"),
+            ("ANIMATION", "Keep"),
+        ] {
+            all.push(by(other(name, value)));
+        }
+        let different: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
     }
 }

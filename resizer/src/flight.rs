@@ -139,8 +139,8 @@ impl Service {
         report: &mut Report,
     ) -> Result<Derivative, Error> {
         let Fetched { bytes: source, provenance, .. } = original;
-        let request = Request::new(key.resolution, self.settings.limits);
-        let plan = plan(source.clone(), request.clone()).await?;
+        let request = Request { resolution: key.resolution, limits: self.settings.limits, recipe: self.settings.recipe };
+        let plan = plan(source.clone(), request).await?;
         report.memory_bytes = Some(plan.memory());
         let waited = place.waited();
         let admitted = place.admit(plan.memory()).await;

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use resize_api::{Settings, settings::SettingError};
+use resize_api::{Recipe, Settings, settings::SettingError};
 use resizer::{
     admin::{self, Readiness},
     capacity::Capacity,
@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first() {
         None => serve().await,
-        Some((command, arguments)) if command == "once" => once::run(arguments).map_err(anyhow::Error::msg),
+        Some((command, arguments)) if command == "once" => one_file(arguments),
         Some((command, _)) => {
             eprintln!("resizer: `{command}`: want no argument, to serve, or once INPUT WIDTHxHEIGHT OUTPUT");
             return BAD_USAGE.into();
@@ -38,8 +38,15 @@ async fn main() -> ExitCode {
     if error.is::<SettingError>() { BAD_USAGE.into() } else { ExitCode::FAILURE }
 }
 
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn one_file(arguments: &[String]) -> anyhow::Result<()> {
+    once::run(arguments, Recipe::from_env(variable)?).map_err(anyhow::Error::msg)
+}
+
 async fn serve() -> anyhow::Result<()> {
-    let variable = |name: &str| std::env::var(name).ok();
     let settings = Settings::from_env(variable)?;
     telemetry::init(variable)?;
     let metrics = Arc::new(Metrics::new());

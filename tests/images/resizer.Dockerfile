@@ -6,6 +6,7 @@ RUN rustup target add x86_64-unknown-linux-musl
 WORKDIR /src
 COPY . .
 ENV CC_x86_64_unknown_linux_musl=musl-gcc
+ENV CFLAGS_x86_64_unknown_linux_musl="-fstack-protector-strong -fstack-clash-protection"
 RUN cargo build --release --locked --target x86_64-unknown-linux-musl --target-dir /target -p resizer
 WORKDIR /out
 RUN install -D -t . /target/x86_64-unknown-linux-musl/release/resizer \

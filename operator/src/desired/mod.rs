@@ -103,6 +103,14 @@ mod tests {
             ingress.path = "/img".into();
             ingress.tls_secret_name = Some("tls".into());
             ingress.annotations = labels([("example.com/a", "b")]);
+            spec.resize = serde_json::from_value(serde_json::json!({
+                "fit": "Contain", "position": "RightTop", "withoutEnlargement": true, "background": "#336699", "kernel": "Mitchell",
+            }))
+            .unwrap();
+            spec.output = serde_json::from_value(serde_json::json!({
+                "format": "Avif", "quality": 55, "progressive": true, "avifSpeed": 6, "animation": "Keep", "cacheControl": "no-cache",
+            }))
+            .unwrap();
             spec.workload = serde_json::from_value(serde_json::json!({
                 "replicas": 3,
                 "resources": { "limits": { "memory": "1Gi" } },

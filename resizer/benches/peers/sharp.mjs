@@ -1,4 +1,5 @@
-// Jobs on stdin, one a line, tab-separated: SOURCE WIDTH HEIGHT FIT OUTPUT AT_ONCE COUNT.
+// Jobs on stdin, one a line, tab-separated: SOURCE WIDTH HEIGHT FIT OUTPUT AT_ONCE COUNT FORMAT.
+// A width and a height of 0 leave the size as it is.
 // Answers each with a line: CPU and wall time of the whole in microseconds, and by how many KiB the peak of memory grew.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -12,10 +13,17 @@ const sources = new Map();
 
 console.log(`sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}, Node ${process.versions.node}`);
 for await (const line of createInterface({ input: process.stdin })) {
-  const [source, width, height, fit, output, atOnce, count] = line.split('\t');
-  if (!sources.has(source)) sources.set(source, readFileSync(source));
+  const [source, width, height, fit, output, atOnce, count, format] = line.split('\t');
+  if (!sources.has(source)) {
+    sources.clear();
+    sources.set(source, readFileSync(source));
+  }
   const size = { width: Number(width) || undefined, height: Number(height) || undefined, fit };
-  const one = () => sharp(sources.get(source)).autoOrient().resize(size).toBuffer();
+  const one = () => {
+    const picture = sharp(sources.get(source)).autoOrient();
+    const sized = size.width || size.height ? picture.resize(size) : picture;
+    return (format === 'Source' ? sized : sized.toFormat(format.toLowerCase())).toBuffer();
+  };
 
   writeFileSync('/proc/self/clear_refs', '5');
   const before = status('VmRSS');

@@ -2,6 +2,9 @@
 
 use super::{Error, Plan, gif, jpeg, other, png, probe::Container, raster::Raster, webp};
 
+/// From so many pixels of the source for one of the output, a WebP is decoded without smoothing.
+const COARSE: f64 = 1.4;
+
 /// Decoded pixels.
 pub(super) struct Decoded {
     pub(super) raster: Raster,
@@ -14,7 +17,7 @@ pub(super) fn decode(source: &[u8], plan: &Plan) -> Result<Decoded, Error> {
     let (raster, profile) = match probe.container {
         Container::Jpeg => (jpeg::decode(source, probe, plan.denominator)?, jpeg::profile(source)),
         Container::Png => png::decode(source, plan.memory)?,
-        Container::WebP => webp::decode(source, probe)?,
+        Container::WebP => webp::decode(source, probe, plan.shrink() >= COARSE)?,
         Container::Gif => (gif::decode(source, probe)?, None),
         Container::Tiff | Container::Bmp => other::decode(source, probe)?,
     };

@@ -2,39 +2,10 @@
 //!
 //! Sizes, rounding and positions are those of sharp, to the pixel.
 
-use resize_api::Resolution;
-
-/// How a picture fills the size asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fit {
-    /// Fill the size, keep the ratio, cut off what is over.
-    #[default]
-    Cover,
-    /// Lie within the size, keep the ratio, fill the rest with the background.
-    Contain,
-    /// As large as fits within the size, keep the ratio.
-    Inside,
-    /// As small as covers the size, keep the ratio.
-    Outside,
-    /// Fill the size, whatever becomes of the ratio.
-    Fill,
-}
-
-/// What `Cover` keeps, and where `Contain` puts the picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Position {
-    #[default]
-    Center,
-    Top,
-    RightTop,
-    Right,
-    RightBottom,
-    Bottom,
-    LeftBottom,
-    Left,
-    LeftTop,
-}
+use resize_api::{
+    Resolution,
+    picture::{Fit, Position},
+};
 
 /// A rectangle in pixels of the source.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,11 +64,11 @@ pub(super) fn geometry(
 
     let scaled = if both && fit == Fit::Cover { (x.whole.min(x.target), y.whole.min(y.target)) } else { (x.whole, y.whole) };
     let canvas = if both && fit == Fit::Contain { (x.whole.max(x.target), y.whole.max(y.target)) } else { scaled };
-    let (cut_left, cut_top) = position.crop(x.whole - scaled.0, y.whole - scaled.1);
+    let (cut_left, cut_top) = crop(position, x.whole - scaled.0, y.whole - scaled.1);
     let (left, region_width) = x.region(cut_left, scaled.0);
     let (top, region_height) = y.region(cut_top, scaled.1);
     let region = Region { left, top, width: region_width, height: region_height };
-    Geometry { region, scaled, canvas, offset: position.embed(canvas.0 - scaled.0, canvas.1 - scaled.1) }
+    Geometry { region, scaled, canvas, offset: embed(position, canvas.0 - scaled.0, canvas.1 - scaled.1) }
 }
 
 /// The size of a JPEG after sharp's decoder has reduced it, from which sharp goes on: without this, an output would be
@@ -131,35 +102,33 @@ fn pixels(length: f64) -> u32 {
     (length.round() as u32).max(1)
 }
 
-impl Position {
-    /// Share of what is left over that goes before the picture, in halves.
-    fn halves(self) -> (u32, u32) {
-        match self {
-            Self::LeftTop => (0, 0),
-            Self::Top => (1, 0),
-            Self::RightTop => (2, 0),
-            Self::Left => (0, 1),
-            Self::Center => (1, 1),
-            Self::Right => (2, 1),
-            Self::LeftBottom => (0, 2),
-            Self::Bottom => (1, 2),
-            Self::RightBottom => (2, 2),
-        }
+/// Share of what is left over that goes before the picture, in halves.
+fn halves(position: Position) -> (u32, u32) {
+    match position {
+        Position::LeftTop => (0, 0),
+        Position::Top => (1, 0),
+        Position::RightTop => (2, 0),
+        Position::Left => (0, 1),
+        Position::Center => (1, 1),
+        Position::Right => (2, 1),
+        Position::LeftBottom => (0, 2),
+        Position::Bottom => (1, 2),
+        Position::RightBottom => (2, 2),
     }
+}
 
-    /// Where to cut when `x` and `y` pixels are over: an odd one goes from the left and the top.
-    fn crop(self, x: u32, y: u32) -> (u32, u32) {
-        let (halves_x, halves_y) = self.halves();
-        let part = |over: u32, halves: u32| if halves == 1 { over.div_ceil(2) } else { over * (halves / 2) };
-        (part(x, halves_x), part(y, halves_y))
-    }
+/// Where to cut when `x` and `y` pixels are over: an odd one goes from the left and the top.
+fn crop(position: Position, x: u32, y: u32) -> (u32, u32) {
+    let (halves_x, halves_y) = halves(position);
+    let part = |over: u32, halves: u32| if halves == 1 { over.div_ceil(2) } else { over * (halves / 2) };
+    (part(x, halves_x), part(y, halves_y))
+}
 
-    /// Where to put the picture when `x` and `y` pixels are free.
-    fn embed(self, x: u32, y: u32) -> (u32, u32) {
-        let (halves_x, halves_y) = self.halves();
-        let part = |free: u32, halves: u32| if halves == 1 { free / 2 } else { free * (halves / 2) };
-        (part(x, halves_x), part(y, halves_y))
-    }
+/// Where to put the picture when `x` and `y` pixels are free.
+fn embed(position: Position, x: u32, y: u32) -> (u32, u32) {
+    let (halves_x, halves_y) = halves(position);
+    let part = |free: u32, halves: u32| if halves == 1 { free / 2 } else { free * (halves / 2) };
+    (part(x, halves_x), part(y, halves_y))
 }
 
 #[cfg(test)]

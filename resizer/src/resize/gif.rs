@@ -30,26 +30,37 @@ pub(super) fn probe(source: &[u8]) -> Result<Probe, Error> {
     })
 }
 
-fn failure(error: DecodingError) -> Error {
+pub(super) fn failure(error: DecodingError) -> Error {
     match error {
         DecodingError::OutOfMemory | DecodingError::MemoryLimit => Error::TooLarge("GIF with a frame larger than its canvas".into()),
         error => Error::Damaged(format!("GIF: {error}")),
     }
 }
 
-/// The first frame on its canvas.
-pub(super) fn decode(source: &[u8], probe: &Probe) -> Result<Raster, Error> {
+/// How to decode a picture: to RGBA, within the memory that was admitted.
+pub(super) fn options(probe: &Probe) -> DecodeOptions {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::RGBA);
     options.set_memory_limit(MemoryLimit::Bytes(probe.working.try_into().unwrap_or(std::num::NonZeroU64::MIN)));
-    let mut decoder = options.read_info(source).map_err(failure)?;
-    let frame = decoder.read_next_frame().map_err(failure)?.ok_or_else(|| Error::Damaged("GIF without a frame".into()))?;
+    options
+}
+
+/// The pixels of a frame, without its canvas.
+pub(super) fn picture(frame: &Frame) -> Result<Raster, Error> {
     let (width, height) = (u32::from(frame.width), u32::from(frame.height));
     let picture = Raster { width, height, channels: Channels::Rgba, pixels: frame.buffer.to_vec() };
     if picture.pixels.len() != picture.stride() * height as usize {
         return Err(Error::Damaged("GIF with a frame that ends early".into()));
     }
-    if (frame.left, frame.top, width, height) == (0, 0, probe.width, probe.height) {
+    Ok(picture)
+}
+
+/// The first frame on its canvas.
+pub(super) fn decode(source: &[u8], probe: &Probe) -> Result<Raster, Error> {
+    let mut decoder = options(probe).read_info(source).map_err(failure)?;
+    let frame = decoder.read_next_frame().map_err(failure)?.ok_or_else(|| Error::Damaged("GIF without a frame".into()))?;
+    let picture = picture(frame)?;
+    if (frame.left, frame.top, picture.width, picture.height) == (0, 0, probe.width, probe.height) {
         return Ok(picture);
     }
     let mut canvas = Raster::new(probe.width, probe.height, Channels::Rgba);
@@ -57,27 +68,38 @@ pub(super) fn decode(source: &[u8], probe: &Probe) -> Result<Raster, Error> {
     Ok(canvas)
 }
 
-/// Encodes with a palette of its own; half transparent pixels become one or the other.
-pub(super) fn encode(raster: Raster) -> Result<Vec<u8>, Error> {
-    let failure = |error: &dyn std::fmt::Display| Error::Damaged(format!("cannot write GIF: {error}"));
-    let side = |side: u32| u16::try_from(side).map_err(|_| Error::TooLarge(format!("a side of {side} pixels")));
+pub(super) fn write_failure(error: &dyn std::fmt::Display) -> Error {
+    Error::Damaged(format!("cannot write GIF: {error}"))
+}
+
+pub(super) fn side(side: u32) -> Result<u16, Error> {
+    u16::try_from(side).map_err(|_| Error::TooLarge(format!("a side of {side} pixels")))
+}
+
+/// Makes half transparent pixels of RGBA one or the other.
+pub(super) fn harden(raster: &mut Raster) {
+    for pixel in raster.pixels.as_chunks_mut::<4>().0 {
+        *pixel = if pixel[3] < 128 { [0; 4] } else { [pixel[0], pixel[1], pixel[2], 255] };
+    }
+}
+
+/// Indexed colours, with a palette of their own.
+pub(super) fn palette(raster: Raster) -> Result<Frame<'static>, Error> {
     let (width, height) = (side(raster.width)?, side(raster.height)?);
-    let frame = if raster.channels.has_alpha() {
+    Ok(if raster.channels.has_alpha() {
         let mut rgba = raster.into_channels(Channels::Rgba);
-        for pixel in rgba.pixels.chunks_exact_mut(4) {
-            if pixel[3] < 128 {
-                pixel.fill(0);
-            } else {
-                pixel[3] = 255;
-            }
-        }
+        harden(&mut rgba);
         Frame::from_rgba_speed(width, height, &mut rgba.pixels, PALETTE_SPEED)
     } else {
         Frame::from_rgb_speed(width, height, &raster.into_channels(Channels::Rgb).pixels, PALETTE_SPEED)
-    };
+    })
+}
+
+/// Encodes a still picture.
+pub(super) fn encode(raster: Raster) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes, width, height, &[]).map_err(|error| failure(&error))?;
-    encoder.write_frame(&frame).map_err(|error| failure(&error))?;
+    let mut encoder = Encoder::new(&mut bytes, side(raster.width)?, side(raster.height)?, &[]).map_err(|error| write_failure(&error))?;
+    encoder.write_frame(&palette(raster)?).map_err(|error| write_failure(&error))?;
     drop(encoder);
     Ok(bytes)
 }

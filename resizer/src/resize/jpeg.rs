@@ -156,7 +156,7 @@ pub(super) fn decode(source: &[u8], probe: &Probe, denominator: u32) -> Result<R
 }
 
 /// Encodes gray or RGB pixels.
-pub(super) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
+pub(super) fn encode(raster: &Raster, quality: u8, progressive: bool) -> Result<Vec<u8>, Error> {
     let (format, sampling) =
         if raster.channels == Channels::Gray { (PixelFormat::GRAY, Subsamp::Gray) } else { (PixelFormat::RGB, Subsamp::Sub2x2) };
     let image =
@@ -165,6 +165,7 @@ pub(super) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
         let mut encoder = Compressor::new()?;
         encoder.set_quality(i32::from(quality))?;
         encoder.set_subsamp(sampling)?;
+        encoder.set_progressive(progressive)?;
         encoder.set_optimize(raster.pixels.len() <= SMALL)?;
         encoder.compress_to_vec(image)
     };

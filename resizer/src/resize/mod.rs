@@ -2,15 +2,21 @@
 //!
 //! No network, no clock, no settings of the service: a library that anybody can call.
 
+mod animation;
+mod avif;
 mod colour;
 mod decode;
 mod encode;
 mod error;
 mod geometry;
 mod gif;
+mod gif_animation;
 mod huffman;
 mod jpeg;
+mod kernel;
 mod libwebp;
+mod libwebp_animation;
+mod linear;
 mod orientation;
 mod other;
 mod plan;
@@ -24,46 +30,26 @@ mod tests;
 mod webp;
 
 pub use error::Error;
-pub use geometry::{Fit, Position};
 pub use plan::Plan;
-use resize_api::{Limits, Resolution};
+use resize_api::{Limits, Recipe, Resolution, picture::Animation};
 
 use self::raster::{Channels, Raster};
 
 /// What to make of a picture.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Request {
     /// Size of the output.
     pub resolution: Resolution,
     /// What may come in and go out.
     pub limits: Limits,
-    /// How the picture fills the size.
-    pub fit: Fit,
-    /// What is kept, or where the picture lies, when it does not have the ratio of the size.
-    pub position: Position,
-    /// Leave a picture that is smaller than the size as it is.
-    pub without_enlargement: bool,
-    /// What shows around the picture, and through it in a format without transparency: red, green, blue.
-    pub background: [u8; 3],
-    /// Format of the output; `None` keeps the source's, or PNG for a source that browsers do not show.
-    pub format: Option<Format>,
-    /// Quality of JPEG and WebP, 1 to 100.
-    pub quality: u8,
+    /// How it is made.
+    pub recipe: Recipe,
 }
 
 impl Request {
-    /// A request for `resolution` within `limits`, all else at its default.
+    /// A request for `resolution` within `limits` by the default recipe.
     pub fn new(resolution: Resolution, limits: Limits) -> Self {
-        Self {
-            resolution,
-            limits,
-            fit: Fit::default(),
-            position: Position::default(),
-            without_enlargement: false,
-            background: [255; 3],
-            format: None,
-            quality: 80,
-        }
+        Self { resolution, limits, recipe: Recipe::default() }
     }
 }
 
@@ -91,9 +77,14 @@ pub enum Format {
     WebP,
     /// image/gif
     Gif,
+    /// image/avif
+    Avif,
 }
 
 impl Format {
+    /// Every format that is written.
+    pub const ALL: [Self; 5] = [Self::Jpeg, Self::Png, Self::WebP, Self::Gif, Self::Avif];
+
     /// The media type.
     pub fn content_type(self) -> &'static str {
         match self {
@@ -101,6 +92,7 @@ impl Format {
             Self::Png => "image/png",
             Self::WebP => "image/webp",
             Self::Gif => "image/gif",
+            Self::Avif => "image/avif",
         }
     }
 }
@@ -110,7 +102,12 @@ pub fn plan(source: &[u8], request: &Request) -> Result<Plan, Error> {
     if source.len() as u64 > request.limits.max_source_bytes {
         return Err(Error::TooLarge(format!("{} bytes, at most {} are read", source.len(), request.limits.max_source_bytes)));
     }
-    Plan::new(probe::probe(source)?, request)
+    let probe = probe::probe(source)?;
+    let frames = match request.recipe.animation {
+        Animation::First => 1,
+        Animation::Keep => animation::count(source, probe.container, request.limits.max_frames),
+    };
+    Plan::new(probe, frames, request)
 }
 
 /// A part of [`execute`].
@@ -134,20 +131,27 @@ pub fn execute(source: &[u8], plan: &Plan) -> Result<Picture, Error> {
     execute_in_steps(source, plan, |_| {})
 }
 
-/// As [`execute`]; `done` is told of each step as it ends.
+/// As [`execute`]; `done` is told of each step as it ends, in an animation for every frame.
 pub fn execute_in_steps(source: &[u8], plan: &Plan, mut done: impl FnMut(Step)) -> Result<Picture, Error> {
+    if plan.frames > 1 {
+        return animation::execute(source, plan, done);
+    }
     let decode::Decoded { raster, profile } = decode::decode(source, plan)?;
     done(Step::Decode);
-    let orientation = plan.probe.orientation;
-    let scaled = scale::scale(&raster, plan.region(), orientation.turn(plan.geometry.scaled))?;
-    drop(raster);
-    let upright = orientation.apply(colour::to_srgb(scaled, profile.as_deref()));
-    let placed = place(upright, plan);
+    let finished = finish(raster, profile.as_deref(), plan)?;
     done(Step::Scale);
-    let (width, height) = (placed.width, placed.height);
-    let bytes = encode::encode(placed, plan)?;
+    let (width, height) = (finished.width, finished.height);
+    let bytes = encode::encode(finished, plan)?;
     done(Step::Encode);
     Ok(Picture { bytes, format: plan.format, width, height })
+}
+
+/// Decoded pixels → pixels as they are written.
+fn finish(raster: Raster, profile: Option<&[u8]>, plan: &Plan) -> Result<Raster, Error> {
+    let orientation = plan.probe.orientation;
+    let scaled = scale::scale(&raster, plan.region(), orientation.turn(plan.geometry.scaled), plan.how())?;
+    drop(raster);
+    Ok(place(orientation.apply(colour::to_srgb(scaled, profile)), plan))
 }
 
 /// Puts the picture on its canvas, if that is larger.
@@ -156,14 +160,15 @@ fn place(raster: Raster, plan: &Plan) -> Raster {
     if (raster.width, raster.height) == (width, height) {
         return raster;
     }
-    let [red, green, blue] = plan.background;
+    let background = plan.recipe.background.0;
+    let [red, green, blue] = background;
     let gray = matches!(raster.channels, Channels::Gray | Channels::GrayAlpha);
     let raster = match (gray && (red, green) != (green, blue), raster.channels.has_alpha()) {
         (true, false) => raster.into_channels(Channels::Rgb),
         (true, true) => raster.into_channels(Channels::Rgba),
         _ => raster,
     };
-    let mut canvas = Raster::filled(width, height, raster.channels, plan.background);
+    let mut canvas = Raster::filled(width, height, raster.channels, background);
     canvas.draw(&raster, left, top);
     canvas
 }

@@ -1,15 +1,20 @@
 //! Probe and request → [`Plan`]: pure arithmetic on sizes.
 
-use resize_api::resolution::MAX_SIDE;
+use resize_api::{Limits, Recipe, picture::OutputFormat, resolution::MAX_SIDE};
 
 use super::{
     Error, Format, Request,
     geometry::{Geometry, Region, as_reduced, geometry},
+    linear,
     probe::{Container, Probe},
+    scale::How,
 };
 
 /// A decoder that reduces by itself leaves at least this much for the scaler: less costs sharpness.
 const MARGIN: f64 = 1.5;
+
+/// So many pixels are mixed as light in a millisecond or two.
+const FEW_PIXELS: u64 = 400_000;
 
 /// What to do with one source, and what it costs, decided from its header alone.
 #[derive(Clone, Debug)]
@@ -19,8 +24,9 @@ pub struct Plan {
     /// The decoder gives 1/`denominator` of the size.
     pub(super) denominator: u32,
     pub(super) format: Format,
-    pub(super) quality: u8,
-    pub(super) background: [u8; 3],
+    /// More than one makes an animation.
+    pub(super) frames: u32,
+    pub(super) recipe: Recipe,
     pub(super) memory: u64,
 }
 
@@ -28,6 +34,21 @@ impl Plan {
     /// Upper bound on the memory that [`execute`](super::execute) takes beside the source, in bytes.
     pub fn memory(&self) -> u64 {
         self.memory
+    }
+
+    /// Quality that is wanted, or else what looks about the same in every format.
+    pub(super) fn quality(&self) -> u8 {
+        let default = if self.format == Format::Avif { 60 } else { 80 };
+        self.recipe.quality.map_or(default, |quality| quality.get())
+    }
+
+    /// See [`shrink`].
+    pub(super) fn shrink(&self) -> f64 {
+        shrink(&self.geometry)
+    }
+
+    pub(super) fn how(&self) -> How {
+        How { kernel: self.recipe.kernel, linear: is_linear(&self.probe, self.denominator) }
     }
 
     /// What to scale, in pixels as the decoder gives them.
@@ -38,8 +59,8 @@ impl Plan {
         Region { left: stored.left * scale, top: stored.top * scale, width: stored.width * scale, height: stored.height * scale }
     }
 
-    pub(super) fn new(probe: Probe, request: &Request) -> Result<Self, Error> {
-        let limits = request.limits;
+    pub(super) fn new(probe: Probe, frames: u32, request: &Request) -> Result<Self, Error> {
+        let Request { resolution, limits, recipe } = *request;
         let source_pixels = u64::from(probe.width) * u64::from(probe.height);
         if source_pixels > limits.max_source_pixels {
             return Err(Error::TooLarge(format!(
@@ -49,36 +70,75 @@ impl Plan {
         }
         let displayed = probe.orientation.turn((probe.width, probe.height));
         let measured = match probe.container {
-            Container::Jpeg => as_reduced(displayed, request.resolution, request.fit),
+            Container::Jpeg => as_reduced(displayed, resolution, recipe.fit),
             _ => displayed,
         };
-        let geometry = geometry(displayed, measured, request.resolution, request.fit, request.position, request.without_enlargement);
+        let geometry = geometry(displayed, measured, resolution, recipe.fit, recipe.position, recipe.without_enlargement);
         let (width, height) = geometry.canvas;
         if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > limits.max_output_pixels {
             return Err(Error::TooLarge(format!("an output of {width} by {height} pixels, at most {} are made", limits.max_output_pixels)));
         }
-        let format = request.format.unwrap_or(match probe.container {
-            Container::Jpeg => Format::Jpeg,
-            Container::WebP => Format::WebP,
-            Container::Gif => Format::Gif,
-            Container::Png | Container::Tiff | Container::Bmp => Format::Png,
-        });
+        let format = match recipe.format {
+            OutputFormat::Jpeg => Format::Jpeg,
+            OutputFormat::Png => Format::Png,
+            OutputFormat::WebP => Format::WebP,
+            OutputFormat::Gif => Format::Gif,
+            OutputFormat::Avif => Format::Avif,
+            OutputFormat::Source => match probe.container {
+                Container::Jpeg => Format::Jpeg,
+                Container::WebP => Format::WebP,
+                Container::Gif => Format::Gif,
+                Container::Png | Container::Tiff | Container::Bmp => Format::Png,
+            },
+        };
+        let frames = if matches!(format, Format::Gif | Format::WebP) { frames } else { 1 };
+        within_limits(frames, source_pixels.max(u64::from(width) * u64::from(height)), limits)?;
         let denominator = if probe.container == Container::Jpeg { denominator(&geometry) } else { 1 };
-        let memory = memory(&probe, &geometry, denominator);
-        Ok(Self { probe, geometry, denominator, format, quality: request.quality.clamp(1, 100), background: request.background, memory })
+        let memory = memory(&probe, &geometry, denominator, format, frames);
+        Ok(Self { probe, geometry, denominator, format, frames, recipe, memory })
     }
+}
+
+/// Of an animation, all frames together, as they come in and as they go out, are bounded like a picture that comes in.
+fn within_limits(frames: u32, pixels: u64, limits: Limits) -> Result<(), Error> {
+    if frames > limits.max_frames {
+        return Err(Error::TooLarge(format!("an animation of more than {} frames", limits.max_frames)));
+    }
+    if frames > 1 && u64::from(frames).saturating_mul(pixels) > limits.max_source_pixels {
+        return Err(Error::TooLarge(format!("{frames} frames of {pixels} pixels, at most {} in all", limits.max_source_pixels)));
+    }
+    Ok(())
+}
+
+/// Pixels of the source for one of the output, along the side where they are fewer.
+fn shrink(geometry: &Geometry) -> f64 {
+    (geometry.region.width / f64::from(geometry.scaled.0)).min(geometry.region.height / f64::from(geometry.scaled.1))
 }
 
 /// The largest power of two that leaves [`MARGIN`].
 fn denominator(geometry: &Geometry) -> u32 {
-    let shrink_x = geometry.region.width / f64::from(geometry.scaled.0);
-    let shrink_y = geometry.region.height / f64::from(geometry.scaled.1);
-    let shrink = shrink_x.min(shrink_y);
+    let shrink = shrink(geometry);
     [8, 4, 2].into_iter().find(|&denominator| shrink >= MARGIN * f64::from(denominator)).unwrap_or(1)
 }
 
+/// Whether pixels are mixed as light: where the decoder has left few of them, in all or beside those it has read.
+fn is_linear(probe: &Probe, denominator: u32) -> bool {
+    let decoded = u64::from(probe.width.div_ceil(denominator)) * u64::from(probe.height.div_ceil(denominator));
+    linear::can(probe.channels) && (denominator >= 4 || decoded <= FEW_PIXELS)
+}
+
+/// Bytes for a pixel of the output: for colour, orientation, canvas, and what the encoder takes.
+fn encoder(format: Format, has_alpha: bool) -> u64 {
+    match format {
+        Format::Avif => 64,
+        // transparency is kept without loss, for which every pixel is looked up in all that went before
+        Format::WebP if has_alpha => 56,
+        _ => 16,
+    }
+}
+
 /// Decoded, between the two passes of the scaler, and scaled; then once more for colour, orientation, canvas and file.
-fn memory(probe: &Probe, geometry: &Geometry, denominator: u32) -> u64 {
+fn memory(probe: &Probe, geometry: &Geometry, denominator: u32, format: Format, frames: u32) -> u64 {
     let decoded_width = u64::from(probe.width.div_ceil(denominator));
     let decoded_height = u64::from(probe.height.div_ceil(denominator));
     let decoded = decoded_width * decoded_height;
@@ -89,5 +149,15 @@ fn memory(probe: &Probe, geometry: &Geometry, denominator: u32) -> u64 {
     // of the 64 coefficients of a block, one is kept
     let working = if denominator == 8 && probe.dc_only { probe.working / 32 } else { probe.working };
     let output = u64::from(geometry.canvas.0) * u64::from(geometry.canvas.1);
-    (decoded * copies + between) * probe.channels.count() as u64 + output * 16 + working + (1 << 20)
+    // light has twice the bits
+    let bytes = if is_linear(probe, denominator) { 3 } else { 1 };
+    let still = (decoded * copies + between) * bytes * probe.channels.count() as u64
+        + output * encoder(format, probe.channels.has_alpha())
+        + working
+        + (1 << 20);
+    if frames < 2 {
+        return still;
+    }
+    // canvases of reader and writer, and the file as it grows
+    still + (decoded + output) * 4 * 4 + u64::from(frames) * output * 3
 }

@@ -80,15 +80,34 @@ pub(super) fn decode(source: &[u8], memory: u64) -> Result<(Raster, Option<Vec<u
 /// Shares of the raw size that a photo keeps when it is compressed fast.
 const PHOTO: std::ops::Range<usize> = 45..90;
 
+/// Of so many rows, this many are tried.
+const SAMPLE: (usize, usize) = (128, 16);
+
 /// Encodes fast and filtered, which is best for photos; what does not look like one in its size is also tried thoroughly and unfiltered,
-/// which is best for drawings.
+/// which is best for drawings: a sample of it first.
 pub(super) fn encode(raster: &Raster) -> Result<Vec<u8>, Error> {
-    let fast = write(raster, DeflateCompression::FdeflateUltraFast, Filter::Adaptive)?;
-    if PHOTO.contains(&(fast.len() * 100 / raster.pixels.len().max(1))) {
-        return Ok(fast);
+    let fast = |raster: &Raster| write(raster, DeflateCompression::FdeflateUltraFast, Filter::Adaptive);
+    let thorough = |raster: &Raster| write(raster, DeflateCompression::Level(6), Filter::NoFilter);
+    let file = fast(raster)?;
+    if PHOTO.contains(&(file.len() * 100 / raster.pixels.len().max(1))) {
+        return Ok(file);
     }
-    let thorough = write(raster, DeflateCompression::Level(6), Filter::NoFilter)?;
-    Ok(if thorough.len() < fast.len() { thorough } else { fast })
+    if let Some(sample) = sample(raster)
+        && fast(&sample)?.len() < thorough(&sample)?.len()
+    {
+        return Ok(file);
+    }
+    let other = thorough(raster)?;
+    Ok(if other.len() < file.len() { other } else { file })
+}
+
+/// Bands of the picture's rows, if it has enough of them.
+fn sample(raster: &Raster) -> Option<Raster> {
+    let stride = raster.stride();
+    let bands = raster.pixels.chunks(stride * SAMPLE.0).filter(|band| band.len() >= stride * SAMPLE.1);
+    let pixels: Vec<u8> = bands.flat_map(|band| &band[band.len() - stride * SAMPLE.1..]).copied().collect();
+    let height = u32::try_from(pixels.len() / stride).ok()?;
+    (raster.height as usize > 2 * SAMPLE.0).then_some(Raster { height, pixels, ..*raster })
 }
 
 fn write(raster: &Raster, compression: DeflateCompression, filter: Filter) -> Result<Vec<u8>, Error> {

@@ -75,6 +75,25 @@ impl Raster {
         }
     }
 
+    /// Draws an RGBA `source` like [`Raster::draw`], but only its pixels that are not transparent.
+    pub(super) fn draw_over(&mut self, source: &Self, left: u32, top: u32) {
+        let (width, source_width) = (self.width as usize, source.width as usize);
+        let rows = self.pixels.as_chunks_mut::<4>().0.chunks_exact_mut(width.max(1)).skip(top as usize);
+        for (into, from) in rows.zip(source.pixels.as_chunks::<4>().0.chunks_exact(source_width.max(1))) {
+            for (into, from) in into.iter_mut().skip(left as usize).zip(from).filter(|(_, from)| from[3] != 0) {
+                *into = *from;
+            }
+        }
+    }
+
+    /// Makes a rectangle transparent, as far as it lies in the picture.
+    pub(super) fn clear(&mut self, left: u32, top: u32, width: u32, height: u32) {
+        let (stride, count) = (self.stride().max(1), self.channels.count());
+        for row in self.pixels.chunks_exact_mut(stride).skip(top as usize).take(height as usize) {
+            row.iter_mut().skip(left as usize * count).take(width as usize * count).for_each(|value| *value = 0);
+        }
+    }
+
     /// The same picture in `channels`; alpha is opaque where there was none, and is dropped without blending where none is wanted.
     /// CMYK is left as it is: its conversion is a matter of colour.
     pub(super) fn into_channels(self, channels: Channels) -> Self {

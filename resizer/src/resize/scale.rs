@@ -1,22 +1,25 @@
 //! Decoded pixels and a region of them → pixels of the output's size.
 
-use std::cell::RefCell;
-
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image, images::ImageRef};
+use fast_image_resize::{PixelType, ResizeOptions, Resizer, images::Image, images::ImageRef};
+use resize_api::picture::Kernel;
 
 use super::{
     Error,
     geometry::Region,
+    kernel, linear,
     raster::{Channels, Raster},
 };
 
-thread_local! {
-    // keeps its working buffers from picture to picture
-    static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
+/// How to scale.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    pub(super) kernel: Kernel,
+    /// Mix pixels as light mixes, where that can be done.
+    pub(super) linear: bool,
 }
 
 /// Scales `region` of `source` to `width` by `height` pixels. Alpha weighs the colours.
-pub(super) fn scale(source: &Raster, region: Region, (width, height): (u32, u32)) -> Result<Raster, Error> {
+pub(super) fn scale(source: &Raster, region: Region, (width, height): (u32, u32), how: How) -> Result<Raster, Error> {
     let kind = match source.channels {
         Channels::Gray => PixelType::U8,
         Channels::GrayAlpha => PixelType::U8x2,
@@ -24,17 +27,19 @@ pub(super) fn scale(source: &Raster, region: Region, (width, height): (u32, u32)
         Channels::Rgba | Channels::Cmyk => PixelType::U8x4,
     };
     let Region { left, top, width: region_width, height: region_height } = within(region, source);
-    // not CatmullRom: where a kernel is exactly 0 inside of its support, fast_image_resize 6.1 reads outside of its buffer
     let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .resize_alg(kernel::algorithm(how.kernel))
         .crop(left, top, region_width, region_height)
         .use_alpha(source.channels.has_alpha());
+    if how.linear && linear::can(source.channels) {
+        return linear::scale(source, (width, height), &options);
+    }
 
     let mut scaled = Raster::new(width, height, source.channels);
     let impossible = |error: &dyn std::fmt::Display| Error::Damaged(format!("cannot scale: {error}"));
     let from = ImageRef::new(source.width, source.height, &source.pixels, kind).map_err(|error| impossible(&error))?;
     let mut into = Image::from_slice_u8(width, height, &mut scaled.pixels, kind).map_err(|error| impossible(&error))?;
-    RESIZER.with_borrow_mut(|resizer| resizer.resize(&from, &mut into, &options)).map_err(|error| impossible(&error))?;
+    Resizer::new().resize(&from, &mut into, &options).map_err(|error| impossible(&error))?;
     Ok(scaled)
 }
 
@@ -61,7 +66,13 @@ mod tests {
     fn transparent_pixels_do_not_bleed_their_colour() {
         let pixels = (0..64 * 64).flat_map(|i| if i % 64 < 31 { [255, 0, 0, 255] } else { [0, 255, 0, 0] }).collect();
         let source = Raster { width: 64, height: 64, channels: Channels::Rgba, pixels };
-        let scaled = scale(&source, Region { left: 0.0, top: 0.0, width: 64.0, height: 64.0 }, (7, 7)).unwrap();
+        let scaled = scale(
+            &source,
+            Region { left: 0.0, top: 0.0, width: 64.0, height: 64.0 },
+            (7, 7),
+            How { kernel: Kernel::Lanczos3, linear: true },
+        )
+        .unwrap();
         for pixel in scaled.pixels.chunks(4).filter(|pixel| pixel[3] > 8) {
             assert!(pixel[0] > 240 && pixel[1] < 15, "{pixel:?}");
         }
@@ -73,8 +84,10 @@ mod tests {
             let source = Raster { width: 31, height: 17, channels, pixels: vec![200; 31 * 17 * channels.count()] };
             for size in [(1, 1), (7, 40), (31, 17), (90, 3)] {
                 let region = Region { left: 1.5, top: 0.25, width: 29.5, height: 16.75 };
-                let scaled = scale(&source, region, size).unwrap();
-                assert!(scaled.pixels.iter().all(|&value| value.abs_diff(200) <= 1), "{channels:?} {size:?}");
+                for (&kernel, linear) in Kernel::ALL.iter().flat_map(|kernel| [(kernel, false), (kernel, true)]) {
+                    let scaled = scale(&source, region, size, How { kernel, linear }).unwrap();
+                    assert!(scaled.pixels.iter().all(|&value| value.abs_diff(200) <= 1), "{channels:?} {size:?} {kernel} {linear}");
+                }
             }
         }
     }

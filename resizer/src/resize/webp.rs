@@ -50,11 +50,21 @@ pub(super) fn probe(source: &[u8]) -> Result<Probe, Error> {
     Ok(Probe { container: Container::WebP, width, height, channels, orientation: orientation.unwrap_or_default(), working, dc_only: false })
 }
 
-/// Pixels of the picture, or of an animation's first frame, and the colour profile.
-pub(super) fn decode(source: &[u8], probe: &Probe) -> Result<(Raster, Option<Vec<u8>>), Error> {
-    let profile = chunk(source, b"ICCP").map(<[u8]>::to_vec);
+/// An item for each frame of an animation.
+pub(super) fn frames(source: &[u8]) -> impl Iterator<Item = ()> {
+    chunks(source.get(12..).unwrap_or_default()).filter(|chunk| chunk.0 == b"ANMF").map(drop)
+}
+
+/// The colour profile.
+pub(super) fn profile(source: &[u8]) -> Option<Vec<u8>> {
+    chunk(source, b"ICCP").map(<[u8]>::to_vec)
+}
+
+/// Pixels of the picture, or of an animation's first frame, and the colour profile. For `coarse` see [`libwebp::decode`].
+pub(super) fn decode(source: &[u8], probe: &Probe, coarse: bool) -> Result<(Raster, Option<Vec<u8>>), Error> {
+    let profile = profile(source);
     let Some(frame) = chunk(source, b"ANMF") else {
-        let raster = libwebp::decode(source)?;
+        let raster = libwebp::decode(source, coarse)?;
         return Ok((raster, profile));
     };
     let (head, data) = frame.split_at_checked(16).ok_or_else(|| Error::Damaged("WebP with a short frame".into()))?;
@@ -64,7 +74,7 @@ pub(super) fn decode(source: &[u8], probe: &Probe) -> Result<(Raster, Option<Vec
     if left + u24(&head[6..]) >= probe.width || top + u24(&head[9..]) >= probe.height {
         return Err(Error::Damaged("WebP with a frame outside of its canvas".into()));
     }
-    let picture = libwebp::decode(data)?;
+    let picture = libwebp::decode(data, coarse)?;
     if covers {
         return Ok((picture, profile));
     }

@@ -1,13 +1,22 @@
 //! The sharp of npm, in a process of its own.
 
 use std::{
+    env,
     io::{BufRead, BufReader, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
-use crate::{Job, Outcome, Taken};
+use crate::{
+    Outcome,
+    job::{Job, Taken},
+};
+
+/// Where it is installed.
+pub fn folder() -> Outcome<PathBuf> {
+    env::var_os("SHARP").map(PathBuf::from).ok_or_else(|| "SHARP is not set: a folder with sharp in its node_modules".into())
+}
 
 pub struct Sharp {
     process: Child,
@@ -39,9 +48,9 @@ impl Sharp {
     }
 
     pub fn run(&mut self, job: &Job, output: &Path, at_once: usize, count: usize) -> Outcome<Taken> {
-        let Job { source, width, height, cover, .. } = job;
+        let Job { source, width, height, cover, format, .. } = job;
         let fit = if *cover { "cover" } else { "inside" };
-        writeln!(self.jobs, "{}\t{width}\t{height}\t{fit}\t{}\t{at_once}\t{count}", source.display(), output.display())?;
+        writeln!(self.jobs, "{}\t{width}\t{height}\t{fit}\t{}\t{at_once}\t{count}\t{format}", source.display(), output.display())?;
         let answer = self.answer()?;
         let numbers: Vec<u64> = answer.split('\t').map(str::parse).collect::<Result<_, _>>()?;
         let [cpu, wall, memory] = numbers[..] else { return Err(format!("sharp says {answer}").into()) };

@@ -1,10 +1,12 @@
 //! Files that end early, lie, or are no pictures at all: an error or a picture, never a panic.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::{
     super::{Error, Request, raster::Channels},
-    drawing::{jpeg, noisy, one_of_each, request, resize},
+    drawing::{gif, jpeg, noisy, one_of_each, request, resize},
 };
 
 #[test]
@@ -42,6 +44,22 @@ fn no_size_is_damaged() {
     let (_, mut png) = one_of_each().swap_remove(4);
     png[16..20].fill(0);
     assert!(matches!(resize(&png, &request(20, 20)), Err(Error::Damaged(_))));
+}
+
+/// The fuzzers begin with these files. `FUZZ_SEEDS=FOLDER` writes them anew.
+#[test]
+fn the_fuzzers_begin_with_one_of_each_kind() {
+    // the first bytes are the request: see `request` of the fuzzers
+    let request = [40, 30, 0, 4, 5, 0, 1, 0];
+    let two = gif(20, 20, &[[255, 0, 0], [0, 0, 255]]);
+    for (name, source) in one_of_each().into_iter().chain([("animation", two)]) {
+        let name = name.replace(' ', "-");
+        if let Some(folder) = std::env::var_os("FUZZ_SEEDS") {
+            std::fs::write(Path::new(&folder).join(&name), [&request[..], &source].concat()).unwrap();
+        }
+        let seed = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/picture").join(&name)).unwrap();
+        assert!(seed.starts_with(&request) && resize(&seed[request.len()..], &small(30)).is_ok(), "{name}");
+    }
 }
 
 /// Keeps a lying header from taking a second for each case.

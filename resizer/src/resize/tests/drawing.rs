@@ -1,6 +1,6 @@
 //! Pictures and files to test with.
 
-use resize_api::{Limits, Resolution};
+use resize_api::{Limits, Resolution, picture::Fit};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 use super::super::{
@@ -11,7 +11,14 @@ use super::super::{
 
 /// A request for `width` by `height` with PNG out, so that nothing is lost after scaling.
 pub(super) fn lossless(width: u32, height: u32) -> Request {
-    Request { format: Some(Format::Png), ..request(width, height) }
+    written(Format::Png, width, height)
+}
+
+/// A request for `width` by `height` in `format`.
+pub(super) fn written(format: Format, width: u32, height: u32) -> Request {
+    let mut request = request(width, height);
+    request.recipe.format = format!("{format:?}").parse().unwrap();
+    request
 }
 
 pub(super) fn request(width: u32, height: u32) -> Request {
@@ -24,9 +31,9 @@ pub(super) fn resize(source: &[u8], request: &Request) -> Result<Picture, Error>
 
 /// The pixels of a whole file.
 pub(super) fn pixels(file: &[u8]) -> Raster {
-    let mut plan = plan(file, &lossless(1, 1)).unwrap();
-    plan.denominator = 1;
-    decode::decode(file, &plan).unwrap().raster
+    let mut whole = lossless(16_000, 16_000);
+    (whole.recipe.fit, whole.recipe.without_enlargement) = (Fit::Inside, true);
+    decode::decode(file, &plan(file, &whole).unwrap()).unwrap().raster
 }
 
 /// Smooth, and different in every corner.
@@ -101,6 +108,14 @@ pub(super) fn png_of(header: png::Info, data: &[u8]) -> Vec<u8> {
 
 pub(super) fn lossy_webp(raster: &Raster) -> Vec<u8> {
     webp::encode(raster.clone(), 95).unwrap()
+}
+
+/// RGBA without loss.
+pub(super) fn lossless_webp(raster: &Raster) -> Vec<u8> {
+    let mut file = Vec::new();
+    let encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut file);
+    encoder.encode(&raster.pixels, raster.width, raster.height, image::ExtendedColorType::Rgba8).unwrap();
+    file
 }
 
 pub(super) fn riff_chunk(name: &[u8], content: &[u8]) -> Vec<u8> {

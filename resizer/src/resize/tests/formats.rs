@@ -1,8 +1,10 @@
 //! Every format in, every format out.
 
+use resize_api::picture::{Colour, Fit, UpTo};
+
 use super::{
-    super::{Error, Fit, Format, raster::Channels},
-    drawing::{at, difference, flat, gradient, jpeg, lossless, near, one_of_each, pixels, png, request, resize},
+    super::{Error, Format, raster::Channels},
+    drawing::{at, difference, flat, gradient, jpeg, lossless, near, one_of_each, pixels, png, request, resize, written},
 };
 
 #[test]
@@ -24,9 +26,7 @@ fn every_format_comes_out_as_itself_or_as_png() {
 fn every_format_goes_out_of_every_format() {
     for (name, source) in one_of_each() {
         for format in [Format::Jpeg, Format::Png, Format::WebP, Format::Gif] {
-            let mut request = request(20, 0);
-            request.format = Some(format);
-            let picture = resize(&source, &request).unwrap();
+            let picture = resize(&source, &written(format, 20, 0)).unwrap();
             let out = pixels(&picture.bytes);
             assert_eq!((picture.format, out.width, out.height), (format, 20, 13), "{name} to {format:?}");
         }
@@ -40,8 +40,8 @@ fn pixels_survive_a_round_trip() {
     let opaque = gradient(120, 90, Channels::Rgb);
     assert_eq!(difference(&pixels(&resize(&file, &request(120, 90)).unwrap().bytes), &source), 0);
     for (format, tolerance) in [(Format::Jpeg, 24), (Format::WebP, 24), (Format::Gif, 60)] {
-        let mut request = request(120, 90);
-        (request.format, request.quality) = (Some(format), 95);
+        let mut request = written(format, 120, 90);
+        request.recipe.quality = Some(UpTo::new(95));
         let out = pixels(&resize(&png(&opaque, |_| ()), &request).unwrap().bytes).into_channels(Channels::Rgb);
         assert!(difference(&out, &opaque) <= tolerance, "{format:?}: {}", difference(&out, &opaque));
     }
@@ -56,9 +56,7 @@ fn alpha_is_kept_where_the_format_has_it_and_blended_where_not() {
         (Format::Gif, &[200, 0, 0, 255]),
         (Format::Jpeg, &[227, 127, 127]),
     ] {
-        let mut request = request(10, 10);
-        request.format = Some(format);
-        let out = pixels(&resize(&half, &request).unwrap().bytes);
+        let out = pixels(&resize(&half, &written(format, 10, 10)).unwrap().bytes);
         assert!(near(at(&out, 50, 50), expected, 4), "{format:?}: {:?}", at(&out, 50, 50));
     }
 }
@@ -67,7 +65,7 @@ fn alpha_is_kept_where_the_format_has_it_and_blended_where_not() {
 fn contain_fills_the_rest_with_the_background() {
     for (channels, pixel) in [(Channels::Gray, &[10][..]), (Channels::Rgb, &[10, 10, 10]), (Channels::Rgba, &[10, 10, 10, 255])] {
         let mut request = lossless(30, 60);
-        (request.fit, request.background) = (Fit::Contain, [255, 0, 0]);
+        (request.recipe.fit, request.recipe.background) = (Fit::Contain, Colour([255, 0, 0]));
         let out = pixels(&resize(&png(&flat(20, 20, channels, pixel), |_| ()), &request).unwrap().bytes);
         assert_eq!((out.width, out.height), (30, 60));
         assert_eq!(at(&out, 50, 5)[..3], [255, 0, 0], "{channels:?}");
@@ -96,9 +94,7 @@ fn odd_and_tiny_sizes_come_out_as_asked() {
             let source = jpeg(&gradient(side, other, Channels::Rgb), |_| ());
             for (width, height) in [(1, 1), (1, 17), (17, 1), (3, 5), (16, 15)] {
                 for format in [Format::Jpeg, Format::Png, Format::WebP, Format::Gif] {
-                    let mut request = request(width, height);
-                    request.format = Some(format);
-                    let picture = resize(&source, &request).unwrap();
+                    let picture = resize(&source, &written(format, width, height)).unwrap();
                     assert_eq!((picture.width, picture.height), (width, height));
                     assert_eq!((pixels(&picture.bytes).width, pixels(&picture.bytes).height), (width, height));
                 }

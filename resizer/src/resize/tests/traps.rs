@@ -14,7 +14,7 @@ use super::{
     },
     drawing::{
         at, difference, extended_webp, flat, gif, gradient, jpeg, lossless, lossy_webp, near, pixels, png, png_of, request, resize,
-        riff_chunk, with_segment,
+        riff_chunk, with_segment, written,
     },
 };
 
@@ -60,6 +60,37 @@ fn orientation_is_applied_and_dropped() {
             assert_eq!((same_format.width, same_format.height), (20, 12), "{name} {orientation}");
             for tag in [&b"Exif"[..], b"eXIf", b"EXIF"] {
                 assert!(!contains(&same_format.bytes, tag), "{name} {orientation}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_that_is_no_picture_goes_out() {
+    const SECRET: &[u8] = b"48 51 N 2 17 E";
+    let picture = gradient(64, 48, Channels::Rgb);
+    let mut location = exif(1);
+    location.extend(SECRET);
+    let mut jpeg = jpeg(&picture, |_| ());
+    for (marker, name) in [(0xE1, &b"Exif\0\0"[..]), (0xE1, b"http://ns.adobe.com/xap/1.0/\0"), (0xED, b"Photoshop 3.0\0"), (0xFE, b"")] {
+        let content = if name.starts_with(b"Exif") { location.clone() } else { SECRET.to_vec() };
+        jpeg = with_segment(&jpeg, marker, &[name, &content].concat());
+    }
+    let text = String::from_utf8(SECRET.to_vec()).unwrap();
+    let png = png(&picture, |info| {
+        info.exif_metadata = Some(Cow::Owned(location.clone()));
+        info.uncompressed_latin1_text.push(png::text_metadata::TEXtChunk::new("Location", text.clone()));
+    });
+    let chunks = [lossy_webp(&picture)[12..].to_vec(), riff_chunk(b"EXIF", &location), riff_chunk(b"XMP ", SECRET)];
+    let webp = extended_webp(64, 48, 0x0C, &chunks);
+    let mut gif = gif(30, 20, &[[255, 0, 0]]);
+    gif.splice(gif.len() - 1.., [&b"\x21\xFE"[..], &[SECRET.len() as u8], SECRET, b"\0\x3B"].concat());
+    for (name, source) in [("jpeg", jpeg), ("png", png), ("webp", webp), ("gif", gif)] {
+        assert!(contains(&source, SECRET), "{name}");
+        for format in Format::ALL {
+            let out = resize(&source, &written(format, 16, 12)).unwrap().bytes;
+            for trace in [SECRET, b"Exif", b"EXIF", b"eXIf", b"XMP ", b"Photoshop", b"tEXt", b"ns.adobe.com"] {
+                assert!(!contains(&out, trace), "{name} to {format:?}: {}", String::from_utf8_lossy(trace));
             }
         }
     }
@@ -134,6 +165,46 @@ fn cmyk_and_ycck_become_srgb() {
     }
 }
 
+/// A profile by which full cyan is a dark yellow, and black ink takes all light: nobody would take it for the plain conversion.
+fn odd_cmyk_profile() -> Vec<u8> {
+    let identity = [1_u32, 0, 0, 0, 1, 0, 0, 0, 1].map(|value| (value << 16).to_be_bytes()).concat();
+    let ramp: Vec<u8> = (0..=255).collect();
+    // lightness and two colours for each corner of the space of inks; black varies fastest
+    let corners = (0..16_u8).flat_map(|inks| match (inks & 8 != 0, inks & 1 != 0) {
+        (_, true) => [0, 128, 128],
+        (true, false) => [128, 128, 188],
+        (false, false) => [255, 128, 128],
+    });
+    let table: Vec<u8> = [&b"mft1\0\0\0\0\x04\x03\x02\0"[..], &identity, &ramp.repeat(4)].concat();
+    let table: Vec<u8> = table.into_iter().chain(corners).chain(ramp.repeat(3)).collect();
+    let length = |bytes: usize| u32::try_from(bytes).unwrap().to_be_bytes();
+    let mut profile = vec![0; 128];
+    profile[8] = 2;
+    profile[12..24].copy_from_slice(b"prtrCMYKLab ");
+    profile[36..40].copy_from_slice(b"acsp");
+    profile[68..80].copy_from_slice(&[0, 0, 0xF6, 0xD6, 0, 1, 0, 0, 0, 0, 0xD3, 0x2D]);
+    profile.extend([&length(1)[..], b"A2B0", &length(144), &length(table.len()), &table].concat());
+    let whole = length(profile.len());
+    profile[..4].copy_from_slice(&whole);
+    profile
+}
+
+#[test]
+fn cmyk_follows_its_profile() {
+    let icc = [&b"ICC_PROFILE\0\x01\x01"[..], &odd_cmyk_profile()].concat();
+    for space in [Colorspace::CMYK, Colorspace::YCCK] {
+        // full cyan, as Adobe stores it
+        let source = flat(40, 40, Channels::Cmyk, &[0, 255, 255, 255]);
+        let plain = jpeg(&source, |compressor| compressor.set_colorspace(space).unwrap());
+        let file = with_segment(&plain, 0xE2, &icc);
+        for side in [40, 5] {
+            let out = pixels(&resize(&file, &lossless(side, side)).unwrap().bytes);
+            let &[red, green, blue] = at(&out, 50, 50) else { unreachable!() };
+            assert!(red > 100 && green > 80 && blue < 60, "{space:?}: {red} {green} {blue}");
+        }
+    }
+}
+
 #[test]
 fn cmyk_without_adobe_holds_ink() {
     let adobe = jpeg(&flat(40, 40, Channels::Cmyk, &[255, 0, 0, 0]), |compressor| compressor.set_colorspace(Colorspace::CMYK).unwrap());
@@ -150,9 +221,7 @@ fn gray_stays_gray() {
     let picture = resize(&jpeg(&source, |_| ()), &request(30, 20)).unwrap();
     assert_eq!(components(&picture.bytes), 1);
     assert_eq!(pixels(&resize(&png(&source, |_| ()), &request(30, 20)).unwrap().bytes).channels, Channels::Gray);
-    let mut webp = request(30, 20);
-    webp.format = Some(Format::WebP);
-    let out = pixels(&resize(&jpeg(&source, |_| ()), &webp).unwrap().bytes);
+    let out = pixels(&resize(&jpeg(&source, |_| ()), &written(Format::WebP, 30, 20)).unwrap().bytes);
     assert!(out.pixels.chunks(3).all(|pixel| pixel[0].abs_diff(pixel[1]) <= 2 && pixel[1].abs_diff(pixel[2]) <= 2));
 }
 
@@ -260,6 +329,6 @@ fn a_small_picture_is_enlarged_unless_told_otherwise() {
     let source = jpeg(&gradient(20, 10, Channels::Rgb), |_| ());
     let mut request = request(60, 60);
     assert_eq!(resize(&source, &request).map(|picture| (picture.width, picture.height)), Ok((60, 60)));
-    request.without_enlargement = true;
+    request.recipe.without_enlargement = true;
     assert_eq!(resize(&source, &request).map(|picture| (picture.width, picture.height)), Ok((20, 10)));
 }

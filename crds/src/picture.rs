@@ -1,0 +1,436 @@
+//! How pictures are made: words of the API and of the environment → [`Recipe`].
+//!
+//! The words are those of sharp. With the feature `kube` the parts of a `ResizeEndpoint` that say it stand here too.
+
+use std::{fmt, str::FromStr};
+
+#[cfg(feature = "kube")]
+pub use spec::{Output, Resize};
+
+use crate::settings::{Env, SettingError};
+
+/// An enum whose variants are words, written the same in the API and in the environment.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$meaning:meta])* $word:ident,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(feature = "kube", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+        pub enum $name {
+            $($(#[$meaning])* $word,)+
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$word),+];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$word => stringify!($word)),+ })
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let found = Self::ALL.iter().find(|word| word.to_string().eq_ignore_ascii_case(text)).copied();
+                found.ok_or_else(|| format!("want one of {}", [$(stringify!($word)),+].join(", ")))
+            }
+        }
+    };
+}
+
+words! {
+    /// How a picture fills the size asked for.
+    Fit {
+        /// Fill the size, keep the ratio, cut off what is over.
+        #[default]
+        Cover,
+        /// Lie within the size, keep the ratio, fill the rest with the background.
+        Contain,
+        /// As large as fits within the size, keep the ratio.
+        Inside,
+        /// As small as covers the size, keep the ratio.
+        Outside,
+        /// Fill the size, whatever becomes of the ratio.
+        Fill,
+    }
+}
+
+words! {
+    /// What `Cover` keeps, and where `Contain` puts the picture.
+    Position {
+        /// The middle.
+        #[default]
+        Center,
+        /// The middle of the upper edge.
+        Top,
+        /// The upper right corner.
+        RightTop,
+        /// The middle of the right edge.
+        Right,
+        /// The lower right corner.
+        RightBottom,
+        /// The middle of the lower edge.
+        Bottom,
+        /// The lower left corner.
+        LeftBottom,
+        /// The middle of the left edge.
+        Left,
+        /// The upper left corner.
+        LeftTop,
+    }
+}
+
+words! {
+    /// How pixels of the output are mixed from those of the source.
+    Kernel {
+        /// The one nearest: for pixel art.
+        Nearest,
+        /// Linear.
+        Linear,
+        /// Catmull-Rom.
+        Cubic,
+        /// Mitchell-Netravali: soft.
+        Mitchell,
+        /// Lanczos with 2 lobes.
+        Lanczos2,
+        /// Lanczos with 3 lobes: sharp.
+        #[default]
+        Lanczos3,
+        /// Magic Kernel Sharp 2013.
+        Mks2013,
+        /// Magic Kernel Sharp 2021: the sharpest without ringing.
+        Mks2021,
+    }
+}
+
+words! {
+    /// Format of what is made.
+    OutputFormat {
+        /// The original's, or PNG for an original that browsers do not show.
+        #[default]
+        Source,
+        /// JPEG.
+        Jpeg,
+        /// PNG.
+        Png,
+        /// WebP.
+        WebP,
+        /// GIF.
+        Gif,
+        /// AVIF.
+        Avif,
+    }
+}
+
+words! {
+    /// What becomes of an animation.
+    Animation {
+        /// Its first frame.
+        #[default]
+        First,
+        /// It stays one, where the output's format has animations.
+        Keep,
+    }
+}
+
+/// An opaque colour, written `#rrggbb`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour(pub [u8; 3]);
+
+impl Colour {
+    /// White.
+    pub const WHITE: Self = Self([255; 3]);
+}
+
+impl fmt::Display for Colour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [red, green, blue] = self.0;
+        write!(f, "#{red:02x}{green:02x}{blue:02x}")
+    }
+}
+
+impl FromStr for Colour {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let value = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).ok_or("want a colour such as #ffffff")?;
+        let [_, red, green, blue] = value.to_be_bytes();
+        Ok(Self([red, green, blue]))
+    }
+}
+
+/// A number from 1 to `MOST`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpTo<const MOST: u8>(u8);
+
+impl<const MOST: u8> UpTo<MOST> {
+    /// `value`, or the bound that it is beyond.
+    pub fn new(value: u8) -> Self {
+        Self(value.clamp(1, MOST))
+    }
+
+    /// The number.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl<const MOST: u8> FromStr for UpTo<MOST> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let value = text.parse().ok().filter(|value| (1..=MOST).contains(value));
+        value.map(Self).ok_or_else(|| format!("want a number from 1 to {MOST}"))
+    }
+}
+
+/// How every picture is made: all but its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    /// `RESIZE_FIT`: how the picture fills the size.
+    pub fit: Fit,
+    /// `RESIZE_POSITION`: what is kept, or where the picture lies, when it does not have the ratio of the size.
+    pub position: Position,
+    /// `WITHOUT_ENLARGEMENT`: leave a picture that is smaller than the size as it is.
+    pub without_enlargement: bool,
+    /// `BACKGROUND`: what shows around the picture, and through it in a format without transparency.
+    pub background: Colour,
+    /// `KERNEL`: how pixels are mixed.
+    pub kernel: Kernel,
+    /// `OUTPUT_FORMAT`.
+    pub format: OutputFormat,
+    /// `OUTPUT_QUALITY` of JPEG, WebP and AVIF; else each format's own default.
+    pub quality: Option<UpTo<100>>,
+    /// `OUTPUT_PROGRESSIVE`: JPEGs that show coarse first.
+    pub progressive: bool,
+    /// `AVIF_SPEED`: 1 takes the longest and gives the smallest files.
+    pub avif_speed: UpTo<10>,
+    /// `ANIMATION`: what becomes of animations.
+    pub animation: Animation,
+}
+
+/// Speed of AVIF unless told otherwise.
+const DEFAULT_AVIF_SPEED: UpTo<10> = UpTo(9);
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            fit: Fit::default(),
+            position: Position::default(),
+            without_enlargement: false,
+            background: Colour::WHITE,
+            kernel: Kernel::default(),
+            format: OutputFormat::default(),
+            quality: None,
+            progressive: false,
+            avif_speed: DEFAULT_AVIF_SPEED,
+            animation: Animation::default(),
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads the recipe from `variable`, which gives the value of an environment variable if it is set.
+    pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let env = Env(&variable);
+        let mut recipe = Self::default();
+        env.read("RESIZE_FIT", &mut recipe.fit)?;
+        env.read("RESIZE_POSITION", &mut recipe.position)?;
+        env.read("WITHOUT_ENLARGEMENT", &mut recipe.without_enlargement)?;
+        env.read("BACKGROUND", &mut recipe.background)?;
+        env.read("KERNEL", &mut recipe.kernel)?;
+        env.read("OUTPUT_FORMAT", &mut recipe.format)?;
+        recipe.quality = env.optional("OUTPUT_QUALITY")?;
+        env.read("OUTPUT_PROGRESSIVE", &mut recipe.progressive)?;
+        env.read("AVIF_SPEED", &mut recipe.avif_speed)?;
+        env.read("ANIMATION", &mut recipe.animation)?;
+        Ok(recipe)
+    }
+
+    /// Every variable that [`Recipe::from_env`] reads, with the value that says this; an empty one counts as not set.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 10] {
+        [
+            ("RESIZE_FIT", self.fit.to_string()),
+            ("RESIZE_POSITION", self.position.to_string()),
+            ("WITHOUT_ENLARGEMENT", self.without_enlargement.to_string()),
+            ("BACKGROUND", self.background.to_string()),
+            ("KERNEL", self.kernel.to_string()),
+            ("OUTPUT_FORMAT", self.format.to_string()),
+            ("OUTPUT_QUALITY", self.quality.map(|quality| quality.get().to_string()).unwrap_or_default()),
+            ("OUTPUT_PROGRESSIVE", self.progressive.to_string()),
+            ("AVIF_SPEED", self.avif_speed.get().to_string()),
+            ("ANIMATION", self.animation.to_string()),
+        ]
+    }
+}
+
+/// What a user writes.
+#[cfg(feature = "kube")]
+mod spec {
+    use kube::KubeSchema;
+    use serde::{Deserialize, Serialize};
+
+    use super::{Animation, Colour, DEFAULT_AVIF_SPEED, Fit, Kernel, OutputFormat, Position, Recipe, UpTo};
+
+    /// How pictures are scaled.
+    #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub struct Resize {
+        /// How a picture fills a size of another ratio. `Cover`: fill it, cut off what is over. `Contain`: lie within it, fill the rest with the background. `Inside`: as large as fits within it. `Outside`: as small as covers it. `Fill`: fill it, whatever becomes of the ratio.
+        #[serde(default)]
+        pub fit: Fit,
+
+        /// What `Cover` keeps, and where `Contain` puts the picture.
+        #[serde(default)]
+        pub position: Position,
+
+        /// Leave a picture that is smaller than the size as it is.
+        #[serde(default)]
+        pub without_enlargement: bool,
+
+        /// Colour around the picture, and behind it in a format without transparency, as `#rrggbb`.
+        #[serde(default = "default_background")]
+        #[schemars(length(max = 7))]
+        #[x_kube(validation = Rule::new("self.matches('^#[0-9a-fA-F]{6}$')").message("want a colour such as #ffffff"))]
+        pub background: String,
+
+        /// How pixels are mixed: `Lanczos3` is sharp, `Mitchell` soft, `Nearest` for pixel art.
+        #[serde(default)]
+        pub kernel: Kernel,
+    }
+
+    fn default_background() -> String {
+        Colour::WHITE.to_string()
+    }
+
+    impl Default for Resize {
+        fn default() -> Self {
+            Self {
+                fit: Fit::default(),
+                position: Position::default(),
+                without_enlargement: false,
+                background: default_background(),
+                kernel: Kernel::default(),
+            }
+        }
+    }
+
+    /// How pictures are written.
+    #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    pub struct Output {
+        /// Format of every picture that is made, whatever its name ends in. `Source`: the original's, or PNG for an original that browsers do not show.
+        #[serde(default)]
+        pub format: OutputFormat,
+
+        /// Quality of JPEG, WebP and AVIF, from 1 to 100. Default: 80 for JPEG and WebP, 60 for AVIF, which look about the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 100))]
+        pub quality: Option<i32>,
+
+        /// Write JPEGs that show coarse first: a little smaller, and more work.
+        #[serde(default)]
+        pub progressive: bool,
+
+        /// Speed of writing AVIF, from 1 to 10: 1 takes the longest and gives the smallest files. Default: 9.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1, max = 10))]
+        pub avif_speed: Option<i32>,
+
+        /// What becomes of animations. `First`: a still picture of the first frame. `Keep`: an animation, where the output's format is GIF or WebP.
+        #[serde(default)]
+        pub animation: Animation,
+
+        /// Cache-Control header of the pictures that are made. Default: `public, max-age=3600, stale-while-revalidate=86400`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1, max = 1024))]
+        #[x_kube(validation = Rule::new("self.matches('^[!-~]([ -~]*[!-~])?$')")
+            .message("want the value of a Cache-Control header, such as public, max-age=3600"))]
+        pub cache_control: Option<String>,
+    }
+
+    impl Recipe {
+        /// What `resize` and `output` say; an error is about the background.
+        pub fn new(resize: &Resize, output: &Output) -> Result<Self, &'static str> {
+            Ok(Self {
+                fit: resize.fit,
+                position: resize.position,
+                without_enlargement: resize.without_enlargement,
+                background: resize.background.parse()?,
+                kernel: resize.kernel,
+                format: output.format,
+                quality: output.quality.map(up_to),
+                progressive: output.progressive,
+                avif_speed: output.avif_speed.map_or(DEFAULT_AVIF_SPEED, up_to),
+                animation: output.animation,
+            })
+        }
+    }
+
+    fn up_to<const MOST: u8>(value: i32) -> UpTo<MOST> {
+        UpTo::new(u8::try_from(value.max(0)).unwrap_or(u8::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Recipe, SettingError> {
+        Recipe::from_env(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn reads_the_words_in_any_case() {
+        let recipe = read(&[("RESIZE_FIT", "contain"), ("RESIZE_POSITION", "RIGHTTOP"), ("KERNEL", "Mks2013"), ("BACKGROUND", "#FF8000")]);
+        let expected = Recipe {
+            fit: Fit::Contain,
+            position: Position::RightTop,
+            kernel: Kernel::Mks2013,
+            background: Colour([255, 128, 0]),
+            ..Recipe::default()
+        };
+        assert_eq!(recipe, Ok(expected));
+        assert_eq!(read(&[]), Ok(Recipe::default()));
+    }
+
+    #[test]
+    fn names_the_bad_variable() {
+        for (name, value, says) in [
+            ("RESIZE_FIT", "crop", "want one of Cover, Contain, Inside, Outside, Fill"),
+            ("RESIZE_POSITION", "middle", "Center"),
+            ("WITHOUT_ENLARGEMENT", "yes", "true"),
+            ("BACKGROUND", "white", "such as #ffffff"),
+            ("BACKGROUND", "#fff", "such as #ffffff"),
+            ("BACKGROUND", "#+12345", "such as #ffffff"),
+            ("KERNEL", "lanczos", "Lanczos3"),
+            ("OUTPUT_FORMAT", "jpg", "Jpeg"),
+            ("OUTPUT_QUALITY", "0", "from 1 to 100"),
+            ("OUTPUT_QUALITY", "101", "from 1 to 100"),
+            ("OUTPUT_PROGRESSIVE", "1", "true"),
+            ("AVIF_SPEED", "11", "from 1 to 10"),
+            ("ANIMATION", "all", "First, Keep"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert!(error.name == name && error.to_string().contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_word_is_read_as_it_is_written() {
+        fn check<T: Copy + PartialEq + fmt::Debug + fmt::Display + FromStr<Err = String>>(all: &[T]) {
+            for word in all {
+                assert_eq!(word.to_string().parse(), Ok(*word));
+            }
+        }
+        check(Fit::ALL);
+        check(Position::ALL);
+        check(Kernel::ALL);
+        check(OutputFormat::ALL);
+        check(Animation::ALL);
+    }
+}

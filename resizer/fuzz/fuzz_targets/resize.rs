@@ -1,0 +1,11 @@
+//! Whole pictures.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use resizer_fuzz::{request, resize};
+
+fuzz_target!(|data: &[u8]| {
+    if let Some((request, source)) = request(data) {
+        let _ = resize(source, &request);
+    }
+});

@@ -1,0 +1,49 @@
+//! The pipeline without the service around it, and what bounds it while it is fuzzed.
+
+#[path = "../../src/resize/mod.rs"]
+#[allow(dead_code, missing_docs)]
+pub mod resize;
+
+use resize::{Error, Picture, Request, execute, plan};
+use resize_api::{Limits, Recipe, Resolution, picture::UpTo};
+
+/// What one byte chooses of `all`.
+fn one_of<T: Copy>(all: &[T], choice: u8) -> T {
+    all[usize::from(choice) % all.len()]
+}
+
+/// The request that the first bytes of `data` choose, small enough to be fast, and the file that is the rest.
+pub fn request(data: &[u8]) -> Option<(Request, &[u8])> {
+    let (&[width, height, fit, position, kernel, format, animation, flags], source) = data.split_first_chunk::<8>()? else {
+        return None;
+    };
+    let resolution = Resolution { width: u32::from(width), height: u32::from(height) };
+    if resolution.is_empty() {
+        return None;
+    }
+    let limits = Limits { max_source_bytes: 1 << 20, max_source_pixels: 1 << 18, max_output_pixels: 1 << 16, max_frames: 8 };
+    use resize_api::picture::{Animation, Fit, Kernel, OutputFormat, Position};
+    let recipe = Recipe {
+        fit: one_of(Fit::ALL, fit),
+        position: one_of(Position::ALL, position),
+        kernel: one_of(Kernel::ALL, kernel),
+        format: one_of(OutputFormat::ALL, format),
+        animation: one_of(Animation::ALL, animation),
+        without_enlargement: flags & 1 != 0,
+        progressive: flags & 2 != 0,
+        quality: (flags & 4 != 0).then(|| UpTo::new(flags / 2)),
+        avif_speed: UpTo::new(10),
+        ..Recipe::default()
+    };
+    Some((Request { resolution, limits, recipe }, source))
+}
+
+/// Makes a picture, and checks what every caller relies on.
+pub fn resize(source: &[u8], request: &Request) -> Result<Picture, Error> {
+    let plan = plan(source, request)?;
+    assert!(plan.memory() > 0);
+    let picture = execute(source, &plan)?;
+    assert!(u64::from(picture.width) * u64::from(picture.height) <= request.limits.max_output_pixels);
+    assert!(!picture.bytes.is_empty());
+    Ok(picture)
+}
