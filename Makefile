@@ -43,4 +43,9 @@ stages: ## each stage of the pipeline by itself, with Criterion
 fuzz: ## every fuzzer for FUZZ_SECONDS (60), with the sanitizer in the C libraries too; wants a nightly compiler and clang
 	@resizer/fuzz/run
 
-.PHONY: help demo demo-down test images crds up bench stages fuzz
+scale: ## what many ResizeEndpoints cost, on an API server of its own: SCALE=1000 of them, REST=300 seconds at rest
+	@tests/cluster/build > /dev/null
+	RESIZE_CLUSTER=required RESIZE_SCALE=$(or $(SCALE),1000) RESIZE_REST=$(or $(REST),300) \
+	  cargo test --release --locked -p resize-operator --test control_plane scale -- --nocapture
+
+.PHONY: help demo demo-down test images crds up bench stages fuzz scale

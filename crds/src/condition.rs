@@ -51,6 +51,8 @@ pub enum Reason {
     BucketNotAllowed,
     /// Accepted: an object of the name that is needed belongs to somebody else.
     NameTaken,
+    /// Accepted: `gateway` is set, and the cluster has no Gateway API.
+    GatewayApiMissing,
     /// WorkloadAvailable: pods of the current spec serve.
     PodsAvailable,
     /// WorkloadAvailable: pods serve, and those of the current spec are on their way.
@@ -134,8 +136,9 @@ impl Reason {
     /// Whether trying again alone may help, without a change of the spec.
     pub fn is_passing(self) -> bool {
         use Reason::{
-            AccessDenied, BucketNotFound, CdnInTheWay, ConcurrentWrite, InvalidCredentials, KubernetesError, NameTaken, NoRedirect,
-            NotTheWebsite, PublicAccessDenied, S3Error, S3Throttled, S3Unreachable, SecretInvalid, TlsError, WrongRedirect, WrongRegion,
+            AccessDenied, BucketNotFound, CdnInTheWay, ConcurrentWrite, GatewayApiMissing, InvalidCredentials, KubernetesError, NameTaken,
+            NoRedirect, NotTheWebsite, PublicAccessDenied, S3Error, S3Throttled, S3Unreachable, SecretInvalid, TlsError, WrongRedirect,
+            WrongRegion,
         };
         matches!(
             self,
@@ -143,6 +146,7 @@ impl Reason {
                 | BucketNotFound
                 | CdnInTheWay
                 | ConcurrentWrite
+                | GatewayApiMissing
                 | InvalidCredentials
                 | KubernetesError
                 | NameTaken

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    gateway::Gateway,
     picture::{Output, Resize},
     settings::DEFAULT_PATH,
     source::{LimitsSpec, Source},
@@ -75,6 +76,10 @@ pub struct ResizeEndpointSpec {
     /// How visitors reach the resizer from outside the cluster. Without it the routing rule leads to the Service's name inside the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Ingress>,
+
+    /// The same by the Gateway API: an HTTPRoute instead of the Ingress, or beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Gateway>,
 
     /// The rules that send a missing size to the resizer.
     #[serde(default)]
@@ -202,7 +207,7 @@ pub struct Routing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Protocol>,
 
-    /// Host name, with port if it needs one, of the redirect. Default: `ingress.host`, else the Service's name inside the cluster.
+    /// Host name, with port if it needs one, of the redirect. Default: `ingress.host`, else `gateway.hostname`, else the Service's name inside the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 259))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$')")

@@ -10,6 +10,8 @@ pub mod bounds;
 pub mod condition;
 #[cfg(feature = "kube")]
 pub mod endpoint;
+#[cfg(feature = "kube")]
+pub mod gateway;
 pub mod key;
 pub mod picture;
 pub mod resolution;

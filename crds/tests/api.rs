@@ -93,6 +93,8 @@ fn accepts_what_is_right() {
         json!({ "workload": { "replicas": 0 } }),
         json!({ "source": { "includePrefixes": ["photos/", "푸른, 100%/"], "excludePrefixes": ["photos/drafts/"] } }),
         json!({ "limits": { "maxSourceBytes": 1, "maxSourcePixels": 1, "maxOutputPixels": 1 } }),
+        json!({ "workload": { "autoscaling": { "maxReplicas": 2 }, "networkPolicy": {} } }),
+        json!({ "gateway": { "parentRefs": [{ "name": "public", "sectionName": "https" }], "hostname": "resize.example.com" } }),
     ] {
         assert!(validate_cel(&endpoint(patch.clone())).is_ok(), "{patch}: {:?}", validate_cel(&endpoint(patch.clone())));
     }

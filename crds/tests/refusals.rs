@@ -26,6 +26,8 @@ pub fn refusals() -> Vec<(Value, &'static str)> {
         (json!({ "source": { "includePrefixes": ["a/", ""] } }), "want the beginning of a key"),
         (json!({ "source": { "excludePrefixes": ["a\tb"] } }), "want the beginning of a key"),
         (json!({ "routing": { "hostName": "http://resize.example.com" } }), "want a host name, with port"),
+        (json!({ "gateway": { "parentRefs": [{ "name": "public" }], "hostname": "Resize" } }), "want a lower-case host name"),
+        (json!({ "workload": { "autoscaling": { "maxReplicas": 1 } } }), "want minReplicas that are not over maxReplicas"),
     ]
 }
 

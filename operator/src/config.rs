@@ -26,6 +26,14 @@ pub struct Config {
     #[arg(long, env = "RESYNC_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(10..=86_400))]
     pub resync_seconds: u64,
 
+    /// Namespaces whose ResizeEndpoints are kept, separated by commas; empty for all. In each of them the operator needs its Role.
+    #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<String>,
+
+    /// Name of the Lease that one operator holds, in the namespace of its own. Operators that share no namespace may have one each.
+    #[arg(long, env = "LEASE_NAME", default_value = "resize-operator")]
+    pub lease_name: String,
+
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, env = "ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
     pub admin_listen: SocketAddr,

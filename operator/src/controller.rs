@@ -1,78 +1,132 @@
-//! Watches → reconciles.
+//! Watches → reconciles. Everything is watched in all namespaces, or in each of those that the settings name.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use anyhow::Context as _;
 use futures::StreamExt;
-use k8s_openapi::{
-    api::{apps::v1::Deployment, core::v1::Service, networking::v1::Ingress},
-    jiff::Timestamp,
-};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client,
+    Api, Client, Resource, ResourceExt,
+    core::PartialObjectMeta,
     runtime::{
-        Controller,
+        Controller, Predicate, WatchStreamExt,
         controller::{self, Error as ControllerError},
-        events::{Recorder, Reporter},
+        events::Recorder,
+        predicates,
+        reflector::{ObjectRef, Store},
+        utils::PredicateConfig,
         watcher,
     },
 };
 use resize_api::ResizeEndpoint;
 
 use crate::{
-    backoff::Backoff,
+    children::{self, Children},
     claim::Claims,
-    config::Config,
     desired::OPERATOR,
-    locks::Locks,
     metrics::Metrics,
-    public_url::{Settling, Visitor},
     reconcile::{Context, on_error, reconcile},
-    s3, watch,
+    watch,
 };
 
 /// Most reconciles at a time.
 const CONCURRENCY: u16 = 16;
 
-/// Prepares the controller and what its reconciles share.
-pub async fn new(client: Client, config: Config) -> anyhow::Result<(Controller<ResizeEndpoint>, Arc<Context>)> {
-    let ours = watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={OPERATOR}"));
-    let recorder = Recorder::new(client.clone(), Reporter { controller: OPERATOR.to_owned(), instance: std::env::var("POD_NAME").ok() });
-    let (claims, metrics) = (Arc::new(Claims::new(config.s3.clone(), config.claims.clone())), Metrics::default());
-    let changed_hands = watch::changed_hands(&claims);
-    let (endpoints, changed) = watch::endpoints(Api::all(client.clone()), claims.clone(), recorder.clone(), metrics.clone());
-    let controller = Controller::for_stream(changed, endpoints.clone())
-        .reconcile_on(changed_hands)
-        .owns(Api::<Deployment>::all(client.clone()), ours.clone())
-        .owns(Api::<Service>::all(client.clone()), ours.clone())
-        .owns(Api::<Ingress>::all(client.clone()), ours)
-        .with_config(controller::Config::default().concurrency(CONCURRENCY));
-    let context = Context {
-        endpoints,
-        claims,
-        recorder,
-        s3: s3::shared_config(config.s3.region.clone()).await,
-        backoff: Backoff::default(),
-        locks: Locks::default(),
-        visitor: Visitor::new().context("HTTP client for public URLs")?,
-        settling: Settling::default(),
-        metrics,
-        random: rand::random::<f64>,
-        now: || Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(), // as it is written
-        client,
-        config,
-    };
-    Ok((controller, Arc::new(context)))
+/// What is watched: one namespace, or all.
+struct Scope {
+    endpoints: Store<ResizeEndpoint>,
+    children: Children,
 }
 
-/// Reconciles until the process is told to stop, then finishes what runs.
-pub async fn run(controller: Controller<ResizeEndpoint>, context: Arc<Context>) {
-    let results = controller.shutdown_on_signal().run(reconcile, on_error, context);
-    results
-        .for_each(async |result| match result {
+/// All that is watched.
+pub struct Scopes(BTreeMap<Option<String>, Scope>);
+
+impl Scopes {
+    /// All namespaces, and nothing in them.
+    #[cfg(test)]
+    pub fn empty() -> Self {
+        let scope = Scope { endpoints: kube::runtime::reflector::store().0, children: Children::none() };
+        Self([(None, scope)].into())
+    }
+
+    /// What is known in `namespace`.
+    pub fn children(&self, namespace: &str) -> Option<&Children> {
+        self.0.get(&Some(namespace.to_owned())).or_else(|| self.0.get(&None)).map(|scope| &scope.children)
+    }
+
+    /// Every endpoint that is watched.
+    pub fn endpoints(&self) -> impl Iterator<Item = Arc<ResizeEndpoint>> {
+        self.0.values().flat_map(|scope| scope.endpoints.state())
+    }
+
+    /// Waits until every endpoint is known.
+    pub async fn wait_until_ready(&self) {
+        for scope in self.0.values() {
+            // a store without a writer belongs to a process that ends
+            let _ = scope.endpoints.wait_until_ready().await;
+        }
+    }
+}
+
+/// Prepares a controller for each of `namespaces`, or one for all of them if there are none.
+pub fn new(
+    client: &Client,
+    namespaces: &[String],
+    claims: &Arc<Claims>,
+    recorder: &Recorder,
+    metrics: &Metrics,
+) -> (Vec<Controller<ResizeEndpoint>>, Scopes) {
+    let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
+    let parts = scopes.into_iter().map(|namespace| {
+        let (endpoints, changed) = watch::endpoints(api(client, namespace.as_deref()), claims.clone(), recorder.clone(), metrics.clone());
+        // not those of the status: we make them
+        let filter = predicates::generation.combine(predicates::annotations).combine(predicates::finalizers);
+        let controller = Controller::for_stream(changed.predicate_filter(filter, PredicateConfig::default()), endpoints.clone())
+            .reconcile_on(watch::changed_hands(claims))
+            .with_config(controller::Config::default().concurrency(CONCURRENCY));
+        let (controller, children) = children::watch(client, namespace.as_deref(), controller);
+        // the Deployment does not tell why its pods fail, nor when the last old one is gone
+        let pods = watcher(api::<PartialObjectMeta<Pod>>(client, namespace.as_deref()), ours()).touched_objects();
+        (controller.watches_stream(pods, endpoint_of), (namespace, Scope { endpoints, children }))
+    });
+    let (controllers, scopes): (Vec<_>, Vec<_>) = parts.unzip();
+    (controllers, Scopes(scopes.into_iter().collect()))
+}
+
+/// The objects of a kind in one namespace, or in all.
+pub fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// What we made.
+pub fn ours() -> watcher::Config {
+    watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={OPERATOR}"))
+}
+
+/// The endpoint that a pod belongs to.
+fn endpoint_of(pod: impl ResourceExt) -> Option<ObjectRef<ResizeEndpoint>> {
+    let name = pod.labels().get("app.kubernetes.io/instance")?.clone();
+    Some(ObjectRef::new(&name).within(&pod.namespace()?))
+}
+
+/// Reconciles until `stop`, then finishes what runs.
+pub async fn run(
+    controllers: Vec<Controller<ResizeEndpoint>>,
+    context: Arc<Context>,
+    stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
+) {
+    let each = controllers.into_iter().map(|controller| {
+        let results = controller.graceful_shutdown_on(stop.clone()).run(reconcile, on_error, context.clone());
+        results.for_each(async |result| match result {
             // these are reported where they happen, or tell of an object that is gone by now
             Ok(_) | Err(ControllerError::ReconcilerFailed(..) | ControllerError::ObjectNotFound(_)) => {}
             Err(error) => tracing::warn!(%error, "watch failed"),
         })
-        .await;
+    });
+    futures::future::join_all(each).await;
 }

@@ -22,10 +22,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{
     Client,
     client::Body,
-    runtime::{
-        events::{Recorder, Reporter},
-        reflector,
-    },
+    runtime::events::{Recorder, Reporter},
 };
 use resize_api::ResizeEndpoint;
 use serde_json::{Value, json};
@@ -137,6 +134,8 @@ impl Fake {
     pub async fn reconcile(&self) -> Result<kube::runtime::controller::Action, crate::reconcile::Error> {
         let resource = Arc::new(self.resource().expect("the object is gone"));
         self.context.claims.put(&resource);
+        // as after the time between two looks
+        self.context.looked.forget(&resource);
         reconcile(resource, self.context.clone()).await
     }
 
@@ -179,8 +178,10 @@ fn context(client: Client, config: Config) -> Arc<Context> {
         .credentials_provider(credentials)
         .build();
     Arc::new(Context {
-        s3,
-        endpoints: reflector::store().0,
+        s3: crate::s3::Shared::open(s3),
+        scopes: crate::controller::Scopes::empty(),
+        health: crate::health::Health::default(),
+        looked: crate::looked::Looked::default(),
         claims: Arc::new(Claims::new(config.s3.clone(), config.claims.clone())),
         backoff: Backoff::default(),
         locks: Locks::default(),

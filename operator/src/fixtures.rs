@@ -28,6 +28,8 @@ pub fn config() -> Config {
         s3: S3Defaults::default(),
         claims: Claims::default(),
         resync_seconds: 600,
+        watch_namespaces: Vec::new(),
+        lease_name: "resize-operator".into(),
         admin_listen: ([127, 0, 0, 1], 0).into(),
         log_format: "text".into(),
         log_level: "info".into(),

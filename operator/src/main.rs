@@ -4,34 +4,64 @@
 
 mod apply;
 mod backoff;
+mod children;
 mod claim;
 mod config;
 mod controller;
 mod desired;
+mod drift;
 #[cfg(test)]
 mod fake;
+mod fence;
+mod fingerprint;
 #[cfg(test)]
 mod fixtures;
+mod health;
 mod http;
+mod lead;
+mod lease;
 mod locks;
+mod looked;
 mod metrics;
 mod observe;
 mod patch;
 mod public_read;
 mod public_url;
+mod quantity;
 mod reconcile;
 mod s3;
+mod s3_calls;
+mod secret;
 mod status;
 mod tenancy;
 mod validate;
 mod watch;
 mod website;
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, sync::Arc};
 
 use anyhow::Context as _;
+use backoff::Backoff;
+use claim::Claims;
 use clap::Parser;
 use config::Config;
+use desired::OPERATOR;
+use fence::Fence;
+use futures::FutureExt;
+use health::Health;
+use k8s_openapi::jiff::Timestamp;
+use kube::{
+    Api, Client,
+    client::ClientBuilder,
+    runtime::events::{Recorder, Reporter},
+};
+use lease::Candidate;
+use locks::Locks;
+use looked::Looked;
+use metrics::Metrics;
+use public_url::{Settling, Visitor};
+use reconcile::Context;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 #[global_allocator]
@@ -43,16 +73,64 @@ async fn main() -> anyhow::Result<()> {
     log(&config)?;
     let listener =
         tokio::net::TcpListener::bind(config.admin_listen).await.with_context(|| format!("cannot listen on {}", config.admin_listen))?;
-    let client =
-        kube::Client::try_default().await.context("no access to Kubernetes: want a kubeconfig, or a service account in the cluster")?;
-    let (controller, context) = controller::new(client, config).await?;
+    let cluster = kube::Config::infer().await.context("no access to Kubernetes: want a kubeconfig, or a service account in the cluster")?;
+    // the lease is how one gets through the fence
+    let fence = Fence::closed();
+    let candidate = candidate(&config, Client::try_from(cluster.clone())?, fence.clone());
+    let client = ClientBuilder::try_from(cluster)?.with_layer(&fence).build();
+
+    let metrics = Metrics::default();
+    let reporter = Reporter { controller: OPERATOR.to_owned(), instance: pod_name() };
+    let recorder = Recorder::new(client.clone(), reporter);
+    let claims = Arc::new(Claims::new(config.s3.clone(), config.claims.clone()));
+    let (controllers, scopes) = controller::new(&client, &config.watch_namespaces, &claims, &recorder, &metrics);
+    let context = Arc::new(Context {
+        recorder,
+        claims,
+        s3: s3::Shared { config: s3::shared_config(config.s3.region.clone()).await, calls: s3_calls::Calls(metrics.clone()), fence },
+        scopes,
+        backoff: Backoff::default(),
+        locks: Locks::default(),
+        visitor: Visitor::new().context("HTTP client for public URLs")?,
+        settling: Settling::default(),
+        looked: Looked::default(),
+        health: Health::default(),
+        metrics,
+        random: rand::random::<f64>,
+        now: || Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(), // as it is written
+        client,
+        config,
+    });
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
+    let stop = stop_signal()?.boxed().shared();
     tokio::select! {
-        () = controller::run(controller, context.clone()) => {}
+        led = lead::run(controllers, context.clone(), candidate, stop) => led?,
         served = axum::serve(listener, http::router(context)) => served.context("admin port")?,
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+fn pod_name() -> Option<String> {
+    std::env::var("POD_NAME").ok()
+}
+
+/// One who stands for the lease of this namespace, under a name that even a restart of the same pod does not share.
+fn candidate(config: &Config, client: Client, fence: Fence) -> Candidate {
+    let identity = format!("{}_{:016x}", pod_name().unwrap_or_else(|| OPERATOR.to_owned()), rand::random::<u64>());
+    Candidate::new(Api::default_namespaced(client), config.lease_name.clone(), identity, fence)
+}
+
+/// Done when the process is told to stop.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("told to stop");
+    })
 }
 
 fn log(config: &Config) -> anyhow::Result<()> {

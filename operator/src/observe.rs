@@ -19,7 +19,11 @@ pub struct Workload {
 }
 
 /// Looks at the pods too: the Deployment does not tell why they fail, nor of those that are on their way out.
-pub async fn workload(client: &Client, endpoint: &Endpoint, deployment: &Deployment) -> Result<Workload, kube::Error> {
+/// Neither matters where all pods of the Deployment serve and nothing waits for the old ones to go.
+pub async fn workload(client: &Client, endpoint: &Endpoint, deployment: &Deployment, is_settled: bool) -> Result<Workload, kube::Error> {
+    if is_settled && rolled_out(deployment, &[]) {
+        return Ok(judge(deployment, &[]));
+    }
     let selector = selector_labels(&endpoint.name).iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",");
     let pods: Api<Pod> = Api::namespaced(client.clone(), &endpoint.namespace);
     Ok(judge(deployment, &pods.list(&ListParams::default().labels(&selector)).await?.items))

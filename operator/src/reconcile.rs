@@ -6,7 +6,6 @@ mod reason_tests;
 
 use std::{sync::Arc, time::Duration};
 
-use aws_config::SdkConfig;
 use k8s_openapi::jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -14,7 +13,6 @@ use kube::{
         controller::Action,
         events::Recorder,
         finalizer::{self, Event},
-        reflector::Store,
     },
 };
 use resize_api::{ResizeEndpoint, condition::Reason, status::ResizeEndpointStatus};
@@ -24,12 +22,16 @@ use crate::{
     backoff::{Backoff, jitter},
     claim::Claims,
     config::Config,
+    controller::Scopes,
     desired::{Objects, selector_labels},
+    health::Health,
     locks::Locks,
+    looked::Looked,
     metrics::Metrics,
     observe::{self, Workload},
     patch::StatusWriter,
     public_url::{Settling, Visitor},
+    s3, secret,
     status::{self, Report, Verdict},
     tenancy,
     validate::Endpoint,
@@ -40,6 +42,8 @@ use crate::{
 pub const FINALIZER: &str = "resize-operator.dev/routing-rules";
 /// How soon to look again at what is on its way.
 const SOON: Duration = Duration::from_secs(2);
+/// How soon to look again at what tells of itself.
+const LATER: Duration = Duration::from_secs(30);
 /// How soon a loser looks whether the bucket is free.
 const CLAIM_RETRY: Duration = Duration::from_secs(30);
 
@@ -49,12 +53,16 @@ pub struct Context {
     pub client: Client,
     /// Settings of the operator.
     pub config: Config,
-    /// Settings of S3 clients.
-    pub s3: SdkConfig,
-    /// All endpoints.
-    pub endpoints: Store<ResizeEndpoint>,
+    /// What S3 clients share.
+    pub s3: s3::Shared,
+    /// All endpoints, and what belongs to them.
+    pub scopes: Scopes,
+    /// Whether this process leads.
+    pub health: Health,
     /// Who has which bucket.
     pub claims: Arc<Claims>,
+    /// What was found in buckets a short while ago.
+    pub looked: Looked<bucket::Found>,
     /// Failures in a row.
     pub backoff: Backoff,
     /// One writer per bucket.
@@ -115,7 +123,7 @@ pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> 
 pub fn on_error(resource: Arc<ResizeEndpoint>, error: &Error, context: Arc<Context>) -> Action {
     let uid = resource.uid().unwrap_or_default();
     tracing::warn!(namespace = resource.namespace(), name = resource.name_any(), %error, "reconcile failed");
-    context.metrics.reconciled(error.reason());
+    context.metrics.failed(error.reason());
     Action::requeue(context.backoff.failed(&uid, resource.metadata.generation, error.reason(), (context.random)()))
 }
 
@@ -128,6 +136,7 @@ async fn keep(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Er
     let report = look_and_act(resource, context, &previous, &mut writer).await;
     let reason = report.ready().reason;
     write_status(resource, context, &previous, &report, &mut writer).await?;
+    bucket::remember(resource, context, &report);
     context.metrics.reconciled(reason);
     Ok(next_look(resource, context, &report))
 }
@@ -153,26 +162,32 @@ async fn look_and_act(resource: &ResizeEndpoint, context: &Context, previous: &R
     report.every_size = endpoint.settings.allowed_resolutions.is_empty();
     report.redirect_url = Some(endpoint.target.url());
 
-    let deployment = match apply::apply(&context.client, &endpoint, &Objects::new(&endpoint)).await {
+    let Some(children) = context.scopes.children(&endpoint.namespace) else { return report };
+    let credentials = secret::fingerprint_for(&context.client, children, &endpoint).await;
+    let objects = Objects::new(&endpoint, credentials.as_deref());
+    let deployment = match apply::apply(&context.client, children, &endpoint, &objects).await {
         Ok(deployment) => deployment,
-        Err(error @ ApplyError::NameTaken { .. }) => {
-            report.accepted = Verdict::no(Reason::NameTaken, error.to_string());
-            return report;
-        }
-        Err(ApplyError::Kubernetes(error)) => {
-            report.workload = Verdict::no(Reason::KubernetesError, explain(&error));
+        Err(error) => {
+            let message = if let ApplyError::Kubernetes(error) = &error { explain(error) } else { error.to_string() };
+            match error.reason() {
+                Reason::KubernetesError => report.workload = Verdict::no(Reason::KubernetesError, message),
+                reason => report.accepted = Verdict::no(reason, message),
+            }
             return report;
         }
     };
     report.replicas = Some(deployment.status.as_ref().and_then(|status| status.replicas).unwrap_or(0));
     report.selector =
         Some(selector_labels(&endpoint.name).iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(","));
-    let workload = match observe::workload(&context.client, &endpoint, &deployment).await {
+    let is_settled = endpoint.wanted.are(&previous.routing_rules);
+    let workload = match observe::workload(&context.client, &endpoint, &deployment, is_settled).await {
         Ok(workload) => workload,
         Err(error) => Workload { verdict: Verdict::unknown(Reason::KubernetesError, explain(&error)), rolled_out: false },
     };
-    bucket::route(context, &endpoint, &workload, previous, writer, &mut report).await;
-    report.workload = workload.verdict;
+    report.workload = workload.verdict.clone();
+    if !bucket::recall(resource, context, &mut report) {
+        bucket::route(context, &endpoint, &workload, previous, writer, &mut report).await;
+    }
     report
 }
 
@@ -209,6 +224,7 @@ async fn clean_up(resource: &ResizeEndpoint, context: &Context) -> Result<Action
     let uid = resource.uid().unwrap_or_default();
     context.backoff.succeeded(&uid);
     context.settling.forget(&uid);
+    context.looked.forget(resource);
     Ok(Action::await_change())
 }
 
@@ -227,8 +243,10 @@ fn next_look(resource: &ResizeEndpoint, context: &Context, report: &Report) -> A
     match ready.reason {
         // nothing but a change of the object can help
         Reason::InvalidSpec | Reason::Suspended => Action::await_change(),
-        Reason::Progressing | Reason::PodsFailing | Reason::WaitingForWorkload => Action::requeue(SOON),
-        _ if report.workload.reason == Reason::RollingOut || context.settling.is_wrong(&uid) => Action::requeue(SOON),
+        // what happens to Deployment and pods is heard of; this is for what is missed
+        Reason::Progressing | Reason::PodsFailing | Reason::WaitingForWorkload => Action::requeue(LATER),
+        _ if report.workload.reason == Reason::RollingOut => Action::requeue(LATER),
+        _ if context.settling.is_wrong(&uid) => Action::requeue(SOON),
         Reason::BucketClaimed => Action::requeue(CLAIM_RETRY),
         _ => Action::requeue(jitter(Duration::from_secs(context.config.resync_seconds), (context.random)())),
     }

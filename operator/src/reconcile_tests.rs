@@ -2,14 +2,11 @@
 
 use std::sync::Mutex;
 
-use aws_config::BehaviorVersion;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::config::{Credentials, Region};
 use axum::{Router, extract::State};
 use http::{Method, Request, Response, StatusCode};
-use kube::{
-    client::Body,
-    runtime::{events::Reporter, reflector},
-};
+use kube::{client::Body, runtime::events::Reporter};
 use resize_api::status::RoutingRule;
 use serde_json::{Value, json};
 
@@ -90,8 +87,10 @@ fn context(client: Client) -> Arc<Context> {
         .build();
     let config = config();
     Arc::new(Context {
-        s3,
-        endpoints: reflector::store().0,
+        s3: crate::s3::Shared::open(s3),
+        scopes: crate::controller::Scopes::empty(),
+        health: crate::health::Health::default(),
+        looked: crate::looked::Looked::default(),
         claims: Arc::new(Claims::new(config.s3.clone(), config.claims.clone())),
         backoff: Backoff::default(),
         locks: Locks::default(),

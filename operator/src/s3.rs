@@ -12,6 +12,8 @@ use aws_sdk_s3::{
 use resize_api::condition::Reason;
 
 use crate::{
+    fence::Fence,
+    s3_calls::Calls,
     validate::{ANY_REGION, BucketAddress},
     website::Website,
 };
@@ -33,7 +35,28 @@ impl fmt::Display for S3Error {
 
 impl std::error::Error for S3Error {}
 
-/// What all calls share: connections, ambient credentials, timeouts.
+/// What all calls share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Connections, ambient credentials, timeouts.
+    pub config: SdkConfig,
+    /// Who counts them.
+    pub calls: Calls,
+    /// Who may forbid them.
+    pub fence: Fence,
+}
+
+impl Shared {
+    /// Calls that nobody forbids.
+    #[cfg(test)]
+    pub fn open(config: SdkConfig) -> Self {
+        let fence = Fence::closed();
+        fence.open_until(std::time::Instant::now() + Duration::from_hours(1));
+        Self { config, calls: Calls(crate::metrics::Metrics::default()), fence }
+    }
+}
+
+/// Connections, ambient credentials, timeouts.
 pub async fn shared_config(region: Option<String>) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
@@ -54,8 +77,10 @@ pub struct Bucket {
 
 impl Bucket {
     /// The bucket at `address`, with the given credentials or else the ambient ones.
-    pub fn new(shared: &SdkConfig, address: &BucketAddress, credentials: Option<Credentials>) -> Self {
-        let mut config = aws_sdk_s3::config::Builder::from(shared)
+    pub fn new(shared: &Shared, address: &BucketAddress, credentials: Option<Credentials>) -> Self {
+        let mut config = aws_sdk_s3::config::Builder::from(&shared.config)
+            .interceptor(shared.calls.clone())
+            .interceptor(shared.fence.clone())
             .region(Region::new(address.region.clone()))
             .force_path_style(address.force_path_style);
         if let Some(url) = &address.endpoint {

@@ -1,10 +1,13 @@
 //! `ResizeEndpoint` as written → [`Endpoint`], which builders take without further questions.
 
+use std::num::NonZeroUsize;
+
 use k8s_openapi::{api::core::v1::EnvVar, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{Resource, ResourceExt};
 use resize_api::{
     Recipe, ResizeEndpoint, Resolution, Settings,
     endpoint::{DeletionPolicy, Ingress, Protocol, RoutingManagement},
+    gateway::Gateway,
     resolution::ResolutionError,
     settings::DEFAULT_PATH,
     workload::Workload,
@@ -13,6 +16,7 @@ use resize_api::{
 use crate::{
     config::{Config, S3Defaults},
     desired::resizer_name,
+    quantity,
     website::rules::{RedirectTarget, Wanted},
 };
 
@@ -46,6 +50,8 @@ pub struct Endpoint {
     pub workload: Workload,
     /// Ingress, if there shall be one.
     pub ingress: Option<Ingress>,
+    /// HTTPRoute, if there shall be one.
+    pub gateway: Option<Gateway>,
     /// Who writes the rules.
     pub management: RoutingManagement,
     /// Where the rules lead.
@@ -100,6 +106,14 @@ impl BucketAddress {
             secret: bucket.credentials_secret_ref.as_ref().map(|secret| secret.name.clone()),
         })
     }
+
+    /// Port of the store.
+    pub fn port(&self) -> u16 {
+        let Some(url) = &self.endpoint else { return 443 };
+        let (scheme, authority) = url.split_once("://").unwrap_or(("https", url));
+        let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        port.unwrap_or(if scheme == "http" { 80 } else { 443 })
+    }
 }
 
 impl Endpoint {
@@ -118,6 +132,7 @@ impl Endpoint {
                 .host_name
                 .clone()
                 .or_else(|| spec.ingress.as_ref().map(|ingress| ingress.host.clone()))
+                .or_else(|| spec.gateway.as_ref().map(|gateway| gateway.hostname.clone()))
                 .unwrap_or_else(|| format!("{}.{namespace}.svc", resizer_name(&name))),
             path: spec.ingress.as_ref().map_or(DEFAULT_PATH, |ingress| &ingress.path).to_owned(),
             key_in: spec.routing.key_in,
@@ -140,6 +155,7 @@ impl Endpoint {
         if let Some(cache_control) = &spec.output.cache_control {
             settings.cache_control.clone_from(cache_control);
         }
+        settings.workers = workers(&spec.workload);
         if let Some(resolution) = settings.allowed_resolutions.iter().find(|resolution| !settings.limits.allow(**resolution)) {
             let most = settings.limits.max_output_pixels;
             return Err(invalid("allowedResolutions", format!("{resolution} is over the limit of {most} pixels")));
@@ -154,6 +170,7 @@ impl Endpoint {
             image_pull_policy: config.resizer_image_pull_policy.clone(),
             workload: spec.workload.clone(),
             ingress: spec.ingress.clone(),
+            gateway: spec.gateway.clone(),
             management: spec.routing.management,
             name,
             namespace,
@@ -188,6 +205,17 @@ impl Endpoint {
     }
 }
 
+/// Whole CPUs of the limit, rounded up: a runtime would round a fraction down. Without a limit, and
+/// where the user says so, it is the resizer's own choice.
+fn workers(workload: &Workload) -> Option<NonZeroUsize> {
+    if workload.env.iter().any(|variable| variable.name == "WORKERS") {
+        return None;
+    }
+    let limit = workload.resources.as_ref()?.limits.as_ref()?.get("cpu")?;
+    let cpus = (quantity::parse(&limit.0)?.max(0) + 999) / 1000;
+    NonZeroUsize::new(usize::try_from(cpus).ok()?.max(1))
+}
+
 /// Whether deletion takes the rules out of the bucket.
 pub fn removes_rules(resource: &ResizeEndpoint) -> bool {
     gives_back(resource) && resource.spec.routing.management == RoutingManagement::Merge
@@ -219,6 +247,33 @@ mod tests {
         let mut with_tls = resource();
         with_tls.spec.ingress.as_mut().unwrap().tls_secret_name = Some("tls".into());
         assert_eq!(Endpoint::new(&with_tls, &config()).unwrap().target.protocol, Protocol::Https);
+    }
+
+    #[test]
+    fn workers_are_the_limit_in_whole_cpus() {
+        for (cpu, workers) in [("100m", 1), ("1", 1), ("1001m", 2), ("1.5", 2), ("4", 4)] {
+            let mut resource = resource();
+            resource.spec.workload = serde_json::from_value(serde_json::json!({ "resources": { "limits": { "cpu": cpu } } })).unwrap();
+            let workers_of =
+                |resource: &ResizeEndpoint| Endpoint::new(resource, &config()).unwrap().settings.workers.map(NonZeroUsize::get);
+            assert_eq!(workers_of(&resource), Some(workers), "{cpu}");
+            resource.spec.workload.env = vec![EnvVar { name: "WORKERS".into(), value: Some("7".into()), ..EnvVar::default() }];
+            assert_eq!(workers_of(&resource), None);
+        }
+        assert_eq!(Endpoint::new(&resource(), &config()).unwrap().settings.workers, None);
+    }
+
+    #[test]
+    fn the_port_of_the_store_is_known() {
+        let port = |endpoint: Option<&str>| {
+            let mut resource = resource();
+            resource.spec.bucket.endpoint = endpoint.map(Into::into);
+            BucketAddress::new(&resource, &S3Defaults::default()).unwrap().port()
+        };
+        assert_eq!(port(None), 443);
+        assert_eq!(port(Some("http://minio.example.com/")), 80);
+        assert_eq!(port(Some("https://minio.example.com:9000")), 9000);
+        assert_eq!(port(Some("http://[fd00::1]:7480")), 7480);
     }
 
     #[test]

@@ -16,6 +16,8 @@ async fn the_api_server_refuses_what_is_wrong_and_says_what_would_be_right() {
             (json!({ "allowedResolutions": ["1x1", "1x1"] }), "duplicate entries"),
             (json!({ "routing": { "management": "Own" } }), "Unsupported value"),
             (json!({ "workload": { "replicas": -1 } }), "greater than or equal to 0"),
+            (json!({ "workload": { "autoscaling": {} } }), "maxReplicas: Required value"),
+            (json!({ "gateway": { "hostname": "resize.example.com", "parentRefs": [] } }), "should have at least 1 items"),
         ];
         for (patch, says) in refusals().into_iter().chain(schema) {
             let mut spec = lab.spec(json!({}));

@@ -41,10 +41,15 @@ fn environment(objects: &[Value]) -> Vec<(String, String)> {
     container["env"].as_array().unwrap().iter().map(|variable| (text(&variable["name"]), text(&variable["value"]))).collect()
 }
 
+fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let mut found = objects.iter().filter(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+    found.next().unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
 #[test]
 fn the_role_has_no_wildcard_and_reads_secrets_one_by_one() {
     let Some(objects) = objects(&[]) else { return };
-    let rules = one(&objects, "ClusterRole")["rules"].as_array().unwrap();
+    let rules = named(&objects, "ClusterRole", "photos")["rules"].as_array().unwrap();
     assert!(!serde_json::to_string(rules).unwrap().contains('*'));
     for rule in rules {
         let has = |field: &str, value: &str| rule[field].as_array().unwrap().iter().any(|found| found == value);
@@ -65,6 +70,59 @@ fn the_pod_is_restricted() {
     assert_eq!(container["allowPrivilegeEscalation"], false);
     assert_eq!(container["readOnlyRootFilesystem"], true);
     assert_eq!(container["capabilities"]["drop"], serde_json::json!(["ALL"]));
+}
+
+#[test]
+fn named_namespaces_get_roles_and_there_is_no_cluster_role() {
+    let Some(all) = objects(&["rbac.aggregate=false"]) else { return };
+    let limited = render(&["watchNamespaces={a,b}", "rbac.aggregate=false"]).unwrap().unwrap();
+    let kinds = |objects: &[Value], kind: &str| objects.iter().filter(|object| object["kind"] == kind).count();
+    assert_eq!((kinds(&limited, "ClusterRole"), kinds(&limited, "ClusterRoleBinding")), (0, 0));
+    for namespace in ["a", "b"] {
+        let there = |object: &&Value| object["metadata"]["namespace"] == namespace;
+        let role = limited.iter().filter(there).find(|object| object["kind"] == "Role").unwrap();
+        assert_eq!(role["rules"], named(&all, "ClusterRole", "photos")["rules"]);
+        assert!(limited.iter().filter(there).any(|object| object["kind"] == "RoleBinding"));
+    }
+    assert!(environment(&limited).contains(&("WATCH_NAMESPACES".to_owned(), "a,b".to_owned())));
+    assert!(!environment(&all).iter().any(|(name, _)| name == "WATCH_NAMESPACES"));
+}
+
+#[test]
+fn users_may_do_with_endpoints_what_they_may_do_with_the_rest() {
+    let Some(objects) = objects(&[]) else { return };
+    let (view, edit) = (named(&objects, "ClusterRole", "photos-view"), named(&objects, "ClusterRole", "photos-edit"));
+    assert_eq!(view["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"], "true");
+    assert_eq!(view["rules"][0]["verbs"], serde_json::json!(["get", "list", "watch"]));
+    for role in ["edit", "admin"] {
+        assert_eq!(edit["metadata"]["labels"][format!("rbac.authorization.k8s.io/aggregate-to-{role}")], "true");
+    }
+    let resources = edit["rules"][0]["resources"].as_array().unwrap();
+    assert!(!resources.iter().any(|resource| resource == "resizeendpoints/status"), "only the operator writes that");
+}
+
+#[test]
+fn two_replicas_share_one_lease() {
+    let Some(objects) = objects(&[]) else { return };
+    assert_eq!(one(&objects, "Deployment")["spec"]["replicas"], 2);
+    assert_eq!(one(&objects, "PodDisruptionBudget")["spec"]["maxUnavailable"], 1);
+    assert!(environment(&objects).contains(&("LEASE_NAME".to_owned(), "photos".to_owned())));
+    let lease = named(&objects, "Role", "photos-lease");
+    assert_eq!(lease["metadata"]["namespace"], "system");
+    assert_eq!(lease["rules"][1]["resourceNames"], serde_json::json!(["photos"]));
+    let single = render(&["replicas=1"]).unwrap().unwrap();
+    assert!(!single.iter().any(|object| object["kind"] == "PodDisruptionBudget"));
+}
+
+#[test]
+fn monitors_are_made_on_request() {
+    let Some(plain) = objects(&[]) else { return };
+    assert!(!plain.iter().any(|object| object["apiVersion"] == "monitoring.coreos.com/v1"));
+    assert_eq!(named(&plain, "Service", "photos-metrics")["spec"]["ports"][0]["port"], 9090);
+    let values = ["metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.team=web", "metrics.podMonitor.enabled=true"];
+    let monitored = render(&values).unwrap().unwrap();
+    assert_eq!(one(&monitored, "ServiceMonitor")["metadata"]["labels"]["team"], "web");
+    assert_eq!(one(&monitored, "PodMonitor")["spec"]["namespaceSelector"]["any"], true);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use k8s_openapi::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
         core::v1::{
             Capabilities, Container, ContainerPort, HTTPGetAction, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-            ResourceRequirements, SeccompProfile, SecurityContext,
+            ResourceRequirements, SeccompProfile, SecurityContext, TopologySpreadConstraint,
         },
     },
     apimachinery::pkg::{
@@ -22,14 +22,17 @@ use crate::validate::Endpoint;
 
 /// User of the image, `nonroot` as many call it.
 const USER: i64 = 65532;
+/// Annotation of pods: changes with the Secret's content, and so replaces the pods, which read it once.
+pub const CREDENTIALS: &str = "resize-operator.dev/credentials";
 /// What the pod needs beyond the resizer's own bounds to come to its end.
 const GRACE: i64 = 5;
 
-pub(super) fn build(endpoint: &Endpoint) -> Deployment {
+pub(super) fn build(endpoint: &Endpoint, credentials: Option<&str>) -> Deployment {
     Deployment {
         metadata: metadata(endpoint),
         spec: Some(DeploymentSpec {
-            replicas: Some(endpoint.workload.replicas),
+            // with an autoscaler the number is its own
+            replicas: Some(endpoint.workload.replicas).filter(|_| endpoint.workload.autoscaling.is_none()),
             selector: LabelSelector { match_labels: Some(selector_labels(&endpoint.name)), ..LabelSelector::default() },
             // never fewer than asked for, also with a single replica
             strategy: Some(DeploymentStrategy {
@@ -39,18 +42,23 @@ pub(super) fn build(endpoint: &Endpoint) -> Deployment {
                     max_unavailable: Some(IntOrString::Int(0)),
                 }),
             }),
-            template: PodTemplateSpec { metadata: Some(pod_metadata(endpoint)), spec: Some(pod(endpoint)) },
+            template: PodTemplateSpec { metadata: Some(pod_metadata(endpoint, credentials)), spec: Some(pod(endpoint)) },
             ..DeploymentSpec::default()
         }),
         status: None,
     }
 }
 
-fn pod_metadata(endpoint: &Endpoint) -> ObjectMeta {
+fn pod_metadata(endpoint: &Endpoint, credentials: Option<&str>) -> ObjectMeta {
     let mut labels = endpoint.workload.pod_labels.clone();
     labels.extend(metadata(endpoint).labels.unwrap_or_default());
-    let annotations = Some(endpoint.workload.pod_annotations.clone()).filter(|annotations| !annotations.is_empty());
-    ObjectMeta { labels: Some(labels), annotations, ..ObjectMeta::default() }
+    let mut annotations = endpoint.workload.pod_annotations.clone();
+    annotations.extend(credentials.map(|fingerprint| (CREDENTIALS.to_owned(), fingerprint.to_owned())));
+    ObjectMeta {
+        labels: Some(labels),
+        annotations: Some(annotations).filter(|annotations| !annotations.is_empty()),
+        ..ObjectMeta::default()
+    }
 }
 
 fn pod(endpoint: &Endpoint) -> PodSpec {
@@ -73,10 +81,27 @@ fn pod(endpoint: &Endpoint) -> PodSpec {
         node_selector: filled(&workload.node_selector),
         tolerations: Some(workload.tolerations.clone()).filter(|list| !list.is_empty()),
         affinity: workload.affinity.clone(),
-        topology_spread_constraints: Some(workload.topology_spread_constraints.clone()).filter(|list| !list.is_empty()),
+        topology_spread_constraints: Some(spread(endpoint)),
         priority_class_name: workload.priority_class_name.clone(),
         ..PodSpec::default()
     }
+}
+
+/// As the user says, else evenly over zones and nodes where that is possible.
+fn spread(endpoint: &Endpoint) -> Vec<TopologySpreadConstraint> {
+    if !endpoint.workload.topology_spread_constraints.is_empty() {
+        return endpoint.workload.topology_spread_constraints.clone();
+    }
+    let over = |key: &str| TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: key.to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        label_selector: Some(LabelSelector { match_labels: Some(selector_labels(&endpoint.name)), ..LabelSelector::default() }),
+        // those of an update among themselves, not with those that they replace
+        match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
+        ..TopologySpreadConstraint::default()
+    };
+    vec![over("topology.kubernetes.io/zone"), over("kubernetes.io/hostname")]
 }
 
 fn grace(endpoint: &Endpoint) -> i64 {
@@ -145,10 +170,27 @@ mod tests {
         let mut resource = resource();
         resource.spec.workload.pod_labels = [("app.kubernetes.io/name".to_owned(), "mine".to_owned())].into();
         let endpoint = Endpoint::new(&resource, &config()).unwrap();
-        let spec = build(&endpoint).spec.unwrap();
+        let spec = build(&endpoint, None).spec.unwrap();
         let pod = spec.template.metadata.unwrap().labels.unwrap();
         for (name, value) in spec.selector.match_labels.unwrap() {
             assert_eq!(pod.get(&name), Some(&value));
         }
+    }
+
+    #[test]
+    fn other_credentials_make_other_pods() {
+        let endpoint = Endpoint::new(&resource(), &config()).unwrap();
+        let pod = |credentials| build(&endpoint, credentials).spec.unwrap().template;
+        assert_ne!(pod(Some("a")), pod(Some("b")));
+        assert_eq!(pod(Some("a")).metadata.unwrap().annotations.unwrap()[CREDENTIALS], "a");
+    }
+
+    #[test]
+    fn with_an_autoscaler_no_number_is_sent() {
+        let mut resource = resource();
+        resource.spec.workload.autoscaling = Some(resize_api::workload::Autoscaling::default());
+        let endpoint = Endpoint::new(&resource, &config()).unwrap();
+        let sent = serde_json::to_value(build(&endpoint, None)).unwrap();
+        assert!(sent["spec"].get("replicas").is_none(), "{sent}");
     }
 }

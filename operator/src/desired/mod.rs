@@ -1,16 +1,28 @@
 //! Valid endpoint → the Kubernetes objects that it wants. Pure, and cannot fail.
 
+mod autoscaler;
+mod budget;
 mod deployment;
+pub mod gateway;
 mod ingress;
+mod network_policy;
 mod service;
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
-    api::{apps::v1::Deployment, core::v1::Service, networking::v1::Ingress},
+    api::{
+        apps::v1::Deployment,
+        autoscaling::v2::HorizontalPodAutoscaler,
+        core::v1::Service,
+        networking::v1::{Ingress, NetworkPolicy},
+        policy::v1::PodDisruptionBudget,
+    },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
+pub use self::deployment::CREDENTIALS as CREDENTIALS_ANNOTATION;
+use self::gateway::HTTPRoute;
 use crate::validate::Endpoint;
 
 /// Name of the operator as field manager, controller and label.
@@ -25,15 +37,28 @@ pub struct Objects {
     pub service: Service,
     /// Their address outside, if wanted.
     pub ingress: Option<Ingress>,
+    /// The same by the Gateway API, if wanted.
+    pub route: Option<HTTPRoute>,
+    /// Who says how many pods there are, if not the spec.
+    pub autoscaler: Option<HorizontalPodAutoscaler>,
+    /// How many of several pods may be missing.
+    pub budget: Option<PodDisruptionBudget>,
+    /// What may talk to them, and they to it, if that is wanted.
+    pub network_policy: Option<NetworkPolicy>,
 }
 
 impl Objects {
-    /// The objects of `endpoint`.
-    pub fn new(endpoint: &Endpoint) -> Self {
+    /// The objects of `endpoint`, whose pods use credentials with this fingerprint.
+    pub fn new(endpoint: &Endpoint, credentials: Option<&str>) -> Self {
+        let workload = &endpoint.workload;
         Self {
-            deployment: deployment::build(endpoint),
+            deployment: deployment::build(endpoint, credentials),
             service: service::build(endpoint),
             ingress: endpoint.ingress.as_ref().map(|ingress| ingress::build(endpoint, ingress)),
+            route: endpoint.gateway.as_ref().map(|gateway| gateway::build(endpoint, gateway)),
+            autoscaler: workload.autoscaling.as_ref().map(|autoscaling| autoscaler::build(endpoint, autoscaling)),
+            budget: budget::build(endpoint),
+            network_policy: workload.network_policy.as_ref().map(|policy| network_policy::build(endpoint, policy)),
         }
     }
 }
@@ -71,7 +96,7 @@ fn metadata(endpoint: &Endpoint) -> ObjectMeta {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::EnvVar;
-    use resize_api::{ResizeEndpoint, endpoint::SecretRef};
+    use resize_api::{ResizeEndpoint, endpoint::SecretRef, workload::NetworkPolicy};
 
     use super::*;
     use crate::fixtures::{config, resource};
@@ -79,20 +104,22 @@ mod tests {
     fn objects(edit: fn(&mut ResizeEndpoint)) -> Objects {
         let mut resource = resource();
         edit(&mut resource);
-        Objects::new(&Endpoint::new(&resource, &config()).unwrap())
+        Objects::new(&Endpoint::new(&resource, &config()).unwrap(), None)
     }
 
     #[test]
     fn the_smallest_endpoint() {
-        let Objects { deployment, service, ingress } = objects(|_| ());
-        insta::assert_yaml_snapshot!("deployment", deployment);
-        insta::assert_yaml_snapshot!("service", service);
-        insta::assert_yaml_snapshot!("ingress", ingress.unwrap());
+        let objects = objects(|_| ());
+        insta::assert_yaml_snapshot!("deployment", objects.deployment);
+        insta::assert_yaml_snapshot!("service", objects.service);
+        insta::assert_yaml_snapshot!("ingress", objects.ingress.unwrap());
+        insta::assert_yaml_snapshot!("budget", objects.budget.unwrap());
+        assert!(objects.route.is_none() && objects.autoscaler.is_none() && objects.network_policy.is_none());
     }
 
     #[test]
     fn everything_set() {
-        let Objects { deployment, ingress, .. } = objects(|resource| {
+        let objects = objects(|resource| {
             let spec = &mut resource.spec;
             spec.bucket.endpoint = Some("http://s3.example.com:7480".into());
             spec.bucket.force_path_style = Some(true);
@@ -112,8 +139,9 @@ mod tests {
             }))
             .unwrap();
             spec.workload = serde_json::from_value(serde_json::json!({
-                "replicas": 3,
-                "resources": { "limits": { "memory": "1Gi" } },
+                "autoscaling": { "minReplicas": 3, "maxReplicas": 9, "targetCPUUtilizationPercentage": 60 },
+                "networkPolicy": { "egress": [{ "to": [{ "namespaceSelector": { "matchLabels": { "name": "proxy" } } }] }] },
+                "resources": { "limits": { "cpu": "1500m", "memory": "1Gi" } },
                 "nodeSelector": { "disk": "fast" },
                 "tolerations": [{ "key": "pictures", "operator": "Exists" }],
                 "topologySpreadConstraints": [{ "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway" }],
@@ -124,14 +152,25 @@ mod tests {
                 "image": "registry.example.com/resizer:1",
             }))
             .unwrap();
+            spec.gateway = serde_json::from_value(serde_json::json!({
+                "parentRefs": [{ "name": "public", "namespace": "gateways", "sectionName": "https" }], "hostname": "resize.example.com",
+            }))
+            .unwrap();
             spec.workload.env = vec![EnvVar { name: "LOG_FORMAT".into(), value: Some("json".into()), ..EnvVar::default() }];
         });
-        insta::assert_yaml_snapshot!("deployment_with_everything", deployment);
-        insta::assert_yaml_snapshot!("ingress_with_everything", ingress.unwrap());
+        insta::assert_yaml_snapshot!("deployment_with_everything", objects.deployment);
+        insta::assert_yaml_snapshot!("ingress_with_everything", objects.ingress.unwrap());
+        insta::assert_yaml_snapshot!("route", objects.route.unwrap());
+        insta::assert_yaml_snapshot!("autoscaler", objects.autoscaler.unwrap());
+        insta::assert_yaml_snapshot!("network_policy", objects.network_policy.unwrap());
     }
 
     #[test]
-    fn no_ingress_unless_wanted() {
+    fn only_what_is_wanted() {
         assert!(objects(|resource| resource.spec.ingress = None).ingress.is_none());
+        let alone = objects(|resource| resource.spec.workload.replicas = 1);
+        assert!(alone.budget.is_none(), "it would hold up every drain");
+        let open = objects(|resource| resource.spec.workload.network_policy = Some(NetworkPolicy::default()));
+        insta::assert_yaml_snapshot!("network_policy_without_secret", open.network_policy.unwrap().spec.unwrap().egress);
     }
 }

@@ -1,5 +1,7 @@
 //! What a reconcile does with the bucket: rules in or out, and a look at the public URL.
 
+use std::time::{Duration, Instant};
+
 use aws_sdk_s3::config::Credentials;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
@@ -24,6 +26,54 @@ use crate::{
     website::{self, Record, WebsiteError},
 };
 
+/// What a bucket holds of us, and what visitors get.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    routing: Verdict,
+    public_url: Verdict,
+    record: Record,
+    public_read: Option<PublicRead>,
+}
+
+impl Found {
+    fn of(report: &Report) -> Self {
+        Self {
+            routing: report.routing.clone(),
+            public_url: report.public_url.clone(),
+            record: report.record.clone(),
+            public_read: report.public_read.clone(),
+        }
+    }
+}
+
+/// How long what was found in a bucket is believed: shorter than the next look is away.
+fn age(context: &Context) -> Duration {
+    Duration::from_secs(context.config.resync_seconds) * 3 / 4
+}
+
+/// Says again what was found a short while ago, if all was well. Returns whether there is such.
+pub(super) fn recall(resource: &ResizeEndpoint, context: &Context, report: &mut Report) -> bool {
+    let found = context.looked.recently(resource, age(context), Instant::now());
+    // the record in the status is what counts
+    match found.filter(|found| found.record == report.record && found.public_read == report.public_read) {
+        Some(found) => {
+            (report.routing, report.public_url) = (found.routing, found.public_url);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Notes that all is well with the bucket, or that it has to be looked at again.
+pub(super) fn remember(resource: &ResizeEndpoint, context: &Context, report: &Report) {
+    let (now, uid) = (Instant::now(), resource.uid().unwrap_or_default());
+    if report.ready().holds != Some(true) || context.settling.is_wrong(&uid) {
+        context.looked.forget(resource);
+    } else if context.looked.recently(resource, age(context), now).is_none() {
+        context.looked.note(resource, Found::of(report), now);
+    }
+}
+
 /// Keeps the rules in the bucket and looks whether visitors are sent to the resizer, or says why not.
 /// New rules wait until pods that know them serve.
 pub(super) async fn route(
@@ -35,7 +85,7 @@ pub(super) async fn route(
     report: &mut Report,
 ) {
     let recorded = &mut report.record;
-    let known = recorded.rules == endpoint.wanted.rules || recorded.rules == [endpoint.wanted.catch_all.clone()];
+    let known = endpoint.wanted.are(&recorded.rules);
     if endpoint.management == RoutingManagement::Merge && !workload.rolled_out && !known {
         report.routing =
             Verdict::no(Reason::WaitingForWorkload, "the routing rules go into the bucket as soon as pods of the current spec serve");

@@ -66,6 +66,7 @@ fn cases() -> Vec<Case> {
     let (accepted, workload, routing, public_url, ready) =
         ("Accepted", "WorkloadAvailable", "RoutingRuleApplied", "PublicUrlVerified", "Ready");
     let secret = json!({ "bucket": { "credentialsSecretRef": { "name": "none" } } });
+    let gateway = json!({ "gateway": { "parentRefs": [{ "name": "public" }], "hostname": "resize.example.com" } });
     let mut all = vec![
         case(accepted, "True", Reason::Valid),
         case(workload, "True", Reason::PodsAvailable),
@@ -80,6 +81,7 @@ fn cases() -> Vec<Case> {
         with(json!({ "publicUrl": "http://127.0.0.1:1" }), public_url, "Unknown", Reason::PublicUrlUnreachable),
         with(json!({ "publicUrl": "http://127.0.0.1:1" }), ready, "True", Reason::ServingUnverified),
         with(secret, routing, "False", Reason::SecretInvalid),
+        with(gateway, accepted, "False", Reason::GatewayApiMissing),
         when(other, accepted, "False", Reason::BucketClaimed),
         when(taken, accepted, "False", Reason::NameTaken),
         when(|fake| deployment(fake, json!({})), workload, "False", Reason::Progressing),

@@ -64,6 +64,11 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// Whether `rules` are these, in either form.
+    pub fn are(&self, rules: &[RoutingRule]) -> bool {
+        rules == self.rules || rules == std::slice::from_ref(&self.catch_all)
+    }
+
     /// The rules for `resolutions`, or for every resolution if there are none.
     pub fn new(resolutions: &BTreeSet<Resolution>, target: &RedirectTarget) -> Self {
         let catch_all = target.rule("");

@@ -20,7 +20,7 @@ pub fn endpoint(store: &Store, name: &str) -> Value {
         "apiVersion": "resize-operator.dev/v1alpha1", "kind": "ResizeEndpoint", "metadata": { "name": name, "namespace": "default" },
         "spec": {
             "bucket": { "name": name, "endpoint": store.url, "forcePathStyle": true },
-            "publicUrl": format!("{}/{name}", store.url),
+            "publicUrl": format!("{}/site/{name}", store.url),
             "allowedResolutions": ["300x300", "640x0"],
             "ingress": { "host": "resize.example.com" },
         },
@@ -64,7 +64,7 @@ pub fn run_deployments(client: Client) {
     tokio::spawn(async move {
         let deployments: Api<Deployment> = Api::all(client.clone());
         let changes = watcher(deployments, watcher::Config::default()).default_backoff().applied_objects();
-        let kept = changes.try_for_each_concurrent(4, async |deployment: Deployment| {
+        let changed = changes.try_for_each_concurrent(4, async |deployment: Deployment| {
             let observed = deployment.status.as_ref().and_then(|status| status.observed_generation);
             if observed == deployment.metadata.generation {
                 return Ok(());
@@ -79,7 +79,7 @@ pub fn run_deployments(client: Client) {
             let _ = api.patch_status(&deployment.name_any(), &PatchParams::default(), &Patch::Merge(status)).await;
             Ok(())
         });
-        let _ = kept.await;
+        let _ = changed.await;
     });
 }
 

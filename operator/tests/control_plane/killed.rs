@@ -159,7 +159,9 @@ impl Lab {
 
     /// Runs the operator until `done`, killing it at call `at`, and then again unharmed. Returns whether it was killed.
     async fn run(&self, name: &str, at: usize, moment: Moment, before: &Bucket, done: impl AsyncFn() -> bool) -> bool {
-        let operator = Operator::start(&self.plane, &format!("{name}-killed"), &self.kubeconfig, &[]);
+        // a lease of its own for each: the one of a process that was killed would have to run out first
+        let [first, second] = ["killed", "again"].map(|run| format!("{run}-{:016x}", rand::random::<u64>()));
+        let operator = Operator::start(&self.plane, &format!("{name}-killed"), &self.kubeconfig, &["--lease-name", &first]);
         self.cut.arm(at, moment, operator.id());
         eventually(&format!("{name} is done or the operator is dead"), async || self.cut.has_killed() || done().await).await;
         let killed = self.cut.has_killed();
@@ -167,7 +169,7 @@ impl Lab {
         self.cut.disarm();
         foreign_parts_are_there(&self.bucket(name).await, before, name);
         if killed {
-            let _operator = Operator::start(&self.plane, &format!("{name}-again"), &self.kubeconfig, &[]);
+            let _operator = Operator::start(&self.plane, &format!("{name}-again"), &self.kubeconfig, &["--lease-name", &second]);
             eventually(&format!("{name} is done after a kill"), async || done().await).await;
         }
         killed

@@ -4,17 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../../../tests/support/control_plane.rs"]
-#[allow(dead_code, reason = "each test takes what it needs")]
 mod control_plane;
 
 mod cut;
-#[allow(dead_code, reason = "each test takes what it needs")]
 mod endpoints;
-#[allow(dead_code, reason = "each test takes what it needs")]
 mod process;
-#[allow(dead_code, reason = "each test takes what it needs")]
 mod store;
 
 mod killed;
+mod leader;
 mod own;
+mod scale;
+mod scope;
 mod undecodable;
+mod upgrade;
+mod workload;

@@ -10,7 +10,7 @@ use axum::{
     body::Bytes,
     extract::State,
     http::{HeaderMap, Method, StatusCode, Uri},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 
 /// One call: what, on which bucket, and by whose key.
@@ -25,6 +25,7 @@ pub struct Call {
 struct Inner {
     websites: HashMap<String, Bytes>,
     calls: Vec<Call>,
+    visits: usize,
 }
 
 /// The store.
@@ -55,6 +56,11 @@ impl Store {
         self.calls().into_iter().filter(|call| call.method != Method::GET).collect()
     }
 
+    /// How often a public URL was asked.
+    pub fn visits(&self) -> usize {
+        self.inner.lock().unwrap().visits
+    }
+
     /// Forgets a bucket's website, as if somebody else had removed it.
     pub fn forget(&self, bucket: &str) {
         self.inner.lock().unwrap().websites.remove(bucket);
@@ -73,20 +79,15 @@ impl Store {
 
 async fn answer(State(inner): State<Arc<Mutex<Inner>>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let bucket = uri.path().trim_matches('/').to_owned();
-    // the store's website: pictures that are missing
-    if method == Method::GET
-        && let (None, Some((bucket, key))) = (uri.query(), bucket.split_once('/'))
-    {
-        let known = inner.lock().unwrap().websites.contains_key(bucket);
-        let to = format!("http://resize.example.com/default/resize?key={key}");
-        return if known { Redirect::temporary(&to).into_response() } else { StatusCode::NOT_FOUND.into_response() };
-    }
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let key_id = authorization.split("Credential=").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default().to_owned();
     let mut inner = inner.lock().unwrap();
+    if let Some(key) = uri.path().strip_prefix("/site/") {
+        return inner.visit(key);
+    }
     inner.calls.push(Call { method: method.clone(), bucket: bucket.clone(), key_id });
     if !uri.query().is_some_and(|query| query.contains("website")) {
-        return (StatusCode::NOT_IMPLEMENTED, Bytes::from_static(b"<Error><Code>NotImplemented</Code></Error>")).into_response();
+        return (StatusCode::NOT_IMPLEMENTED, "<Error><Code>NotImplemented</Code></Error>").into_response();
     }
     if method == Method::PUT {
         inner.websites.insert(bucket, body);
@@ -99,4 +100,21 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, method: Method, uri: Uri
         };
     }
     StatusCode::OK.into_response()
+}
+
+impl Inner {
+    /// What the website of `BUCKET/SIZE/KEY` answers where there are no pictures.
+    fn visit(&mut self, path: &str) -> Response {
+        self.visits += 1;
+        let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+        let xml = self.websites.get(bucket).map(|xml| String::from_utf8_lossy(xml).into_owned()).unwrap_or_default();
+        for rule in xml.split("<RoutingRule>").skip(1) {
+            let value = |name: &str| rule.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default();
+            if let Some(rest) = key.strip_prefix(value("KeyPrefixEquals")) {
+                let to = format!("{}://{}/{}{rest}", value("Protocol"), value("HostName"), value("ReplaceKeyPrefixWith"));
+                return (StatusCode::TEMPORARY_REDIRECT, [("location", to)]).into_response();
+            }
+        }
+        StatusCode::NOT_FOUND.into_response()
+    }
 }

@@ -1,0 +1,210 @@
+//! A Lease in the Kubernetes API → whether this process leads, and until when it may write.
+//!
+//! Clocks of different machines are never compared: a holder is given up when its Lease has not
+//! changed for the Lease's duration, as seen from here. Every write names the version that was read,
+//! so of two who take a Lease at once one gets a conflict.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+    jiff::Timestamp,
+};
+use kube::{Api, api::PostParams};
+
+use crate::fence::Fence;
+
+/// How long a Lease holds after its last renewal.
+const DURATION: Duration = Duration::from_secs(15);
+/// How long its holder trusts it, so that it has stopped before another one begins.
+const TRUST: Duration = Duration::from_secs(10);
+/// How often the holder renews it.
+const RENEWAL: Duration = Duration::from_secs(5);
+/// How often one who failed to renew it, or waits for it, tries again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// The Lease is another's, or could not be renewed in time: whatever this process still writes may be wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("lost the lease {name}: {why}")]
+pub struct Lost {
+    name: String,
+    why: String,
+}
+
+/// What is to be done with a Lease.
+#[derive(Debug, PartialEq)]
+enum Plan {
+    /// Make it: there is none.
+    Create,
+    /// Write our name into it.
+    Take,
+    /// Look again, at the latest after this time.
+    Wait(Duration),
+}
+
+/// A version of somebody else's Lease, and since when it has been there.
+#[derive(Debug)]
+struct Seen {
+    version: Option<String>,
+    since: Instant,
+}
+
+/// One who stands for election.
+pub struct Candidate {
+    api: Api<Lease>,
+    name: String,
+    identity: String,
+    fence: Fence,
+    seen: Option<Seen>,
+    held: Option<Lease>,
+}
+
+impl Candidate {
+    /// Stands for the Lease `name` under an `identity` that nobody else has; `fence` is open while it is held.
+    pub fn new(api: Api<Lease>, name: String, identity: String, fence: Fence) -> Self {
+        Self { api, name, identity, fence, seen: None, held: None }
+    }
+
+    /// Waits until the Lease is ours. `heard` is told of every look, and whether the API answered.
+    pub async fn acquire(&mut self, mut heard: impl FnMut(Result<(), String>)) {
+        loop {
+            let wait = match tokio::time::timeout(RETRY, self.try_acquire()).await {
+                Ok(Ok(None)) => {
+                    heard(Ok(()));
+                    return;
+                }
+                Ok(Ok(Some(wait))) => {
+                    heard(Ok(()));
+                    wait
+                }
+                Ok(Err(error)) => {
+                    heard(Err(error.to_string()));
+                    RETRY
+                }
+                Err(_) => {
+                    heard(Err("no answer in time".to_owned()));
+                    RETRY
+                }
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// How long to wait before the next try, or nothing if the Lease is ours now.
+    async fn try_acquire(&mut self) -> Result<Option<Duration>, kube::Error> {
+        let live = self.api.get_opt(&self.name).await?;
+        let before = Instant::now();
+        let written = match self.plan(live.as_ref(), before) {
+            Plan::Wait(time) => return Ok(Some(time)),
+            Plan::Create => self.api.create(&PostParams::default(), &self.ours(Lease::default())).await,
+            Plan::Take => self.api.replace(&self.name, &PostParams::default(), &self.ours(live.unwrap_or_default())).await,
+        };
+        match written {
+            Ok(lease) => {
+                self.fence.open_until(before + TRUST);
+                self.held = Some(lease);
+                Ok(None)
+            }
+            // somebody was faster
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(Some(RETRY)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn plan(&mut self, live: Option<&Lease>, now: Instant) -> Plan {
+        let Some(lease) = live else { return Plan::Create };
+        if holder(lease).is_none_or(|holder| *holder == self.identity) {
+            return Plan::Take;
+        }
+        let version = &lease.metadata.resource_version;
+        let seen = match &self.seen {
+            Some(seen) if seen.version == *version => seen.since,
+            _ => {
+                self.seen = Some(Seen { version: version.clone(), since: now });
+                now
+            }
+        };
+        let duration = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds).and_then(|seconds| u64::try_from(seconds).ok());
+        let left = (seen + duration.map_or(DURATION, Duration::from_secs)).saturating_duration_since(now);
+        if left.is_zero() { Plan::Take } else { Plan::Wait(left.min(RETRY)) }
+    }
+
+    /// `lease` with our name, as of now.
+    fn ours(&self, mut lease: Lease) -> Lease {
+        let now = MicroTime(Timestamp::now());
+        let before = lease.spec.take().unwrap_or_default();
+        let is_ours = before.holder_identity.as_ref() == Some(&self.identity);
+        let transitions = before.lease_transitions.unwrap_or(0);
+        lease.metadata.name = Some(self.name.clone());
+        lease.spec = Some(LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            acquire_time: before.acquire_time.clone().filter(|_| is_ours).or(Some(now.clone())),
+            lease_transitions: Some(transitions + i32::from(!is_ours)),
+            renew_time: Some(now),
+            ..before
+        });
+        lease
+    }
+
+    /// Renews the Lease until it is lost.
+    pub async fn keep(&mut self) -> Lost {
+        let mut wait = RENEWAL;
+        let mut why = String::new();
+        loop {
+            let left = self.fence.left();
+            tokio::time::sleep(wait.min(left)).await;
+            let left = self.fence.left();
+            if left.is_zero() {
+                return self.lost(format!("not renewed within {} s{why}", TRUST.as_secs()));
+            }
+            match tokio::time::timeout(left.min(RETRY), self.renew()).await {
+                Ok(Ok(())) => wait = RENEWAL,
+                Ok(Err(kube::Error::Api(status))) if status.is_conflict() || status.is_not_found() => {
+                    // by one of our own writes, whose answer we did not get, or by another holder
+                    match tokio::time::timeout(left.min(RETRY), self.api.get_opt(&self.name)).await {
+                        Ok(Ok(Some(lease))) if holder(&lease) == Some(&self.identity) => self.held = Some(lease),
+                        Ok(Ok(_)) => return self.lost("another process has it".to_owned()),
+                        _ => {}
+                    }
+                    wait = Duration::ZERO;
+                }
+                Ok(Err(error)) => (wait, why) = (RETRY, format!(": {error}")),
+                Err(_) => (wait, why) = (RETRY, ": no answer in time".to_owned()),
+            }
+        }
+    }
+
+    async fn renew(&mut self) -> Result<(), kube::Error> {
+        let before = Instant::now();
+        let lease = self.ours(self.held.clone().unwrap_or_default());
+        self.held = Some(self.api.replace(&self.name, &PostParams::default(), &lease).await?);
+        self.fence.open_until(before + TRUST);
+        Ok(())
+    }
+
+    fn lost(&self, why: String) -> Lost {
+        self.fence.close();
+        Lost { name: self.name.clone(), why }
+    }
+
+    /// Gives the Lease back, so that the next one need not wait. Nothing may be written after.
+    pub async fn release(&mut self) -> Result<(), kube::Error> {
+        self.fence.close();
+        let Some(mut lease) = self.held.take() else { return Ok(()) };
+        if let Some(spec) = &mut lease.spec {
+            spec.holder_identity = Some(String::new());
+        }
+        self.api.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
+    }
+}
+
+/// Who has it; a Lease that was given back has an empty name.
+fn holder(lease: &Lease) -> Option<&String> {
+    lease.spec.as_ref()?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
+}
+
+#[cfg(test)]
+#[path = "lease_tests.rs"]
+mod tests;

@@ -1,0 +1,247 @@
+//! The objects of an endpoint on a real API server: what is owned, handed over, pruned, refused.
+
+use k8s_openapi::api::{
+    apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, networking::v1::NetworkPolicy, policy::v1::PodDisruptionBudget,
+};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use resize_api::ResizeEndpoint;
+use serde_json::{Value, json};
+
+use crate::{
+    control_plane::ControlPlane,
+    endpoints::{endpoint, run_deployments, touch, wait_until_all_are},
+    process::{Operator, eventually},
+    store::Store,
+};
+
+/// A control plane with a running operator and a store.
+struct Bench {
+    plane: ControlPlane,
+    store: Store,
+    operator: Operator,
+}
+
+impl Bench {
+    async fn start() -> Option<Self> {
+        let plane = ControlPlane::start().await?;
+        let store = Store::start().await;
+        plane.install(&[]).await;
+        run_deployments(plane.client.clone());
+        let operator = Operator::start(&plane, "operator", &plane.kubeconfig_of("resize-operator").await, &[]);
+        operator.wait_until(200, "leading").await;
+        Some(Self { plane, store, operator })
+    }
+
+    /// Applies the endpoint `photos` with this workload.
+    async fn apply(&self, workload: Value) {
+        let mut object = endpoint(&self.store, "photos");
+        object["spec"]["workload"] = workload;
+        self.plane.apply(&[object]).await;
+    }
+
+    fn api<K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>>(&self) -> Api<K> {
+        Api::namespaced(self.plane.client.clone(), "default")
+    }
+
+    async fn deployment(&self) -> Option<Deployment> {
+        self.api::<Deployment>().get_opt("photos-resizer").await.unwrap()
+    }
+
+    async fn replicas(&self) -> Option<i32> {
+        self.deployment().await?.spec?.replicas
+    }
+
+    async fn has<K>(&self) -> bool
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned,
+    {
+        self.api::<K>().get_opt("photos-resizer").await.unwrap().is_some()
+    }
+
+    /// Waits until the status is of the current spec.
+    async fn settled(&self) {
+        eventually("the operator has seen the spec", async || {
+            let endpoint = self.api::<ResizeEndpoint>().get("photos").await.unwrap();
+            endpoint.status.and_then(|status| status.observed_generation) == endpoint.metadata.generation
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn the_number_of_pods_is_handed_over_and_taken_back() {
+    let Some(bench) = Bench::start().await else { return };
+    bench.apply(json!({ "replicas": 3 })).await;
+    eventually("there are 3", async || bench.replicas().await == Some(3)).await;
+
+    bench.apply(json!({ "autoscaling": { "minReplicas": 2, "maxReplicas": 9 } })).await;
+    eventually("there is an autoscaler", async || bench.has::<HorizontalPodAutoscaler>().await).await;
+    bench.settled().await;
+    assert_eq!(bench.replicas().await, Some(3), "the autoscaler begins with what there is");
+
+    // what the autoscaler does
+    let scale = json!({ "spec": { "replicas": 7 } });
+    bench.api::<Deployment>().patch_scale("photos-resizer", &PatchParams::default(), &Patch::Merge(scale)).await.unwrap();
+    bench.apply(json!({ "autoscaling": { "minReplicas": 2, "maxReplicas": 8 }, "podLabels": { "a": "b" } })).await;
+    bench.settled().await;
+    touch(&bench.plane, &["photos".to_owned()]).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    assert_eq!(bench.replicas().await, Some(7), "an edit leaves its number alone");
+    let deployment = serde_json::to_value(bench.deployment().await.unwrap()).unwrap();
+    assert_eq!(deployment.pointer("/spec/template/metadata/labels/a"), Some(&json!("b")));
+
+    bench.apply(json!({ "replicas": 4 })).await;
+    eventually("there are 4", async || bench.replicas().await == Some(4)).await;
+    eventually("the autoscaler is gone", async || !bench.has::<HorizontalPodAutoscaler>().await).await;
+}
+
+#[tokio::test]
+async fn an_autoscaled_workload_begins_with_the_fewest_and_children_come_and_go() {
+    let Some(bench) = Bench::start().await else { return };
+    bench.apply(json!({ "autoscaling": { "minReplicas": 4, "maxReplicas": 9 }, "networkPolicy": {} })).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    assert_eq!(bench.replicas().await, Some(4));
+    assert!(bench.has::<PodDisruptionBudget>().await && bench.has::<NetworkPolicy>().await);
+
+    // drift of a new kind comes back, too
+    bench.api::<PodDisruptionBudget>().delete("photos-resizer", &DeleteParams::default()).await.unwrap();
+    eventually("the budget comes back", async || bench.has::<PodDisruptionBudget>().await).await;
+    let other = json!({ "spec": { "maxReplicas": 50 } });
+    bench.api::<HorizontalPodAutoscaler>().patch("photos-resizer", &PatchParams::default(), &Patch::Merge(other)).await.unwrap();
+    eventually("the autoscaler is as it was", async || {
+        let live = bench.api::<HorizontalPodAutoscaler>().get("photos-resizer").await.unwrap();
+        live.spec.max_replicas == 9
+    })
+    .await;
+
+    bench.apply(json!({ "replicas": 1 })).await;
+    eventually("what is no longer wanted goes", async || {
+        !bench.has::<HorizontalPodAutoscaler>().await && !bench.has::<PodDisruptionBudget>().await && !bench.has::<NetworkPolicy>().await
+    })
+    .await;
+    assert!(bench.operator.log().contains("Serving") || bench.operator.log().contains("RulesApplied"));
+}
+
+#[tokio::test]
+async fn an_object_of_somebody_else_is_never_taken_over() {
+    let Some(bench) = Bench::start().await else { return };
+    let theirs = json!({
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        // labelled as ours, and controlled by another
+        "metadata": {
+            "name": "photos-resizer", "namespace": "default", "labels": { "app.kubernetes.io/managed-by": "resize-operator" },
+            "ownerReferences": [{ "apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "7", "controller": true }],
+        },
+        "spec": { "minAvailable": 1 },
+    });
+    bench.plane.apply(&[theirs]).await;
+    bench.apply(json!({})).await;
+    wait_until_all_are(&bench.plane, 1, "NameTaken").await;
+    // one that is not wanted is not pruned, either
+    bench.apply(json!({ "replicas": 1 })).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    let budget = bench.api::<PodDisruptionBudget>().get("photos-resizer").await.unwrap();
+    assert_eq!(serde_json::to_value(budget.spec.unwrap()).unwrap(), json!({ "minAvailable": 1 }));
+}
+
+#[tokio::test]
+async fn other_credentials_replace_the_pods_and_a_missing_secret_does_not() {
+    let Some(bench) = Bench::start().await else { return };
+    let secret = |key: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s3", "namespace": "default" },
+            "stringData": { "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": key },
+        })
+    };
+    bench.plane.apply(&[secret("old")]).await;
+    let mut object = endpoint(&bench.store, "photos");
+    object["spec"]["bucket"]["credentialsSecretRef"] = json!({ "name": "s3" });
+    bench.plane.apply(&[object]).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    let fingerprint = async || {
+        let pods = bench.deployment().await.unwrap().spec.unwrap().template;
+        pods.metadata.unwrap().annotations.unwrap()["resize-operator.dev/credentials"].clone()
+    };
+    let before = fingerprint().await;
+
+    bench.plane.apply(&[secret("new")]).await;
+    touch(&bench.plane, &["photos".to_owned()]).await;
+    eventually("the pods are replaced", async || fingerprint().await != before).await;
+    let after = fingerprint().await;
+
+    let secrets: Api<k8s_openapi::api::core::v1::Secret> = bench.api();
+    secrets.delete("s3", &DeleteParams::default()).await.unwrap();
+    touch(&bench.plane, &["photos".to_owned()]).await;
+    wait_until_all_are(&bench.plane, 1, "SecretInvalid").await;
+    assert_eq!(fingerprint().await, after);
+}
+
+/// As much of the Gateway API as an HTTPRoute needs.
+fn gateway_api() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": "httproutes.gateway.networking.k8s.io",
+            "annotations": { "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api" },
+        },
+        "spec": {
+            "group": "gateway.networking.k8s.io", "scope": "Namespaced",
+            "names": { "kind": "HTTPRoute", "listKind": "HTTPRouteList", "plural": "httproutes", "singular": "httproute" },
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": { "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } },
+            }],
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_route_waits_for_the_gateway_api_and_goes_when_it_is_not_wanted() {
+    let Some(bench) = Bench::start().await else { return };
+    let mut object = endpoint(&bench.store, "photos");
+    object["spec"]["gateway"] = json!({ "parentRefs": [{ "name": "public" }], "hostname": "resize.example.com" });
+    object["spec"].as_object_mut().unwrap().remove("ingress");
+    bench.plane.apply(&[object.clone()]).await;
+    wait_until_all_are(&bench.plane, 1, "GatewayApiMissing").await;
+
+    bench.plane.apply(&[gateway_api()]).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    let resource = kube::api::ApiResource::from_gvk(&kube::api::GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"));
+    let routes: Api<kube::api::DynamicObject> = Api::namespaced_with(bench.plane.client.clone(), "default", &resource);
+    let route = routes.get("photos-resizer").await.unwrap();
+    assert_eq!(route.data["spec"]["rules"][0]["backendRefs"][0], json!({ "name": "photos-resizer", "port": 80 }));
+    let status = bench.api::<ResizeEndpoint>().get("photos").await.unwrap().status.unwrap();
+    assert_eq!(status.redirect_url.as_deref(), Some("http://resize.example.com/default/resize?key="));
+
+    object["spec"].as_object_mut().unwrap().remove("gateway");
+    bench.plane.apply(&[object]).await;
+    eventually("the route goes", async || routes.get_opt("photos-resizer").await.unwrap().is_none()).await;
+}
+
+#[tokio::test]
+async fn another_operator_makes_the_same_pods() {
+    let Some(mut bench) = Bench::start().await else { return };
+    bench.apply(json!({ "replicas": 2 })).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    let before = bench.deployment().await.unwrap();
+    bench.operator.signal("TERM");
+    bench.operator.end().await;
+    // as after an upgrade of the chart: other pods of the operator, another log, the same image of the resizer
+    let kubeconfig = bench.plane.kubeconfig_of("resize-operator").await;
+    let next = Operator::start(&bench.plane, "operator-of-another-release", &kubeconfig, &["--log-format", "json"]);
+    next.wait_until(200, "leading").await;
+    eventually("it has looked", async || next.metric("resize_operator_reconcile_duration_seconds_count") >= Some(1.0)).await;
+    touch(&bench.plane, &["photos".to_owned()]).await;
+    eventually("it has looked again", async || next.metric("resize_operator_reconcile_duration_seconds_count") >= Some(2.0)).await;
+    let after = bench.deployment().await.unwrap();
+    assert_eq!(after.metadata.generation, before.metadata.generation);
+    assert_eq!(after.spec, before.spec);
+    let pods = serde_json::to_string(&after.spec.unwrap().template).unwrap();
+    assert!(!pods.contains(env!("CARGO_PKG_VERSION")), "a version of the chart would replace pods: {pods}");
+}
