@@ -6,9 +6,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod lab;
-#[path = "../../crds/tests/refusals.rs"]
-#[allow(dead_code)] // the list of rules is for the crate that generates them
-mod refusals;
 
 mod api;
 mod chart;

@@ -203,7 +203,7 @@ async fn every_reason_is_reached_and_told() {
         fake.settle().await;
         reached.extend(seen(&fake));
     }
-    // these are reached where they arise: a certificate, and an object that cannot be read
+    // these two are reached by tests/control_plane: certificate.rs, undecodable.rs
     reached.extend([Reason::TlsError, Reason::Undecodable].map(|reason| reason.to_string()));
     let all: BTreeSet<_> = Reason::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(all.difference(&reached).collect::<Vec<_>>(), Vec::<&String>::new(), "no reconcile reaches these");

@@ -11,9 +11,11 @@ mod endpoints;
 mod process;
 mod store;
 
+mod certificate;
 mod killed;
 mod leader;
 mod own;
+mod rules;
 mod scale;
 mod scope;
 mod undecodable;
