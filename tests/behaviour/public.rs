@@ -52,8 +52,8 @@ async fn public_read_opens_a_closed_bucket_and_deletion_closes_it_as_it_was() {
         lab.allow_everybody(&["s3:ListBucket"]).await;
         let policy = lab.policy().await;
         let block = PublicAccessBlockConfiguration::builder()
-            .block_public_acls(true)
-            .ignore_public_acls(false)
+            .block_public_acls(false) // Ceph would then take no object at all
+            .ignore_public_acls(true)
             .block_public_policy(true)
             .restrict_public_buckets(false)
             .build();
