@@ -46,7 +46,6 @@ impl Source {
 #[cfg(feature = "kube")]
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(clippy::struct_field_names, reason = "each is a maximum")]
 pub struct LimitsSpec {
     /// Largest original in bytes. Default: 67108864.
     #[serde(default, skip_serializing_if = "Option::is_none")]
