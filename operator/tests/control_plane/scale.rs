@@ -124,7 +124,7 @@ async fn every_endpoint_costs_a_few_calls_and_rest_and_restart_no_write() {
     println!("{:?} {:?}, public URLs asked: {}", made.api, made.s3, store.visits());
     println!("memory: {} kB before, {} kB after, {} kB at most", memory_before, operator.status("VmRSS"), operator.status("VmHWM"));
     assert!(per(&made.api) <= 24.0, "{:?}", made.api);
-    assert!(per(&made.s3) <= 4.0, "{:?}", made.s3);
+    assert!(per(&made.s3) <= 5.0, "{:?}", made.s3);
 
     let (cpu, visits) = (operator.cpu(), store.visits());
     tokio::time::sleep(rest).await;
