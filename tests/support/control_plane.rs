@@ -35,6 +35,7 @@ static STARTED: AtomicU32 = AtomicU32::new(0);
 /// Starts both programs and waits for its input to end, which it does when the test's process ends in
 /// whatever way; then nothing of them is left.
 const KEEPER: &str = r#"
+trap '' TERM INT HUP # whoever stops the test may stop its whole group
 kube=$1 folder=$2 etcd=$3 peer=$4 port=$5
 "$kube" etcd --name e --data-dir "$folder/etcd" --unsafe-no-fsync --log-level warn \
   --listen-client-urls "http://127.0.0.1:$etcd" --advertise-client-urls "http://127.0.0.1:$etcd" \
