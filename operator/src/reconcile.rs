@@ -147,6 +147,10 @@ async fn look_and_act(resource: &ResizeEndpoint, context: &Context, previous: &R
         return Report::of(&Verdict::unknown(Reason::Suspended, "suspend is true: everything is kept as it is"), previous);
     }
     let mut report = blank(previous, "an earlier condition does not hold");
+    if previous.observed_generation != resource.metadata.generation {
+        // a change of the spec ends a peace over its rules
+        report.record.removed.clear();
+    }
     let endpoint = match Endpoint::new(resource, &context.config) {
         Ok(endpoint) => endpoint,
         Err(invalid) => {

@@ -91,10 +91,6 @@ pub(super) async fn route(
             Verdict::no(Reason::WaitingForWorkload, "the routing rules go into the bucket as soon as pods of the current spec serve");
         return;
     }
-    if previous.observed_generation != endpoint.generation {
-        // a change of the spec ends a peace
-        recorded.removed.clear();
-    }
     let bucket = match connect(context, &endpoint.namespace, &endpoint.bucket).await {
         Ok(bucket) => bucket,
         Err(error) => {

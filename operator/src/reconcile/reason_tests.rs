@@ -387,7 +387,12 @@ async fn after_three_removals_in_an_hour_there_is_peace_until_the_spec_changes()
     assert_eq!((fake.config("website"), fake.condition("Ready").0.as_str()), (None, "False"));
     fake.settle().await;
     assert_eq!(fake.config("website"), None);
+    // the pods of the change take their time, and it is a change all the same
+    deployment(&fake, json!({}));
     fake.edit(|object| object["spec"]["allowedResolutions"] = json!(["10x10"]));
+    fake.settle().await;
+    assert_eq!(fake.condition("RoutingRuleApplied").1, "WaitingForWorkload");
+    fake.cluster.lock().unwrap().deployment = None;
     fake.settle().await;
     assert_eq!(fake.condition("Ready").1, "Serving");
     // missing once more, it counts from one again
