@@ -124,7 +124,7 @@ fn denominator(geometry: &Geometry) -> u32 {
 /// Whether pixels are mixed as light: where the decoder has left few of them, in all or beside those it has read.
 fn is_linear(probe: &Probe, denominator: u32) -> bool {
     let decoded = u64::from(probe.width.div_ceil(denominator)) * u64::from(probe.height.div_ceil(denominator));
-    linear::can(probe.channels) && (denominator >= 4 || decoded <= FEW_PIXELS)
+    linear::can(probe.channels) && decoded <= FEW_PIXELS * u64::from(denominator).div_ceil(2)
 }
 
 /// Bytes for a pixel of the output: for colour, orientation, canvas, and what the encoder takes.
