@@ -1,0 +1,103 @@
+//! Bits → the coefficients of a block.
+
+#![allow(clippy::inline_always, reason = "for the registers, and for the caller's target features")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "values have 16 bits")]
+
+use crate::{
+    bits::{Bytes, Reader},
+    error::ErrorKind,
+    huffman::{Ac, Codes, END, KEEP, Long, MORE, SKIP, extend, is_end, meaning, value},
+};
+
+/// A code of any length.
+#[inline(always)]
+fn long(reader: &mut Reader, table: &Long) -> Result<u8, ErrorKind> {
+    let (length, symbol) = table.read(reader.peek(16) as u32).ok_or(ErrorKind::BadCode)?;
+    reader.consume(length);
+    Ok(symbol)
+}
+
+/// A DC difference.
+#[inline(always)]
+pub(crate) fn difference(reader: &mut Reader, bytes: &Bytes, codes: &Codes) -> Result<i32, ErrorKind> {
+    reader.refill(bytes);
+    let entry = codes.keep[reader.peek(KEEP)];
+    if entry & MORE == 0 && entry != 0 {
+        reader.consume(entry);
+        return Ok(entry as i32 >> 16);
+    }
+    let size = if entry == 0 {
+        u32::from(long(reader, &codes.long)?)
+    } else {
+        reader.consume(entry);
+        entry >> 16
+    };
+    Ok(extend(reader.take(size), size))
+}
+
+/// One coefficient: by how much it advances the index, and its value.
+#[inline(always)]
+pub(crate) fn coefficient(reader: &mut Reader, bytes: &Bytes, codes: &Codes) -> Result<(u32, i32), ErrorKind> {
+    reader.refill(bytes);
+    let entry = codes.keep[reader.peek(KEEP)];
+    if entry & MORE == 0 && entry != 0 {
+        reader.consume(entry);
+        return Ok((entry >> 6 & 511, entry as i32 >> 16));
+    }
+    if entry == 0 {
+        let symbol = long(reader, &codes.long)?;
+        let (advance, size) = meaning(symbol);
+        return Ok((advance, value(symbol, advance, reader.take(size), size)));
+    }
+    reader.consume(entry);
+    let size = entry >> 16;
+    Ok((entry >> 6 & 511, extend(reader.take(size), size)))
+}
+
+/// Passes over the coefficients from `index` on.
+#[inline(always)]
+pub(crate) fn skip(reader: &mut Reader, bytes: &Bytes, table: &Ac, mut index: u32) -> Result<(), ErrorKind> {
+    loop {
+        reader.refill(bytes);
+        for _ in 0..2 {
+            let entry = u32::from(table.skip[reader.peek(SKIP)]);
+            let next = index + (entry >> 6);
+            if next < 64 {
+                reader.consume(entry);
+                index = next;
+                continue;
+            }
+            if is_end(next) {
+                reader.consume(entry);
+                return Ok(());
+            }
+            // a code that is too long for the table, or the entry reaches into the next block
+            index += coefficient(reader, bytes, &table.codes)?.0;
+            if index >= 64 {
+                return if is_end(index) { Ok(()) } else { Err(ErrorKind::TooManyCoefficients) };
+            }
+        }
+    }
+}
+
+/// Stores the coefficients up to index `last` that `places` have a place for in `block`, and passes over the others.
+#[inline(always)]
+pub(crate) fn keep(
+    reader: &mut Reader,
+    bytes: &Bytes,
+    table: &Ac,
+    last: u32,
+    places: &[u16; 64],
+    block: &mut [i16],
+) -> Result<(), ErrorKind> {
+    let mut index = 1;
+    while index <= last {
+        let (advance, value) = coefficient(reader, bytes, &table.codes)?;
+        index += advance;
+        if index > 64 {
+            return if index >= END { Ok(()) } else { Err(ErrorKind::TooManyCoefficients) };
+        }
+        block[usize::from(places[(index - 1) as usize & 63])] = value as i16;
+    }
+    if index < 64 { skip(reader, bytes, table, index) } else { Ok(()) }
+}

@@ -1,0 +1,158 @@
+//! Decodes JPEGs at a half, a quarter or an eighth of their size, and reads only what that needs.
+//!
+//! A thumbnail needs few of a JPEG's coefficients. This decoder passes over the others several at a time, transforms only the blocks of the
+//! wanted region, stops after its last row, and skips scans of a progressive picture that cannot matter.
+//!
+//! # What it decodes
+//! Baseline, extended sequential and progressive JPEGs with Huffman codes and samples of 8 bits; 1 or 3 components with any sampling
+//! factors from 1 to 4, as gray, YCbCr or RGB (by Adobe's marker, or by the names of the components); one scan or several; restart
+//! intervals.
+//!
+//! # What it refuses
+//! Arithmetic coding, lossless, hierarchical, other precisions, 2 or 4 components, and a height that follows later, with an error that
+//! says so ([`Unsupported`]). Whatever breaks the rules of the format or ends early, with its position ([`ErrorKind`]), except that a
+//! picture whose last rows are missing is accepted on request. What is not read because the picture does not need it is not checked, but
+//! that it ends where it should.
+//! Files over the caller's limits on pixels, scans and memory ([`Options`]): time is bounded by the length of the file plus the number
+//! of blocks times the number of scans, memory by [`Plan::memory`].
+//!
+//! # How exact it is
+//! A block of 8 by 8 gives M by N samples, each from 1 to 8: the exact M by N inverse DCT of its M by N lowest coefficients, which is
+//! the block without the frequencies that the smaller size cannot hold. The result differs from it by rounding alone, by 1 at
+//! most. Other decoders of libjpeg's family average neighbouring samples of the full transform at 1/2 and 1/4, which needs
+//! more coefficients (26 and 15 of 64, up to the last ones of the file's order) and lets frequencies through that alias. At 1/8 both are
+//! the mean of the block.
+//!
+//! A component with fewer samples than others gives more samples for each block where it can: with the usual sampling (4:2:0), at 1/2
+//! the colour comes at full size, and nothing needs to be enlarged. Else it is enlarged linearly, with samples in the middle of their pixels.
+//! Only at 1/8 of a progressive picture is it always one sample for each block, for the sake of the scans that this skips.
+//!
+//! ```
+//! # fn thumbnail(file: &[u8]) -> Result<Vec<u8>, scaled_jpeg::Error> {
+//! use scaled_jpeg::{Header, Options, Plan, Scale};
+//!
+//! let header = Header::read(file)?;
+//! let plan = Plan::new(&header, &Options::new(Scale::Quarter))?;
+//! let (width, height) = plan.size();
+//! let stride = width as usize * plan.channels();
+//! let mut pixels = vec![0; stride * height as usize];
+//! plan.decode(file, &mut pixels, stride)?;
+//! # Ok(pixels)
+//! # }
+//! ```
+
+mod bits;
+mod block;
+mod decode;
+mod error;
+mod header;
+mod huffman;
+mod idct;
+mod output;
+mod plan;
+mod progressive;
+mod segment;
+mod sequential;
+mod tables;
+
+pub use error::{Error, ErrorKind, Limit, Unsupported};
+pub use header::{Coding, Colour, Header};
+pub use plan::{Plan, PlaneLayout};
+
+use output::Output;
+
+/// How much smaller than the picture the output is, on each side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// 1/8
+    Eighth,
+    /// 1/4
+    Quarter,
+    /// 1/2
+    Half,
+}
+
+impl Scale {
+    /// Width and height of the whole picture at this scale.
+    pub fn size(self, header: &Header) -> (u32, u32) {
+        let side = |length: u32| (length * self.side() as u32).div_ceil(8);
+        (side(header.width()), side(header.height()))
+    }
+
+    /// Samples of a side of a block.
+    pub(crate) fn side(self) -> usize {
+        match self {
+            Self::Eighth => 1,
+            Self::Quarter => 2,
+            Self::Half => 4,
+        }
+    }
+}
+
+/// A part of the picture, in pixels of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Region {
+    pub left: u32,
+    pub top: u32,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// What to decode, and within which limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Size of the whole picture.
+    pub scale: Scale,
+    /// What to give of it; `None` for all.
+    pub region: Option<Region>,
+    /// Pixels that the unscaled picture may have.
+    pub max_pixels: u64,
+    /// Scans that the file may have.
+    pub max_scans: u32,
+    /// Bytes that decoding may take beside file and output.
+    pub max_memory: u64,
+    /// Accept a file that ends early, and leave what is missing gray.
+    pub accept_truncated: bool,
+    /// Use no instructions that not every processor has. The output is the same.
+    pub portable: bool,
+}
+
+impl Options {
+    /// The whole picture at `scale`: at most 2^28 pixels, 100 scans and a gigabyte, complete.
+    pub fn new(scale: Scale) -> Self {
+        Self { scale, region: None, max_pixels: 1 << 28, max_scans: 100, max_memory: 1 << 30, accept_truncated: false, portable: false }
+    }
+}
+
+impl Plan {
+    /// Decodes `source`, whose header this was planned for, into rows of gray or RGB that lie `stride` bytes apart.
+    ///
+    /// Gives the number of rows that are complete: all, unless the file ends early and that is accepted.
+    pub fn decode(&self, source: &[u8], pixels: &mut [u8], stride: usize) -> Result<u32, Error> {
+        let (width, height) = (self.region.width as usize * self.channels(), self.region.height as usize);
+        if stride < width || pixels.len() < (height - 1).saturating_mul(stride).saturating_add(width) {
+            return Err(ErrorKind::BadRequest("the buffer is too small").at(0));
+        }
+        self.check(source)?;
+        decode::decode(source, self, Output::Pixels(pixels, stride))
+    }
+
+    /// Decodes `source`, whose header this was planned for, into planes of the sizes that [`planes`](Self::planes) gives, without gaps.
+    ///
+    /// Gives the number of complete rows, as [`decode`](Self::decode) does.
+    pub fn decode_planes(&self, source: &[u8], planes: &mut [&mut [u8]]) -> Result<u32, Error> {
+        let layouts = self.planes();
+        if planes.len() != layouts.len() || layouts.iter().zip(&*planes).any(|(layout, plane)| plane.len() < layout.width * layout.height) {
+            return Err(ErrorKind::BadRequest("a buffer is too small").at(0));
+        }
+        self.check(source)?;
+        decode::decode(source, self, Output::Planes(planes.iter_mut().map(|plane| &mut **plane).collect()))
+    }
+
+    /// Whether `source` has the header that this was planned for.
+    fn check(&self, source: &[u8]) -> Result<(), Error> {
+        let same = Header::read(source)? == self.header;
+        if same { Ok(()) } else { Err(ErrorKind::BadRequest("planned for another file").at(0)) }
+    }
+}

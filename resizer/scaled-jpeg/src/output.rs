@@ -1,0 +1,174 @@
+//! Samples of the components → the caller's pixels or planes.
+
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "samples and sides of pictures, clamped where they need it")]
+#![allow(clippy::inline_always, reason = "for the caller's target features")]
+
+use crate::{
+    header::Colour,
+    plan::{Part, Plan},
+};
+
+/// Where the picture goes.
+pub(crate) enum Output<'a> {
+    /// Rows of gray or RGB, and bytes from row to row.
+    Pixels(&'a mut [u8], usize),
+    /// A buffer for each component, without gaps.
+    Planes(Vec<&'a mut [u8]>),
+}
+
+/// Samples of a component: of all wanted units, or of a row of them.
+pub(crate) struct Window {
+    pub(crate) samples: Vec<u8>,
+    pub(crate) stride: usize,
+    /// Sample rows of a unit.
+    unit: usize,
+}
+
+/// Windows and output.
+pub(crate) struct Sink<'a> {
+    plan: &'a Plan,
+    output: Output<'a>,
+    pub(crate) windows: Vec<Window>,
+    enlargers: Vec<Option<Enlarger>>,
+    rows: Vec<Vec<u8>>,
+    /// Rows of the output that are finished.
+    pub(crate) finished: u32,
+}
+
+impl<'a> Sink<'a> {
+    pub(crate) fn new(plan: &'a Plan, output: Output<'a>) -> Self {
+        let unit_rows = if plan.striped { 1 } else { plan.wanted.1.1 - plan.wanted.1.0 };
+        let window = |part: &Part| {
+            let (stride, unit) = (plan.stride(part), part.blocks.1 * part.block.1);
+            Window { samples: vec![128; stride * unit * unit_rows], stride, unit }
+        };
+        let enlarger = |part: &Part| part.ratio.iter().any(|ratio| ratio.0 != ratio.1).then(|| Enlarger::new(plan, part));
+        Self {
+            plan,
+            output,
+            windows: plan.parts.iter().map(window).collect(),
+            enlargers: plan.parts.iter().map(enlarger).collect(),
+            rows: vec![vec![0; plan.region.width as usize]; plan.parts.len()],
+            finished: 0,
+        }
+    }
+
+    /// Where the samples of a row of blocks begin in the window of a component; of a row of units, when that is all the window holds.
+    pub(crate) fn start(&self, index: usize, row: usize) -> usize {
+        let part = &self.plan.parts[index];
+        if self.plan.striped { 0 } else { (row - self.plan.wanted.1.0 * part.blocks.1) * part.block.1 * self.windows[index].stride }
+    }
+
+    /// Gives out the pixels of unit rows `from` to `to`, whose samples are ready.
+    #[inline(always)]
+    pub(crate) fn finish(&mut self, from: usize, to: usize) {
+        let plan = self.plan;
+        let first_unit = if plan.striped { from } else { plan.wanted.1.0 };
+        match &mut self.output {
+            Output::Planes(planes) => {
+                for (((layout, part), window), plane) in plan.planes().iter().zip(&plan.parts).zip(&self.windows).zip(planes.iter_mut()) {
+                    let left = layout.left - plan.wanted.0.0 * part.blocks.0 * part.block.0;
+                    let rows = (from * window.unit).max(layout.top)..(to * window.unit).min(layout.top + layout.height);
+                    for row in rows {
+                        let samples = &window.samples[(row - first_unit * window.unit) * window.stride + left..][..layout.width];
+                        plane[(row - layout.top) * layout.width..][..layout.width].copy_from_slice(samples);
+                    }
+                }
+            }
+            Output::Pixels(pixels, stride) => {
+                let (unit, region) = (plan.side * plan.header.most().1, plan.region);
+                let (left, top) = (region.left as usize, region.top as usize);
+                let (width, bottom) = (region.width as usize, top + region.height as usize);
+                for y in (from * unit).max(top)..(to * unit).min(bottom) {
+                    for (((row, window), enlarger), part) in
+                        self.rows.iter_mut().zip(&self.windows).zip(&mut self.enlargers).zip(&plan.parts)
+                    {
+                        if let Some(enlarger) = enlarger {
+                            enlarger.row(window, y, first_unit, row);
+                        } else {
+                            let start =
+                                (y - first_unit * window.unit) * window.stride + left - plan.wanted.0.0 * part.blocks.0 * part.block.0;
+                            row.copy_from_slice(&window.samples[start..start + width]);
+                        }
+                    }
+                    let into = &mut pixels[(y - top) * *stride..][..width * plan.channels()];
+                    match (&self.rows[..], plan.header.colour) {
+                        ([luma, blue, red], Colour::YCbCr) => to_rgb(luma, blue, red, into),
+                        ([red, green, blue], _) => interleave(red, green, blue, into),
+                        (rows, _) => into.copy_from_slice(&rows[0]),
+                    }
+                }
+            }
+        }
+        let done = (to * plan.side * plan.header.most().1) as u32;
+        self.finished = done.clamp(plan.region.top, plan.region.top + plan.region.height) - plan.region.top;
+    }
+}
+
+/// Enlarges a component, linear between the middles of its samples.
+struct Enlarger {
+    ratio: [(usize, usize); 2],
+    /// Samples of the whole component, down.
+    height: usize,
+    /// For each pixel of a row: its two samples in the window, and the share of the second in 2 * `ratio`.
+    columns: Vec<(u32, u32, u32)>,
+    /// Samples of two rows, weighed.
+    blend: Vec<u16>,
+}
+
+/// The two samples beside the middle of a pixel, and the share of the second in twice the `over` pixels of `under` samples.
+fn neighbours(at: usize, (over, under): (usize, usize), side: usize) -> (usize, usize, usize) {
+    let middle = (2 * at + 1) * under + over;
+    let (second, share) = (middle / (2 * over), middle % (2 * over));
+    let first = second.saturating_sub(1).min(side - 1);
+    (first, if share == 0 { first } else { second.min(side - 1) }, share)
+}
+
+impl Enlarger {
+    fn new(plan: &Plan, part: &Part) -> Self {
+        let start = plan.wanted.0.0 * part.blocks.0 * part.block.0;
+        let column = |x: usize| {
+            let (left, right, share) = neighbours(x, part.ratio[0], part.samples.0);
+            ((left - start) as u32, (right - start) as u32, share as u32)
+        };
+        let left = plan.region.left as usize;
+        Self {
+            ratio: part.ratio,
+            height: part.samples.1,
+            columns: (left..left + plan.region.width as usize).map(column).collect(),
+            blend: vec![0; plan.stride(part)],
+        }
+    }
+
+    #[inline(always)]
+    fn row(&mut self, window: &Window, y: usize, first_unit: usize, into: &mut [u8]) {
+        let (upper, lower, share) = neighbours(y, self.ratio[1], self.height);
+        let (whole_x, whole_y) = (2 * self.ratio[0].0 as u32, 2 * self.ratio[1].0 as u16);
+        let share = share as u16;
+        let row = |row: usize| &window.samples[(row - first_unit * window.unit) * window.stride..][..window.stride];
+        for ((blend, &upper), &lower) in self.blend.iter_mut().zip(row(upper)).zip(row(lower)) {
+            *blend = u16::from(upper) * (whole_y - share) + u16::from(lower) * share;
+        }
+        let whole = whole_x * u32::from(whole_y);
+        for (value, &(left, right, share)) in into.iter_mut().zip(&self.columns) {
+            let sum = u32::from(self.blend[left as usize]) * (whole_x - share) + u32::from(self.blend[right as usize]) * share + whole / 2;
+            *value = if whole == 16 { sum / 16 } else { sum / whole } as u8;
+        }
+    }
+}
+
+#[inline(always)]
+fn to_rgb(luma: &[u8], blue: &[u8], red: &[u8], into: &mut [u8]) {
+    for (((pixel, &luma), &blue), &red) in into.as_chunks_mut::<3>().0.iter_mut().zip(luma).zip(blue).zip(red) {
+        let (luma, blue, red) = (i32::from(luma) << 16 | 1 << 15, i32::from(blue) - 128, i32::from(red) - 128);
+        let parts = [luma + 91_881 * red, luma - 22_554 * blue - 46_802 * red, luma + 116_130 * blue];
+        *pixel = parts.map(|part| (part >> 16).clamp(0, 255) as u8);
+    }
+}
+
+#[inline(always)]
+fn interleave(red: &[u8], green: &[u8], blue: &[u8], into: &mut [u8]) {
+    for (((pixel, &red), &green), &blue) in into.as_chunks_mut::<3>().0.iter_mut().zip(red).zip(green).zip(blue) {
+        *pixel = [red, green, blue];
+    }
+}
