@@ -38,7 +38,7 @@ impl Reader {
         let next = bytes[at..at + 8].first_chunk().map_or(0, |chunk| u64::from_be_bytes(*chunk));
         self.bits |= next >> self.count;
         self.at += (63 - self.count as usize) >> 3;
-        self.count |= 56;
+        self.count |= 0b11_1000;
     }
 
     #[inline(always)]
@@ -120,9 +120,11 @@ impl<'a> Data<'a> {
         if self.complete {
             return self.check(reader).map(|()| reader);
         }
-        self.bytes.copy_within(reader.at..self.filled, 0);
-        self.filled -= reader.at;
-        reader.at = 0;
+        // what the reader has taken ahead is still counted
+        let past = reader.at.saturating_sub(8);
+        self.bytes.copy_within(past..self.filled, 0);
+        self.filled -= past;
+        reader.at -= past;
         self.fill();
         Ok(reader)
     }

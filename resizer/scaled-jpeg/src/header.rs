@@ -75,9 +75,8 @@ impl Header {
         let coding = match segment.marker {
             0xC0 | 0xC1 => Coding::Sequential,
             0xC2 => Coding::Progressive,
-            0xC3 => return unsupported(Unsupported::Lossless),
+            0xC3 | 0xCB => return unsupported(Unsupported::Lossless),
             0xC9 | 0xCA => return unsupported(Unsupported::Arithmetic),
-            0xCB => return unsupported(Unsupported::Lossless),
             _ => return unsupported(Unsupported::Hierarchical),
         };
         let [precision, h1, h0, w1, w0, count, components @ ..] = segment.content else { return Err(segment.bad("frame header")) };
@@ -115,8 +114,7 @@ impl Header {
         match (&ids[..], transform) {
             ([_], _) => Colour::Gray,
             _ if jfif => Colour::YCbCr,
-            (_, Some(0)) => Colour::Rgb,
-            (b"RGB", None) => Colour::Rgb,
+            (_, Some(0)) | (b"RGB", None) => Colour::Rgb,
             _ => Colour::YCbCr,
         }
     }

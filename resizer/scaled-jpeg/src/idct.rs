@@ -45,6 +45,7 @@ pub(crate) fn multipliers(steps: &[u16; 64], (across, down): (usize, usize)) -> 
 /// are the even parts of those of 4 and 8.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "for the caller's target features")]
+#[allow(clippy::many_single_char_names, reason = "they are the terms of a formula")]
 fn inverse<const N: usize>(line: [f32; N]) -> [f32; N] {
     let two = |a: f32, b: f32| [a + b, a - b];
     let four = |a: f32, b: f32, c: f32, d: f32| {

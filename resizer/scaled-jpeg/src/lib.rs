@@ -6,7 +6,7 @@
 //! # What it decodes
 //! Baseline, extended sequential and progressive JPEGs with Huffman codes and samples of 8 bits; 1 or 3 components with any sampling
 //! factors from 1 to 4, as gray, YCbCr or RGB (by Adobe's marker, or by the names of the components); one scan or several; restart
-//! intervals.
+//! intervals; without Huffman tables, those of the standard.
 //!
 //! # What it refuses
 //! Arithmetic coding, lossless, hierarchical, other precisions, 2 or 4 components, and a height that follows later, with an error that
@@ -53,6 +53,7 @@ mod plan;
 mod progressive;
 mod segment;
 mod sequential;
+mod standard;
 mod tables;
 
 pub use error::{Error, ErrorKind, Limit, Unsupported};
@@ -75,7 +76,13 @@ pub enum Scale {
 impl Scale {
     /// Width and height of the whole picture at this scale.
     pub fn size(self, header: &Header) -> (u32, u32) {
-        let side = |length: u32| (length * self.side() as u32).div_ceil(8);
+        let side = |length: u32| {
+            length.div_ceil(match self {
+                Self::Eighth => 8,
+                Self::Quarter => 4,
+                Self::Half => 2,
+            })
+        };
         (side(header.width()), side(header.height()))
     }
 
@@ -128,7 +135,7 @@ impl Options {
 impl Plan {
     /// Decodes `source`, whose header this was planned for, into rows of gray or RGB that lie `stride` bytes apart.
     ///
-    /// Gives the number of rows that are complete: all, unless the file ends early and that is accepted.
+    /// Gives the number of rows that are complete: all, unless the file ends early and that is accepted. None is, if it lacks scans.
     pub fn decode(&self, source: &[u8], pixels: &mut [u8], stride: usize) -> Result<u32, Error> {
         let (width, height) = (self.region.width as usize * self.channels(), self.region.height as usize);
         if stride < width || pixels.len() < (height - 1).saturating_mul(stride).saturating_add(width) {

@@ -138,12 +138,12 @@ impl Plan {
         let rows = if self.striped { 1 } else { self.wanted.1.1 - self.wanted.1.0 };
         let window: usize = self.parts.iter().map(|part| self.stride(part) * rows * part.blocks.1 * part.block.1).sum();
         let coefficients: usize = match self.header.coding {
-            Coding::Sequential => self.parts.iter().map(|part| self.chunk_length(part)).sum(),
+            Coding::Sequential => self.parts.iter().map(|part| CHUNK * part.blocks.0 * part.blocks.1 * (part.kept() + 1) * 2).sum(),
             Coding::Progressive => self.parts.iter().map(|part| self.stored(part) * 2 + self.history(part) * 8).sum(),
         };
         let tables = 4 * ((4 << KEEP) + (4 << KEEP) + (2 << SKIP) + 2048);
-        let (rows_for_output, fixed) = (self.region.width as usize * 32, 1 << 16);
-        (window + 2 * coefficients + tables + rows_for_output + fixed) as u64
+        let (rows_for_output, fixed) = (self.region.width as usize * 64, 1 << 16);
+        (window + coefficients + tables + rows_for_output + fixed) as u64
     }
 
     /// Blocks of a row of wanted units, in whole chunks.
@@ -154,11 +154,6 @@ impl Plan {
     /// Samples of a row of the window.
     pub(crate) fn stride(&self, part: &Part) -> usize {
         self.across(part) * part.block.0
-    }
-
-    /// Coefficients of the groups of a chunk of units, with a row for those that do not matter.
-    pub(crate) fn chunk_length(&self, part: &Part) -> usize {
-        CHUNK * part.blocks.0 * part.blocks.1 * (part.kept() + 1)
     }
 
     /// Coefficients to store of a progressive picture.
@@ -174,6 +169,11 @@ impl Plan {
     /// Width and height of the output in pixels.
     pub fn size(&self) -> (u32, u32) {
         (self.region.width, self.region.height)
+    }
+
+    /// Which part of the picture the output is.
+    pub fn region(&self) -> Region {
+        self.region
     }
 
     /// Bytes of a pixel of the output: 1 for gray, else 3.

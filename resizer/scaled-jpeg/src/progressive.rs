@@ -250,7 +250,7 @@ impl Band<'_> {
         while index <= self.last {
             let (advance, value) = coefficient(reader, bytes, codes)?;
             if advance >= END {
-                self.ends = (1 << value) - 1 + reader.take(value as u32);
+                self.ends = (1 << value) - 1 + reader.take(value.cast_unsigned());
                 return Ok(());
             }
             index += advance;
@@ -272,7 +272,7 @@ impl Band<'_> {
         while self.ends == 0 && index <= self.last {
             let (advance, value) = coefficient(reader, bytes, codes)?;
             if advance >= END {
-                self.ends = (1 << value) + reader.take(value as u32);
+                self.ends = (1 << value) + reader.take(value.cast_unsigned());
                 break;
             }
             if value.abs() > 1 {

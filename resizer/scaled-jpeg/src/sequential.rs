@@ -128,6 +128,10 @@ impl<'a> Sequential<'a> {
             let (x, y) = self.at;
             let place = (y >= top && (left..right).contains(&x)).then(|| (x - left) % CHUNK);
             self.unit(&mut reader, data, &mut predictions, place).map_err(|kind| data.error(kind, reader))?;
+            if x + 1 == right {
+                // a row is finished only if nothing of it was made up
+                data.check(reader)?;
+            }
             remaining -= 1;
             self.at.0 += 1;
             if self.at.0 == self.size.0 {

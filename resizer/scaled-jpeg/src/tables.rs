@@ -5,6 +5,7 @@ use crate::{
     header::{Coding, Header},
     huffman::{Ac, Codes, Spec},
     segment::{DHT, DQT, DRI, Segment},
+    standard::TABLES,
 };
 
 /// What segments have defined so far. Huffman tables are not expanded before a scan uses them.
@@ -19,6 +20,13 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
+    /// Those that hold until a file defines others.
+    pub(crate) fn new() -> Self {
+        let mut tables = Self::default();
+        tables.huffman(&TABLES).unwrap_or_else(|| unreachable!("they are well-formed"));
+        tables
+    }
+
     pub(crate) fn read(&mut self, segment: &Segment) -> Result<(), Error> {
         match segment.marker {
             DQT => self.quantisation(segment.content).ok_or_else(|| segment.bad("quantisation table")),
@@ -106,8 +114,8 @@ impl Scan {
         }
         if header.coding == Coding::Progressive {
             let (first, last) = scan.band;
-            let band = if first == 0 { last == 0 } else { first <= last && last < 64 && scan.components.len() == 1 };
-            if !band || scan.low > 13 || (scan.refines && u32::from(bits >> 4) != scan.low + 1) {
+            let sound = if first == 0 { last == 0 } else { first <= last && last < 64 && scan.components.len() == 1 };
+            if !sound || scan.low > 13 || (scan.refines && u32::from(bits >> 4) != scan.low + 1) {
                 return Err(bad());
             }
         }

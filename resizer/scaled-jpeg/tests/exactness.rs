@@ -1,4 +1,5 @@
 //! Random coefficients: the samples are those of the definition, within 1.
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
 
 mod support;
@@ -134,6 +135,24 @@ proptest! {
                 let (.., region) = decode(&file, &options);
                 prop_assert!(region == part, "{:?}, portable {}", options.region, portable);
             }
+        }
+    }
+}
+
+#[test]
+fn a_large_picture_with_restarts_comes_through_the_buffer_in_parts() {
+    let picture = Picture::random(11, 1200, 900, &[(2, 2), (1, 1), (1, 1)], false);
+    for (restart, progressive) in [(0, false), (50, false), (1500, false), (0, true), (700, true)] {
+        let file = encode(&picture, &Layout { restart, progressive, seed: 4, ..Layout::default() });
+        assert!(file.len() > 200_000, "{}", file.len());
+        let luma = reference::samples(&picture.components[0], 2, 2);
+        let (layout, plane) = planes(&file, &Options::new(Scale::Quarter)).swap_remove(0);
+        for (index, &sample) in plane.iter().enumerate() {
+            let exact = luma.values[index / layout.width * luma.width + index % layout.width].clamp(0.0, 255.0);
+            assert!(
+                (f64::from(sample) - exact).abs() < 1.0,
+                "restart {restart}, progressive {progressive}, {index}: {sample}, exactly {exact}"
+            );
         }
     }
 }

@@ -15,7 +15,13 @@ pub(super) struct Decoded {
 pub(super) fn decode(source: &[u8], plan: &Plan) -> Result<Decoded, Error> {
     let probe = &plan.probe;
     let (raster, profile) = match probe.container {
-        Container::Jpeg => (jpeg::decode(source, probe, plan.denominator)?, jpeg::profile(source)),
+        Container::Jpeg => (
+            match &plan.reduced {
+                Some(reduced) => jpeg::decode_reduced(source, reduced)?,
+                None => jpeg::decode(source, probe, plan.denominator)?,
+            },
+            jpeg::profile(source),
+        ),
         Container::Png => png::decode(source, plan.memory)?,
         Container::WebP => webp::decode(source, probe, plan.shrink() >= COARSE)?,
         Container::Gif => (gif::decode(source, probe)?, None),

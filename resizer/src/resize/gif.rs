@@ -26,7 +26,7 @@ pub(super) fn probe(source: &[u8]) -> Result<Probe, Error> {
         channels: Channels::Rgba,
         orientation: Orientation::default(),
         working,
-        dc_only: false,
+        scaled: None,
     })
 }
 

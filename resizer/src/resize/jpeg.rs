@@ -1,12 +1,13 @@
 //! JPEG: header → [`Probe`]; file → pixels at a reduced scale; pixels → file.
 
+use scaled_jpeg::{ErrorKind, Options, Scale};
 use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
 
 use super::{
     Error,
+    geometry::Region,
     orientation::Orientation,
     probe::{Container, Probe},
-    progressive,
     raster::{Channels, Raster},
 };
 
@@ -18,7 +19,6 @@ const SMALL: usize = 500_000;
 
 const SOI: u8 = 0xD8;
 const SOS: u8 = 0xDA;
-const APP0: u8 = 0xE0;
 const APP1: u8 = 0xE1;
 const APP2: u8 = 0xE2;
 const APP14: u8 = 0xEE;
@@ -85,21 +85,8 @@ pub(super) fn probe(source: &[u8]) -> Result<Probe, Error> {
     let progressive = matches!(marker, 0xC2 | 0xCA);
     let orientation = named(source, APP1, b"Exif\0\0").next().map(Orientation::from_exif).unwrap_or_default();
     let working = if progressive { coefficients(width, height, components) } else { 0 };
-    let dc_only = marker == 0xC2 && (channels == Channels::Gray || is_luma_and_chroma(source, components));
-    Ok(Probe { container: Container::Jpeg, width, height, channels, orientation, working, dc_only })
-}
-
-/// Whether three components are `YCbCr`, and not RGB as they are.
-fn is_luma_and_chroma(source: &[u8], components: &[u8]) -> bool {
-    let ids = components.chunks_exact(3).map(|component| component[0]);
-    let jfif = named(source, APP0, b"JFIF\0").next().is_some();
-    let adobe = named(source, APP14, b"Adobe").next().and_then(|adobe| adobe.get(6));
-    match adobe {
-        _ if components.len() != 9 => false,
-        _ if jfif => true,
-        Some(&transform) => transform == 1,
-        None => ids.eq([1, 2, 3]),
-    }
+    let scaled = scaled_jpeg::Header::read(source).ok();
+    Ok(Probe { container: Container::Jpeg, width, height, channels, orientation, working, scaled })
 }
 
 /// Bytes of all DCT coefficients, which a progressive picture keeps until its last scan.
@@ -120,6 +107,41 @@ pub(super) fn profile(source: &[u8]) -> Option<Vec<u8>> {
     (!profile.is_empty()).then_some(profile)
 }
 
+/// What the decoder for reduced pictures will do: the part that the scaler reads, which is `region` and what its kernel reaches.
+pub(super) fn plan_reduced(header: &scaled_jpeg::Header, denominator: u32, region: Region, reach: (f64, f64)) -> Option<scaled_jpeg::Plan> {
+    let scale = match denominator {
+        8 => Scale::Eighth,
+        4 => Scale::Quarter,
+        2 => Scale::Half,
+        _ => return None,
+    };
+    let size = scale.size(header);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the picture")]
+    let axis = |start: f64, length: f64, reach: f64, side: u32| {
+        let first = (start - reach).floor().max(0.0) as u32;
+        let end = ((start + length + reach).ceil() as u32).min(side);
+        (first, end.saturating_sub(first))
+    };
+    let (left, width) = axis(region.left, region.width, reach.0, size.0);
+    let (top, height) = axis(region.top, region.height, reach.1, size.1);
+    let region = Some(scaled_jpeg::Region { left, top, width, height });
+    // pixels and memory have the limits of the whole pipeline
+    let options = Options { region, max_scans: MAX_SCANS, max_pixels: u64::MAX, max_memory: u64::MAX, ..Options::new(scale) };
+    scaled_jpeg::Plan::new(header, &options).ok()
+}
+
+/// Decodes what was planned.
+pub(super) fn decode_reduced(source: &[u8], plan: &scaled_jpeg::Plan) -> Result<Raster, Error> {
+    let (width, height) = plan.size();
+    let mut raster = Raster::new(width, height, if plan.channels() == 1 { Channels::Gray } else { Channels::Rgb });
+    let stride = raster.stride();
+    plan.decode(source, &mut raster.pixels, stride).map_err(|error| match error.kind {
+        ErrorKind::Unsupported(_) => Error::Unsupported(format!("JPEG {error}")),
+        _ => Error::Damaged(format!("JPEG {error}")),
+    })?;
+    Ok(raster)
+}
+
 fn failure(error: &turbojpeg::Error) -> Error {
     let message = error.to_string();
     if message.contains("Unsupported") { Error::Unsupported(message) } else { Error::Damaged(message) }
@@ -129,9 +151,6 @@ fn failure(error: &turbojpeg::Error) -> Error {
 ///
 /// Whatever the decoder would only warn of, such as a file that ends early, is an error here: the rest of such a picture is gray.
 pub(super) fn decode(source: &[u8], probe: &Probe, denominator: u32) -> Result<Raster, Error> {
-    if denominator == 8 && probe.dc_only {
-        return progressive::decode_eighth(source, MAX_SCANS);
-    }
     let channels = probe.channels;
     let format = match channels {
         Channels::Gray => PixelFormat::GRAY,

@@ -11,7 +11,6 @@ mod error;
 mod geometry;
 mod gif;
 mod gif_animation;
-mod huffman;
 mod jpeg;
 mod kernel;
 mod libwebp;
@@ -22,7 +21,6 @@ mod other;
 mod plan;
 mod png;
 mod probe;
-mod progressive;
 mod raster;
 mod scale;
 #[cfg(test)]

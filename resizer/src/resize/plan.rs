@@ -5,7 +5,7 @@ use resize_api::{Limits, Recipe, picture::OutputFormat, resolution::MAX_SIDE};
 use super::{
     Error, Format, Request,
     geometry::{Geometry, Region, as_reduced, geometry},
-    linear,
+    jpeg, linear,
     probe::{Container, Probe},
     scale::How,
 };
@@ -16,6 +16,9 @@ const MARGIN: f64 = 1.5;
 /// So many pixels are mixed as light in a millisecond or two.
 const FEW_PIXELS: u64 = 400_000;
 
+/// How far the scaler's kernels reach at most, in pixels of the output.
+const KERNEL: f64 = 4.5;
+
 /// What to do with one source, and what it costs, decided from its header alone.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -23,6 +26,8 @@ pub struct Plan {
     pub(super) geometry: Geometry,
     /// The decoder gives 1/`denominator` of the size.
     pub(super) denominator: u32,
+    /// How a JPEG is decoded at that size, where not all of it needs to be read.
+    pub(super) reduced: Option<scaled_jpeg::Plan>,
     pub(super) format: Format,
     /// More than one makes an animation.
     pub(super) frames: u32,
@@ -53,10 +58,9 @@ impl Plan {
 
     /// What to scale, in pixels as the decoder gives them.
     pub(super) fn region(&self) -> Region {
-        let (width, height) = self.probe.orientation.turn((self.probe.width, self.probe.height));
-        let stored = self.probe.orientation.stored(self.geometry.region, f64::from(width), f64::from(height));
-        let scale = 1.0 / f64::from(self.denominator);
-        Region { left: stored.left * scale, top: stored.top * scale, width: stored.width * scale, height: stored.height * scale }
+        let region = stored_region(&self.probe, &self.geometry, self.denominator);
+        let (left, top) = self.reduced.as_ref().map_or((0, 0), |plan| (plan.region().left, plan.region().top));
+        Region { left: region.left - f64::from(left), top: region.top - f64::from(top), ..region }
     }
 
     pub(super) fn new(probe: Probe, frames: u32, request: &Request) -> Result<Self, Error> {
@@ -94,9 +98,23 @@ impl Plan {
         let frames = if matches!(format, Format::Gif | Format::WebP) { frames } else { 1 };
         within_limits(frames, source_pixels.max(u64::from(width) * u64::from(height)), limits)?;
         let denominator = if probe.container == Container::Jpeg { denominator(&geometry) } else { 1 };
-        let memory = memory(&probe, &geometry, denominator, format, frames);
-        Ok(Self { probe, geometry, denominator, format, frames, recipe, memory })
+        let reduced = probe.scaled.as_ref().and_then(|header| {
+            let region = stored_region(&probe, &geometry, denominator);
+            let (width, height) = probe.orientation.turn(geometry.scaled);
+            let reach = |length: f64, scaled: u32| KERNEL * (length / f64::from(scaled)).max(1.0) + 1.0;
+            jpeg::plan_reduced(header, denominator, region, (reach(region.width, width), reach(region.height, height)))
+        });
+        let memory = memory(&probe, &geometry, denominator, reduced.as_ref(), format, frames);
+        Ok(Self { probe, geometry, denominator, reduced, format, frames, recipe, memory })
     }
+}
+
+/// What to scale of the whole picture, as it is stored, at 1/`denominator` of its size.
+fn stored_region(probe: &Probe, geometry: &Geometry, denominator: u32) -> Region {
+    let (width, height) = probe.orientation.turn((probe.width, probe.height));
+    let stored = probe.orientation.stored(geometry.region, f64::from(width), f64::from(height));
+    let scale = 1.0 / f64::from(denominator);
+    Region { left: stored.left * scale, top: stored.top * scale, width: stored.width * scale, height: stored.height * scale }
 }
 
 /// Of an animation, all frames together, as they come in and as they go out, are bounded like a picture that comes in.
@@ -138,16 +156,16 @@ fn encoder(format: Format, has_alpha: bool) -> u64 {
 }
 
 /// Decoded, between the two passes of the scaler, and scaled; then once more for colour, orientation, canvas and file.
-fn memory(probe: &Probe, geometry: &Geometry, denominator: u32, format: Format, frames: u32) -> u64 {
-    let decoded_width = u64::from(probe.width.div_ceil(denominator));
-    let decoded_height = u64::from(probe.height.div_ceil(denominator));
+fn memory(probe: &Probe, geometry: &Geometry, denominator: u32, reduced: Option<&scaled_jpeg::Plan>, format: Format, frames: u32) -> u64 {
+    let whole = (probe.width.div_ceil(denominator), probe.height.div_ceil(denominator));
+    let (decoded_width, decoded_height) = reduced.map_or(whole, scaled_jpeg::Plan::size);
+    let (decoded_width, decoded_height) = (u64::from(decoded_width), u64::from(decoded_height));
     let decoded = decoded_width * decoded_height;
     let (width, height) = probe.orientation.turn(geometry.scaled);
     let between = (u64::from(width) * decoded_height).max(decoded_width * u64::from(height));
     // alpha is multiplied in on a copy
     let copies = if probe.channels.has_alpha() { 2 } else { 1 };
-    // of the 64 coefficients of a block, one is kept
-    let working = if denominator == 8 && probe.dc_only { probe.working / 32 } else { probe.working };
+    let working = reduced.map_or(probe.working, scaled_jpeg::Plan::memory);
     let output = u64::from(geometry.canvas.0) * u64::from(geometry.canvas.1);
     // light has twice the bits
     let bytes = if is_linear(probe, denominator) { 3 } else { 1 };

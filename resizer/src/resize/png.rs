@@ -45,7 +45,7 @@ pub(super) fn probe(source: &[u8]) -> Result<Probe, Error> {
         }
     }
     let row = u64::from(width) * channels.count() as u64 * u64::from(depth.div_ceil(8));
-    Ok(Probe { container: Container::Png, width, height, channels, orientation, working: row * 4 + (256 << 10), dc_only: false })
+    Ok(Probe { container: Container::Png, width, height, channels, orientation, working: row * 4 + (256 << 10), scaled: None })
 }
 
 fn failure(error: DecodingError) -> Error {

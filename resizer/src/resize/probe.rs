@@ -25,8 +25,8 @@ pub(super) struct Probe {
     pub(super) orientation: Orientation,
     /// What the decoder takes beside the pixels it gives, in bytes.
     pub(super) working: u64,
-    /// An eighth of the size can be had from the DC coefficients alone.
-    pub(super) dc_only: bool,
+    /// A JPEG that can be decoded at a part of its size without reading all of it.
+    pub(super) scaled: Option<scaled_jpeg::Header>,
 }
 
 /// Reads the header of `source`.

@@ -47,7 +47,7 @@ pub(super) fn probe(source: &[u8]) -> Result<Probe, Error> {
     let channels = if alpha { Channels::Rgba } else { Channels::Rgb };
     // a lossless picture is decoded to 4 bytes a pixel and copied from there
     let working = u64::from(width) * u64::from(height) * 4 + (1 << 20);
-    Ok(Probe { container: Container::WebP, width, height, channels, orientation: orientation.unwrap_or_default(), working, dc_only: false })
+    Ok(Probe { container: Container::WebP, width, height, channels, orientation: orientation.unwrap_or_default(), working, scaled: None })
 }
 
 /// An item for each frame of an animation.

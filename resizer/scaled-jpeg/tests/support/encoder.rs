@@ -48,16 +48,16 @@ pub fn segment(marker: u8, content: &[u8]) -> Vec<u8> {
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,
-    bits: u64,
+    buffer: u64,
     count: u32,
 }
 
 impl Bits {
     fn put(&mut self, count: u32, value: u32) {
-        self.bits = self.bits << count | u64::from(value) & ((1 << count) - 1);
+        self.buffer = self.buffer << count | u64::from(value) & ((1 << count) - 1);
         self.count += count;
         while self.count >= 8 {
-            let byte = (self.bits >> (self.count - 8)) as u8;
+            let byte = (self.buffer >> (self.count - 8)) as u8;
             self.bytes.push(byte);
             if byte == 0xFF {
                 self.bytes.push(0);
@@ -161,7 +161,7 @@ struct Ends {
 impl Ends {
     fn flush(&mut self, bits: &mut Bits, table: &Table) {
         if self.run > 0 {
-            let size = 31 - self.run.leading_zeros();
+            let size = self.run.ilog2();
             bits.code(table, (size as u8) << 4);
             bits.put(size, self.run - (1 << size));
             self.run = 0;
@@ -201,7 +201,7 @@ fn ac_refine(bits: &mut Bits, table: &Table, ends: &mut Ends, block: &[i16; 64],
     let shifted = |k: usize| i32::from(block[k]).abs() >> low;
     let newest = (first..=last).rev().find(|&k| shifted(k) == 1).unwrap_or(0);
     let (mut run, mut corrections) = (0, vec![]);
-    for k in first..=last {
+    for (k, &coefficient) in block.iter().enumerate().take(last + 1).skip(first) {
         let value = shifted(k);
         if value == 0 {
             run += 1;
@@ -219,7 +219,7 @@ fn ac_refine(bits: &mut Bits, table: &Table, ends: &mut Ends, block: &[i16; 64],
         }
         ends.flush(bits, table);
         bits.code(table, (run << 4) as u8 | 1);
-        bits.put(1, (block[k] > 0).into());
+        bits.put(1, (coefficient > 0).into());
         corrections.drain(..).for_each(|bit| bits.put(1, bit.into()));
         run = 0;
     }

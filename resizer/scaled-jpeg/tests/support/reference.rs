@@ -51,7 +51,7 @@ pub fn sides(picture: &Picture, side: usize, progressive: bool) -> Vec<[(usize, 
     let most = picture.most();
     let axis = |sampling: usize, most: usize| {
         let mut block = side;
-        while block < 8 && !(progressive && side == 1) && (side * most) % (sampling * block * 2) == 0 {
+        while block < 8 && !(progressive && side == 1) && (side * most).is_multiple_of(sampling * block * 2) {
             block *= 2;
         }
         (block, (side * most) as f64 / (sampling * block) as f64)
@@ -77,10 +77,10 @@ pub fn components(picture: &Picture, side: usize, progressive: bool) -> (usize, 
     let (width, height) = ((picture.width * side).div_ceil(8), (picture.height * side).div_ceil(8));
     let most = picture.most();
     let planes = picture.components.iter().zip(sides(picture, side, progressive)).map(|(component, [x, y])| {
-        let samples = samples(component, x.0, y.0);
+        let values = samples(component, x.0, y.0);
         let length = |length: usize, sampling: usize, most: usize, block: usize| ((length * sampling).div_ceil(most) * block).div_ceil(8);
-        let size = (length(picture.width, component.sampling.0, most.0, x.0), length(picture.height, component.sampling.1, most.1, y.0));
-        (0..width * height).map(|at| enlarged(&samples, size, (x.1, y.1), at % width, at / width)).collect()
+        let within = (length(picture.width, component.sampling.0, most.0, x.0), length(picture.height, component.sampling.1, most.1, y.0));
+        (0..width * height).map(|at| enlarged(&values, within, (x.1, y.1), at % width, at / width)).collect()
     });
     (width, height, planes.collect())
 }
