@@ -18,10 +18,10 @@
 //!
 //! # How exact it is
 //! A block of 8 by 8 gives M by N samples, each from 1 to 8: the exact M by N inverse DCT of its M by N lowest coefficients, which is
-//! the block without the frequencies that the smaller size cannot hold. The result differs from it by rounding alone, by 1 at
-//! most. Other decoders of libjpeg's family average neighbouring samples of the full transform at 1/2 and 1/4, which needs
-//! more coefficients (26 and 15 of 64, up to the last ones of the file's order) and lets frequencies through that alias. At 1/8 both are
-//! the mean of the block.
+//! the block without the frequencies that the smaller size cannot hold. A sample is that rounded: it differs from it by 0.505 at most,
+//! and by less than 1 with coefficients far beyond those of any encoder, as long as their product with the quantisation has 16 bits.
+//! libjpeg-turbo averages neighbouring samples of the full transform at 1/2 and 1/4, which needs 49 and 25 coefficients instead of 16 and 4, and lets
+//! frequencies through that alias. At 1/8 both are the mean of the block.
 //!
 //! A component with fewer samples than others gives more samples for each block where it can: with the usual sampling (4:2:0), at 1/2
 //! the colour comes at full size, and nothing needs to be enlarged. Else it is enlarged linearly, with samples in the middle of their pixels.

@@ -1,4 +1,4 @@
-//! Random coefficients: the samples are those of the definition, within 1.
+//! Random coefficients: the samples are those of the definition, rounded.
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
 
@@ -48,7 +48,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn samples_are_exact_within_one(
+    fn samples_are_those_of_the_definition(
         seed: u64,
         size in (1_usize..150, 1_usize..90),
         sampling in samplings(),
@@ -65,7 +65,9 @@ proptest! {
                 let expected = reference::samples(component, x.0, y.0);
                 for (index, &sample) in plane.iter().enumerate() {
                     let exact = expected.values[index / layout.width * expected.width + index % layout.width].clamp(0.0, 255.0);
-                    prop_assert!((f64::from(sample) - exact).abs() < 1.0, "{scale:?} at {index} of {layout:?}: {sample}, exactly {exact}");
+                    // rounding takes 0.5; what is beyond that is the arithmetic's
+                    let most = if wild { 0.53 } else { 0.505 };
+                    prop_assert!((f64::from(sample) - exact).abs() < most, "{scale:?} at {index} of {layout:?}: {sample}, exactly {exact}");
                 }
             }
         }
