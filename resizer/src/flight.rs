@@ -1,6 +1,10 @@
 //! One derivative in the making: key → fetch → plan → admit → resize → store → answer.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures::future::FutureExt;
@@ -142,16 +146,16 @@ impl Service {
         let request = Request { resolution: key.resolution, limits: self.settings.limits, recipe: self.settings.recipe };
         let plan = plan(source.clone(), request).await?;
         report.memory_bytes = Some(plan.memory());
-        let waited = place.waited();
+        let (start, waited) = (SystemTime::now(), place.waited());
         let admitted = place.admit(plan.memory()).await;
-        report.add(Stage::Queue, place.waited().saturating_sub(waited));
+        report.add(Stage::Queue, start, place.waited().saturating_sub(waited));
         let room = admitted?;
         ticket.commit();
         let size = |(picture, _): &(Result<resize::Picture, _>, _)| picture.as_ref().map_or(0, |picture| picture.bytes.len() as u64);
         let resized = timeout(self.settings.bounds.resize, room.run(move || resize(&source, &plan), size)).await;
         let ((picture, steps), memory) = resized.map_err(|_| Error::TooSlow)??;
-        for (step, duration) in steps {
-            report.add(step.into(), duration);
+        for (step, start, duration) in steps {
+            report.add(step.into(), start, duration);
         }
         let picture = picture?;
         report.output_bytes = Some(picture.bytes.len() as u64);
@@ -174,15 +178,15 @@ async fn plan(source: Bytes, request: Request) -> Result<Plan, Error> {
     Ok(planned.map_err(|_| Error::Panic)??)
 }
 
-/// The picture, and how long each step took. A step that failed counts as well.
-fn resize(source: &[u8], plan: &Plan) -> (Result<resize::Picture, resize::Error>, Vec<(Step, Duration)>) {
-    let (mut steps, mut start) = (Vec::with_capacity(Step::ALL.len()), Instant::now());
+/// The picture, and when each step began and how long it took. A step that failed counts as well.
+fn resize(source: &[u8], plan: &Plan) -> (Result<resize::Picture, resize::Error>, Vec<(Step, SystemTime, Duration)>) {
+    let (mut steps, mut began, mut start) = (Vec::with_capacity(Step::ALL.len()), SystemTime::now(), Instant::now());
     let result = resize::execute_in_steps(source, plan, |step| {
-        steps.push((step, start.elapsed()));
-        start = Instant::now();
+        steps.push((step, began, start.elapsed()));
+        (began, start) = (SystemTime::now(), Instant::now());
     });
     if let Some(&failed) = Step::ALL.get(steps.len()) {
-        steps.push((failed, start.elapsed()));
+        steps.push((failed, began, start.elapsed()));
     }
     (result, steps)
 }

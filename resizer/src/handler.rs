@@ -25,6 +25,7 @@ use crate::{
     record::Record,
     request_id::{REQUEST_ID, RequestId},
     store::Store,
+    traces::Traces,
 };
 
 /// All that requests share.
@@ -36,13 +37,19 @@ pub struct Service {
     pub(crate) negative: Negative,
     pub(crate) loop_guard: LoopGuard,
     pub(crate) metrics: Arc<Metrics>,
+    traces: Option<Arc<Traces>>,
 }
 
 impl Service {
     /// A service on `store`, with `capacity` to give away.
     pub fn new(settings: Settings, store: Arc<dyn Store>, capacity: Capacity, metrics: Arc<Metrics>) -> Self {
         let (admission, negative) = (Admission::new(capacity, &settings), Negative::new(settings.bounds.negative));
-        Self { settings, store, admission, flights: Flights::new(), negative, loop_guard: LoopGuard::default(), metrics }
+        Self { settings, store, admission, flights: Flights::new(), negative, loop_guard: LoopGuard::default(), metrics, traces: None }
+    }
+
+    /// The same service, which hands over spans to `traces`.
+    pub fn with_traces(self, traces: Option<Arc<Traces>>) -> Self {
+        Self { traces, ..self }
     }
 
     /// The text for Prometheus.
@@ -63,7 +70,7 @@ async fn no_sniff(mut response: Response) -> Response {
 
 async fn handle(State(service): State<Arc<Service>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let id = RequestId::of(&headers);
-    let mut record = Record::begin(Arc::clone(&service.metrics), &uri, id.clone());
+    let mut record = Record::begin(Arc::clone(&service.metrics), service.traces.clone(), &uri, headers, id.clone());
     let deadline = service.settings.bounds.request;
     let result = timeout(deadline, service.answer(&method, &uri, &mut record)).await.unwrap_or(Err(Error::TimedOut));
     let (outcome, error) = match &result {

@@ -2,7 +2,7 @@
 //!
 //! [`handler`] and its `flight` read as the whole flow: key → policy → fetch → plan → admit → resize →
 //! store → redirect. Around them stand [`coalesce`] (one flight per key), [`admission`] (what may run
-//! at once), [`negative`] and [`loop_guard`]. Only [`store::s3`] and [`server`] touch the network.
+//! at once), [`negative`] and [`loop_guard`]. Only [`store::s3`], [`server`] and [`traces`] touch the network.
 
 pub mod admin;
 pub mod admission;
@@ -24,3 +24,4 @@ pub mod resize;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod traces;

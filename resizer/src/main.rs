@@ -13,6 +13,7 @@ use resizer::{
     server::{Server, Stop},
     store::s3::S3,
     telemetry,
+    traces::Traces,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -51,6 +52,7 @@ async fn serve() -> anyhow::Result<()> {
     telemetry::init(variable)?;
     let metrics = Arc::new(Metrics::new());
     let store = S3::from_env(&settings, variable, Arc::clone(&metrics)).await?;
+    let traces = Traces::from_env(variable)?.map(Arc::new);
     let capacity = Capacity::detect(&settings);
 
     let signal = stop_signal().context("cannot listen for signals")?;
@@ -60,10 +62,13 @@ async fn serve() -> anyhow::Result<()> {
     tracing::info!(%listen, %admin_listen, bucket = settings.bucket, url = %settings.url, memory, workers, "ready");
 
     let stop = Stop { drain: settings.drain, shutdown: settings.shutdown };
-    let service = Arc::new(Service::new(settings, Arc::new(store), capacity, metrics));
+    let service = Arc::new(Service::new(settings, Arc::new(store), capacity, metrics).with_traces(traces.clone()));
     let readiness = Readiness::ready();
     let admin = admin::app(Arc::clone(&service), readiness.clone());
     server.run(handler::app(service), admin, readiness, stop, signal).await;
+    if let Some(traces) = traces {
+        tokio::task::spawn_blocking(move || traces.shut_down()).await?;
+    }
     tracing::info!("stopped");
     Ok(())
 }

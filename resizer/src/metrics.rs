@@ -66,7 +66,8 @@ impl Stage {
     /// All stages, in their order.
     pub const ALL: [Self; 6] = [Self::Fetch, Self::Queue, Self::Decode, Self::Scale, Self::Encode, Self::Store];
 
-    fn name(self) -> &'static str {
+    /// Stable name for metrics, logs and traces.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Fetch => "fetch",
             Self::Queue => "queue",

@@ -2,10 +2,11 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use http::{StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri};
+use opentelemetry::KeyValue;
 use resize_api::Resolution;
 
 use crate::{
@@ -14,12 +15,15 @@ use crate::{
     error::Error,
     metrics::{Metrics, Stage},
     request_id::RequestId,
+    traces::{Ended, Traces},
 };
 
 /// What one flight spent and moved.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     stages: [Option<Duration>; Stage::ALL.len()],
+    /// Stages with their beginnings, one after the other.
+    course: Vec<(Stage, SystemTime, Duration)>,
     /// Size of the original in bytes.
     pub source_bytes: Option<u64>,
     /// Memory admitted for the resize in bytes.
@@ -31,19 +35,21 @@ pub struct Report {
 impl Report {
     /// Times `work` as a part of `stage`; what it waited at `place` counts as [`Stage::Queue`].
     pub async fn time<T>(&mut self, stage: Stage, place: &mut Place, work: impl AsyncFnOnce(&mut Place) -> T) -> T {
-        let (start, waited) = (Instant::now(), place.waited());
+        let (start, began, waited) = (SystemTime::now(), Instant::now(), place.waited());
         let result = work(place).await;
         let queued = place.waited().saturating_sub(waited);
-        self.add(stage, start.elapsed().saturating_sub(queued));
+        self.add(stage, start, began.elapsed().saturating_sub(queued));
+        // somewhere in between: counted, but without a span of its own
         if !queued.is_zero() {
-            self.add(Stage::Queue, queued);
+            *self.stages[Stage::Queue as usize].get_or_insert_default() += queued;
         }
         result
     }
 
-    /// Adds `duration` to `stage`.
-    pub fn add(&mut self, stage: Stage, duration: Duration) {
+    /// Adds `duration` from `start` on to `stage`.
+    pub fn add(&mut self, stage: Stage, start: SystemTime, duration: Duration) {
         *self.stages[stage as usize].get_or_insert_default() += duration;
+        self.course.push((stage, start, duration));
     }
 
     /// Adds this flight to the stages' durations.
@@ -63,8 +69,11 @@ impl Report {
 /// One request. Dropped without an end, it counts as left by its visitor.
 pub struct Record {
     metrics: Arc<Metrics>,
+    traces: Option<Arc<Traces>>,
     start: Instant,
+    began: SystemTime,
     uri: String,
+    headers: HeaderMap,
     id: RequestId,
     /// The resolution, if it is in the list of those allowed.
     pub resolution: Option<Resolution>,
@@ -79,10 +88,22 @@ pub struct Record {
 
 impl Record {
     /// A request for `uri` begins.
-    pub fn begin(metrics: Arc<Metrics>, uri: &Uri, id: RequestId) -> Self {
+    pub fn begin(metrics: Arc<Metrics>, traces: Option<Arc<Traces>>, uri: &Uri, headers: HeaderMap, id: RequestId) -> Self {
         metrics.in_flight.inc();
-        let uri = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str).to_owned();
-        Self { metrics, start: Instant::now(), uri, id, resolution: None, key: None, role: None, report: Report::default(), ended: false }
+        Self {
+            metrics,
+            traces,
+            start: Instant::now(),
+            began: SystemTime::now(),
+            uri: uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str).to_owned(),
+            headers,
+            id,
+            resolution: None,
+            key: None,
+            role: None,
+            report: Report::default(),
+            ended: false,
+        }
     }
 
     /// It ends with `outcome`.
@@ -116,6 +137,32 @@ impl Record {
             error = error.map(tracing::field::display),
             "request"
         );
+        self.trace(outcome, status);
+    }
+
+    fn trace(&self, outcome: &'static str, status: Option<StatusCode>) {
+        let Some(traces) = &self.traces else { return };
+        let number =
+            |name: &'static str, value: Option<u64>| value.map(|value| KeyValue::new(name, i64::try_from(value).unwrap_or(i64::MAX)));
+        let attributes = [
+            Some(KeyValue::new("resizer.outcome", outcome)),
+            Some(KeyValue::new("resizer.request_id", self.id.to_string())),
+            self.key.clone().map(|key| KeyValue::new("resizer.key", key)),
+            self.role.map(|role| KeyValue::new("resizer.coalesced", role == Role::Follower)),
+            number("http.response.status_code", status.map(|status| status.as_u16().into())),
+            number("resizer.source_bytes", self.report.source_bytes),
+            number("resizer.memory_bytes", self.report.memory_bytes),
+            number("resizer.output_bytes", self.report.output_bytes),
+        ];
+        traces.record(&Ended {
+            headers: &self.headers,
+            start: self.began,
+            duration: self.start.elapsed(),
+            status: status.map(|status| status.as_u16()),
+            // a follower only waited
+            stages: if self.role == Some(Role::Leader) { &self.report.course } else { &[] },
+            attributes: attributes.into_iter().flatten().collect(),
+        });
     }
 }
 

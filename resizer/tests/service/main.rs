@@ -6,4 +6,5 @@ mod flights;
 mod memory;
 mod process;
 mod s3;
+mod traces;
 mod transport;

@@ -1,0 +1,14 @@
+//! The resizer, as a process, under siege: on the real S3, with a proxy between that breaks what it is told to.
+//!
+//! The S3 is that of `tests/s3/up`. `RESIZER` names another program than the one built with the tests, a release for example.
+//! Without an S3 the tests say that they were skipped, or fail if `RESIZE_CLUSTER=required`.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod bombs;
+mod cold;
+mod corpus;
+mod faults;
+mod kill;
+mod lab;
+mod proxy;
