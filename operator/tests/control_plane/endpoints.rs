@@ -63,8 +63,8 @@ pub async fn wait_until_all_are(plane: &ControlPlane, count: usize, reason: &str
 pub fn run_deployments(client: Client) {
     tokio::spawn(async move {
         let deployments: Api<Deployment> = Api::all(client.clone());
-        let changes = watcher(deployments, watcher::Config::default()).default_backoff().applied_objects();
-        let changed = changes.try_for_each_concurrent(4, async |deployment: Deployment| {
+        let events = watcher(deployments, watcher::Config::default()).default_backoff().applied_objects();
+        let marked = events.try_for_each_concurrent(4, async |deployment: Deployment| {
             let observed = deployment.status.as_ref().and_then(|status| status.observed_generation);
             if observed == deployment.metadata.generation {
                 return Ok(());
@@ -79,7 +79,7 @@ pub fn run_deployments(client: Client) {
             let _ = api.patch_status(&deployment.name_any(), &PatchParams::default(), &Patch::Merge(status)).await;
             Ok(())
         });
-        let _ = changed.await;
+        let _ = marked.await;
     });
 }
 

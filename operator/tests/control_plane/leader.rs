@@ -71,7 +71,9 @@ async fn a_frozen_leader_never_writes_beside_its_successor() {
     first.signal("STOP");
     second.wait_until(200, "leading").await;
     // work for both
-    names.iter().for_each(|name| store.forget(name));
+    for name in &names {
+        store.forget(name);
+    }
     touch(&plane, &names).await;
     first.signal("CONT");
     assert_eq!(first.end().await, Some(1), "who lost the lease ends: {}", first.log());
