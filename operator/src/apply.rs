@@ -157,13 +157,12 @@ impl Workload<'_> {
     /// Leaves the number of pods as it is, but no longer ours: when we just stopped sending it, it would become 1.
     async fn hand_over(&self, desired: &Deployment) -> Result<(), ApplyError> {
         let fewest = self.endpoint.workload.fewest();
-        let live = match self.api::<Deployment>().get_opt(&self.name()).await? {
-            Some(live) => live,
-            None => {
-                let mut first = desired.clone();
-                first.spec.get_or_insert_default().replicas = Some(fewest);
-                self.keep(&first).await?
-            }
+        let live = if let Some(live) = self.api::<Deployment>().get_opt(&self.name()).await? {
+            live
+        } else {
+            let mut first = desired.clone();
+            first.spec.get_or_insert_default().replicas = Some(fewest);
+            self.keep(&first).await?
         };
         self.check_owner::<Deployment>(&live.metadata)?;
         if owns_replicas(&live.metadata) {

@@ -133,7 +133,8 @@ async fn keep(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Er
     if previous.conditions.is_empty() {
         previous = write_status(resource, context, &previous, &blank(&previous, "not looked at yet"), &mut writer).await?;
     }
-    let report = look_and_act(resource, context, &previous, &mut writer).await;
+    // boxed: it is too large to be moved about
+    let report = Box::pin(look_and_act(resource, context, &previous, &mut writer)).await;
     let reason = report.ready().reason;
     write_status(resource, context, &previous, &report, &mut writer).await?;
     bucket::remember(resource, context, &report);

@@ -15,14 +15,12 @@ use crate::{
 /// As long as the Secret cannot be read, pods go on with what they have.
 pub async fn fingerprint_for(client: &Client, children: &Children, endpoint: &Endpoint) -> Option<String> {
     let name = endpoint.bucket.secret.as_ref()?;
-    match Api::<Secret>::namespaced(client.clone(), &endpoint.namespace).get(name).await {
-        Ok(secret) => Some(fingerprint_of(&secret)),
-        Err(_) => {
-            let live = children.get::<Deployment>(&endpoint.namespace, &resizer_name(&endpoint.name)).await?;
-            let annotations = live.spec.as_ref()?.template.metadata.as_ref()?.annotations.as_ref()?;
-            annotations.get(CREDENTIALS_ANNOTATION).cloned()
-        }
+    if let Ok(secret) = Api::<Secret>::namespaced(client.clone(), &endpoint.namespace).get(name).await {
+        return Some(fingerprint_of(&secret));
     }
+    let live = children.get::<Deployment>(&endpoint.namespace, &resizer_name(&endpoint.name)).await?;
+    let annotations = live.spec.as_ref()?.template.metadata.as_ref()?.annotations.as_ref()?;
+    annotations.get(CREDENTIALS_ANNOTATION).cloned()
 }
 
 fn fingerprint_of(secret: &Secret) -> String {

@@ -65,6 +65,7 @@ impl Derivative {
     }
 
     /// The same derivative, whose bytes hold the `memory` admitted for them.
+    #[must_use]
     pub fn holding(self, memory: OwnedSemaphorePermit) -> Self {
         Self { bytes: holding(self.bytes, memory), ..self }
     }

@@ -117,9 +117,11 @@ impl Error {
     /// Whether the next request for the same would come to the same.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Derivative | Self::Panic | Self::TooSlow => Blame::Original,
-            Self::Store(StoreError::Missing | StoreError::Forbidden | StoreError::TooLarge { .. }) => Blame::Original,
-            Self::Resize(resize::Error::Damaged(_) | resize::Error::Unsupported(_)) => Blame::Original,
+            Self::Derivative
+            | Self::Panic
+            | Self::TooSlow
+            | Self::Store(StoreError::Missing | StoreError::Forbidden | StoreError::TooLarge { .. })
+            | Self::Resize(resize::Error::Damaged(_) | resize::Error::Unsupported(_)) => Blame::Original,
             // of source and output, the one may be too large only for the other
             Self::Resize(resize::Error::TooLarge(_)) | Self::OverBudget { .. } => Blame::Derivative,
             _ => Blame::Passing,

@@ -178,8 +178,11 @@ async fn plan(source: Bytes, request: Request) -> Result<Plan, Error> {
     Ok(planned.map_err(|_| Error::Panic)??)
 }
 
-/// The picture, and when each step began and how long it took. A step that failed counts as well.
-fn resize(source: &[u8], plan: &Plan) -> (Result<resize::Picture, resize::Error>, Vec<(Step, SystemTime, Duration)>) {
+/// A step, when it began and how long it took.
+type Took = (Step, SystemTime, Duration);
+
+/// The picture, and what each step took. A step that failed counts as well.
+fn resize(source: &[u8], plan: &Plan) -> (Result<resize::Picture, resize::Error>, Vec<Took>) {
     let (mut steps, mut began, mut start) = (Vec::with_capacity(Step::ALL.len()), SystemTime::now(), Instant::now());
     let result = resize::execute_in_steps(source, plan, |step| {
         steps.push((step, began, start.elapsed()));

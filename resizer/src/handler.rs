@@ -48,6 +48,7 @@ impl Service {
     }
 
     /// The same service, which hands over spans to `traces`.
+    #[must_use]
     pub fn with_traces(self, traces: Option<Arc<Traces>>) -> Self {
         Self { traces, ..self }
     }

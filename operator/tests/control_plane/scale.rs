@@ -131,7 +131,13 @@ async fn every_endpoint_costs_a_few_calls_and_rest_and_restart_no_write() {
     let (cpu, visits) = (operator.cpu(), store.visits());
     tokio::time::sleep(rest).await;
     let resting = Calls::so_far(&plane, &store).since(&made);
-    println!("at rest for {} s: {:?} {:?}, {:.2} s of CPU", rest.as_secs(), resting.api, resting.s3, operator.cpu().saturating_sub(cpu).as_secs_f64());
+    println!(
+        "at rest for {} s: {:?} {:?}, {:.2} s of CPU",
+        rest.as_secs(),
+        resting.api,
+        resting.s3,
+        operator.cpu().saturating_sub(cpu).as_secs_f64()
+    );
     assert_eq!((sum(&resting.api), sum(&resting.s3), store.visits() - visits), (0, 0, 0), "{:?} {:?}", resting.api, resting.s3);
 
     operator.signal("TERM");

@@ -34,14 +34,14 @@ pub(super) fn count(source: &[u8], container: Container, most: u32) -> u32 {
 
 /// Frames in their order, from one of the decoders.
 pub(super) enum Reader<'a> {
-    Gif(gif::Reader<'a>),
+    Gif(Box<gif::Reader<'a>>),
     WebP(webp::Reader<'a>),
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a [u8], plan: &Plan) -> Result<Self, Error> {
         match plan.probe.container {
-            Container::Gif => gif::Reader::new(source, &plan.probe).map(Self::Gif),
+            Container::Gif => gif::Reader::new(source, &plan.probe).map(|reader| Self::Gif(Box::new(reader))),
             _ => webp::Reader::new(source, &plan.probe).map(Self::WebP),
         }
     }

@@ -166,8 +166,8 @@ fn difference(last: &Raster, next: &Raster) -> ((Range<u32>, Range<u32>), Raster
     let differs = |index: &usize| from[*index] != into[*index];
     let changed: Vec<usize> = (0..into.len()).filter(differs).collect();
     let around = |values: &mut dyn Iterator<Item = usize>| {
-        let (least, most) = values.fold((usize::MAX, 0), |(least, most), value| (least.min(value), most.max(value)));
-        if least > most { 0..1 } else { least..most + 1 }
+        let (low, high) = values.fold((usize::MAX, 0), |(low, high), value| (low.min(value), high.max(value)));
+        if low > high { 0..1 } else { low..high + 1 }
     };
     let columns = around(&mut changed.iter().map(|index| index % width));
     let rows = around(&mut changed.iter().map(|index| index / width));

@@ -1,6 +1,10 @@
 //! Probe and request → [`Plan`]: pure arithmetic on sizes.
 
-use resize_api::{Limits, Recipe, picture::OutputFormat, resolution::MAX_SIDE};
+use resize_api::{
+    Limits, Recipe,
+    picture::{OutputFormat, UpTo},
+    resolution::MAX_SIDE,
+};
 
 use super::{
     Error, Format, Request,
@@ -44,7 +48,7 @@ impl Plan {
     /// Quality that is wanted, or else what looks about the same in every format.
     pub(super) fn quality(&self) -> u8 {
         let default = if self.format == Format::Avif { 60 } else { 80 };
-        self.recipe.quality.map_or(default, |quality| quality.get())
+        self.recipe.quality.map_or(default, UpTo::get)
     }
 
     /// See [`shrink`].

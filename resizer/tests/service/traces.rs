@@ -58,7 +58,7 @@ async fn collector() -> (String, Arc<Mutex<Vec<(String, Span)>>>) {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,8 +62,7 @@ impl Lab {
             .endpoint_url(format!("http://{S3_ADDRESS}"))
             .retry_config(RetryConfig::standard())
             .force_path_style(true);
-        let http =
-            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(120)).build().unwrap();
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_mins(2)).build().unwrap();
         let lab = Self { s3: S3::from_conf(config.build()), http, bucket: format!("service-{:08x}", rand::random::<u32>()) };
         lab.s3.create_bucket().bucket(&lab.bucket).send().await.unwrap();
         Some(lab)

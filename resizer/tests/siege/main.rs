@@ -4,6 +4,7 @@
 //! Without an S3 the tests say that they were skipped, or fail if `RESIZE_CLUSTER=required`.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::format_collect, clippy::large_stack_arrays, clippy::too_many_lines, clippy::trivially_copy_pass_by_ref)]
 
 mod bombs;
 mod cold;
