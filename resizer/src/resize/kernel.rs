@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn weights_add_up_to_one_wherever_a_pixel_lies() {
-        let kernels: [(fn(f64) -> f64, i32); 4] = [(cubic, 2), (mitchell, 2), (magic_2013, 3), (magic_2021, 5)];
+        type Kernel = fn(f64) -> f64;
+        let kernels: [(Kernel, i32); 4] = [(cubic, 2), (mitchell, 2), (magic_2013, 3), (magic_2021, 5)];
         for (kernel, support) in kernels {
             for phase in [0.0, 0.1, 0.25, 0.4999, 0.5, 0.7, 0.99] {
                 let sum: f64 = (-support..=support).map(|at| kernel((f64::from(at) + phase).abs())).sum();

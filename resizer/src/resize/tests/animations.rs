@@ -33,7 +33,9 @@ fn part(colour: [u8; 4], [left, top, width, height]: [u16; 4], dispose: Disposal
 fn gif(width: u16, height: u16, repeat: Repeat, frames: &[Frame]) -> Vec<u8> {
     let mut encoder = Encoder::new(Vec::new(), width, height, &[]).unwrap();
     encoder.set_repeat(repeat).unwrap();
-    frames.iter().for_each(|frame| encoder.write_frame(frame).unwrap());
+    for frame in frames {
+        encoder.write_frame(frame).unwrap();
+    }
     encoder.into_inner().unwrap()
 }
 

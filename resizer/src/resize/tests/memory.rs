@@ -103,7 +103,7 @@ fn no_picture_takes_more_memory_than_is_set_aside_for_it() {
         fs::write(&file, source).unwrap();
         for case in CASES.iter().filter(|(start, _)| name.starts_with(start)).flat_map(|(_, cases)| *cases) {
             let (estimate, taken) = measure(&file, case);
-            println!("{name} to {case}: {:.1} MiB of {:.1}", taken as f64 / 1048576.0, estimate as f64 / 1048576.0);
+            println!("{name} to {case}: {:.1} MiB of {:.1}", taken as f64 / 1_048_576.0, estimate as f64 / 1_048_576.0);
             if taken > estimate {
                 over.push(format!("{name} to {case}: {taken} bytes, {estimate} set aside"));
             }
