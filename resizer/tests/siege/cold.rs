@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use futures::future::join_all;
 
-use crate::lab::{self, Lab, picture};
+use crate::{
+    lab::{self, Lab, picture},
+    proxy::{Fault, Proxy},
+};
 
 const VISITORS: usize = 200;
 
@@ -31,7 +34,10 @@ async fn two_hundred_visitors_of_a_cold_key_cost_one_get_one_decode_and_one_put(
     lab::run(async |lab: &Lab| {
         lab.upload("cat.jpg", "image/jpeg", picture(3000, 2000, 1)).await;
         let uploads = logged(&lab.bucket).len();
-        let resizer = lab.resizer(&[]);
+        // slow enough that all of them are there before the first one is served: who comes later finds the picture in the bucket
+        let proxy = Proxy::start().await;
+        proxy.fail("GET", Fault::Slow(Duration::from_secs(3)));
+        let resizer = lab.resizer(&[("AWS_ENDPOINT_URL", &proxy.url())]);
         let answers = join_all((0..VISITORS).map(|_| resizer.get("300x300/cat.jpg"))).await;
         assert!(answers.into_iter().all(|answer| answer.unwrap().status == 307));
 
