@@ -50,6 +50,8 @@ async fn killed_at_any_moment_it_leaves_a_whole_picture_or_none() {
                 () = moment => false,
             };
             resizer.kill();
+            // what it had handed to the kernel is lost too, as when a whole node dies
+            proxy.cut_uploads();
             let begun = proxy.begun("PUT") > uploads;
             // what the gateway was in the middle of has come to its end
             sleep(UPLOAD).await;
@@ -69,7 +71,7 @@ async fn killed_at_any_moment_it_leaves_a_whole_picture_or_none() {
             assert!(lab.object("1000x700/cat.jpg").await.unwrap() == expected, "round {round}");
         }
         println!("{ROUNDS} kills: {seen:?}; later requests that failed: 0");
-        assert!(seen.get("killed while sending, nothing stored").is_some_and(|rounds| *rounds >= 1), "{seen:?}");
+        assert!(seen.get("killed while sending, nothing stored").is_some_and(|rounds| *rounds >= 5), "{seen:?}");
     })
     .await;
 }

@@ -40,6 +40,7 @@ struct State {
     /// By method: the fault, and how many requests still meet it.
     faults: HashMap<String, (Fault, usize)>,
     begun: HashMap<String, usize>,
+    cut: Arc<tokio::sync::Notify>,
 }
 
 pub struct Proxy {
@@ -78,7 +79,12 @@ impl Proxy {
         self.state.lock().unwrap().faults.clear();
     }
 
-    /// Requests of this method so far.
+    /// Ends the slow uploads where they are.
+    pub fn cut_uploads(&self) {
+        self.state.lock().unwrap().cut.notify_waiters();
+    }
+
+    /// How many requests of `method` have begun.
     pub fn begun(&self, method: &str) -> usize {
         self.state.lock().unwrap().begun.get(method).copied().unwrap_or_default()
     }
@@ -113,6 +119,13 @@ async fn serve(mut client: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()
             );
             client.write_all(answer.as_bytes()).await
         }
+        Some(fault @ Fault::SlowUpload(_)) => {
+            let cut = Arc::clone(&state.lock().unwrap().cut);
+            tokio::select! {
+                passed = pass(client, &head, body, Some(fault)) => passed,
+                () = cut.notified() => Ok(()),
+            }
+        }
         Some(fault) => pass(client, &head, body, Some(fault)).await,
     }
 }
@@ -134,13 +147,13 @@ async fn pass(mut client: TcpStream, head: &str, body: Body, fault: Option<Fault
     let mut server = TcpStream::connect(S3_ADDRESS).await?;
     server.write_all(head.trim_end_matches("\r\n\r\n").as_bytes()).await?;
     server.write_all(b"\r\nConnection: close\r\n\r\n").await?;
-    server.write_all(&body.rest).await?;
+    let mut whole = AsyncReadExt::chain(&body.rest[..], &mut client);
     let parts = 20;
-    let mut left = body.length.saturating_sub(body.rest.len());
+    let mut left = body.length;
     let part = left.div_ceil(parts).max(1);
     while left > 0 {
         let mut bytes = vec![0; part.min(left)];
-        client.read_exact(&mut bytes).await?;
+        whole.read_exact(&mut bytes).await?;
         server.write_all(&bytes).await?;
         left -= bytes.len();
         if let Some(Fault::SlowUpload(time)) = fault {
