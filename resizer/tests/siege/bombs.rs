@@ -11,7 +11,7 @@ use crate::{
 
 const LIMIT: u64 = 256 << 20;
 /// What the resizer gives itself in a container of 256 MiB; said here for where no control group can be made.
-const BUDGET: &str = "117440512";
+const BUDGET: &str = "58720256";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_picture_kills_it() {
