@@ -21,6 +21,8 @@ use crate::lab::S3_ADDRESS;
 pub enum Fault {
     /// It is passed on late.
     Slow(Duration),
+    /// It is passed on once [`Proxy::release`] says so.
+    Held,
     /// Its body is passed on in small parts, in this time.
     SlowUpload(Duration),
     /// It is answered so, and not passed on.
@@ -41,6 +43,7 @@ struct State {
     faults: HashMap<String, (Fault, usize)>,
     begun: HashMap<String, usize>,
     cut: Arc<tokio::sync::Notify>,
+    release: Arc<tokio::sync::Notify>,
 }
 
 pub struct Proxy {
@@ -84,6 +87,11 @@ impl Proxy {
         self.state.lock().unwrap().cut.notify_waiters();
     }
 
+    /// Lets the one request that is held pass, now or when it comes.
+    pub fn release(&self) {
+        self.state.lock().unwrap().release.notify_one();
+    }
+
     /// How many requests of `method` have begun.
     pub fn begun(&self, method: &str) -> usize {
         self.state.lock().unwrap().begun.get(method).copied().unwrap_or_default()
@@ -108,6 +116,11 @@ async fn serve(mut client: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()
         None => pass(client, &head, body, None).await,
         Some(Fault::Slow(delay)) => {
             sleep(delay).await;
+            pass(client, &head, body, None).await
+        }
+        Some(Fault::Held) => {
+            let release = Arc::clone(&state.lock().unwrap().release);
+            release.notified().await;
             pass(client, &head, body, None).await
         }
         Some(Fault::Answer(status, code)) => {
