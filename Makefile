@@ -51,6 +51,6 @@ scale: ## what many ResizeEndpoints cost, on an API server of its own: SCALE=100
 load: ## the resizer on the S3 at 1, 4 and 16 times of what it can do, in 256 MiB
 	@tests/s3/up
 	cargo build --release --locked -p resizer
-	RESIZER=$(CARGO_TARGET_DIR)/release/resizer cargo test -q --locked -p resizer --test load
+	RESIZER=$(CARGO_TARGET_DIR)/release/resizer cargo test -q --release --locked -p resizer --test load
 
 .PHONY: help demo demo-down test images crds up bench stages fuzz scale load

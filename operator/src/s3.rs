@@ -9,6 +9,12 @@ use aws_sdk_s3::{
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     types::{PublicAccessBlockConfiguration, WebsiteConfiguration},
 };
+use aws_smithy_http_client::{
+    Builder, Connector,
+    proxy::ProxyConfig,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{http::SharedHttpClient, runtime_components::RuntimeComponents};
 use resize_api::condition::Reason;
 
 use crate::{
@@ -65,7 +71,17 @@ pub async fn shared_config(region: Option<String>) -> SdkConfig {
         .build();
     // every bucket brings its own region; without one here the SDK would ask the instance's metadata service
     let region = Region::new(region.unwrap_or_else(|| ANY_REGION.to_owned()));
-    aws_config::from_env().region(region).timeout_config(timeouts).load().await
+    aws_config::from_env().region(region).timeout_config(timeouts).http_client(http_client()).load().await
+}
+
+/// The SDK's own default, but one for all buckets: else each would read the trusted certificates again, and share no connection.
+fn http_client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.build()
+    })
 }
 
 /// One bucket.

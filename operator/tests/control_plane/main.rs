@@ -18,6 +18,7 @@ mod own;
 mod rules;
 mod scale;
 mod scope;
+mod tenancy;
 mod undecodable;
 mod upgrade;
 mod workload;

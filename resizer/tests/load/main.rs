@@ -12,7 +12,7 @@
 mod lab;
 
 use std::{
-    process::ExitCode,
+    process::{Command, ExitCode},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -108,18 +108,29 @@ async fn measure(lab: &Lab) -> bool {
         lab.upload(&format!("{original}.jpg"), "image/jpeg", picture(1600, 1200, original)).await;
     }
     let cage = Cage::new(LIMIT);
-    let resizer = lab.resizer_in(cage.as_ref(), &[("LOG_LEVEL", "warn")]);
+    // a CPU for the resizer and another one for those who ask: else it would be measured how they get in its way
+    let apart = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1);
+    let pin =
+        |cpu| apart && Command::new("taskset").args(["-acp", cpu, &std::process::id().to_string()]).output().unwrap().status.success();
+    pin("0");
+    let resizer = lab.resizer_in(cage.as_ref(), &[]);
+    if !pin("1") {
+        eprintln!("resizer and visitors share their CPUs");
+    }
     let client = Arc::new(Client { http: lab.http.clone(), resizer, next: AtomicU32::new(0) });
     let workers = client.resizer.metrics().await["resizer_workers"];
     let capacity = client.capacity(workers as usize * 4).await;
     println!("{workers} workers, {} MiB; {capacity:.1} pictures/s with {} visitors who wait", LIMIT >> 20, workers * 4.0);
-    println!("| asked | asked/s | goodput/s | 307 | 503 | no answer | p50 ms | p99 ms | peak MiB |\n|---|---|---|---|---|---|---|---|---|");
+    println!(
+        "| asked | asked/s | goodput/s | 307 | 503 | no answer | p50 ms | p99 ms | CPU ms for each 307 | peak MiB |\n|---|---|---|---|---|---|---|---|---|---|"
+    );
     let mut goodputs = Vec::new();
     for factor in [1.0, 4.0, 16.0] {
         client.calms_down().await;
         client.resizer.forget_peak();
-        let start = Instant::now();
+        let (start, cpu) = (Instant::now(), client.resizer.cpu());
         let samples = client.storm(capacity * factor).await;
+        let cpu = client.resizer.cpu().saturating_sub(cpu);
         let count = |status| samples.iter().filter(|sample| sample.status == status).count();
         let share = |status| count(status) as f64 * 100.0 / samples.len() as f64;
         // the second half: when the queue has been filled
@@ -128,13 +139,14 @@ async fn measure(lab: &Lab) -> bool {
         let mut admitted: Vec<_> = samples.iter().filter(|sample| sample.status == 307).map(|sample| sample.took).collect();
         admitted.sort_unstable();
         println!(
-            "| {factor}× | {:.0} | {goodput:.1} | {:.1} % | {:.1} % | {} | {} | {} | {} |",
+            "| {factor}× | {:.0} | {goodput:.1} | {:.1} % | {:.1} % | {} | {} | {} | {:.1} | {} |",
             samples.len() as f64 / PHASE.as_secs_f64(),
             share(307),
             share(503),
             count(0),
             percentile(&admitted, 0.5),
             percentile(&admitted, 0.99),
+            cpu.as_secs_f64() * 1000.0 / count(307) as f64,
             client.resizer.peak() >> 20,
         );
         goodputs.push(goodput);

@@ -1,0 +1,120 @@
+//! Which namespaces may use a bucket of the real S3, as its tag or a list says.
+
+use std::time::Duration;
+
+use aws_sdk_s3::{
+    Client as S3,
+    config::{BehaviorVersion, Credentials, Region},
+    types::{Tag, Tagging},
+};
+use futures::FutureExt;
+use kube::Api;
+use resize_api::ResizeEndpoint;
+use serde_json::json;
+
+use crate::{
+    control_plane::ControlPlane,
+    endpoints::run_deployments,
+    process::{Operator, eventually},
+};
+
+/// The S3 of `tests/s3/up`.
+const S3_ADDRESS: &str = "198.18.255.1:7480";
+const KEY_ID: &str = "demo-access-key";
+const KEY: &str = "demo-secret-key";
+
+/// The S3, if it runs.
+async fn s3() -> Option<S3> {
+    let connected = tokio::time::timeout(Duration::from_secs(3), tokio::net::TcpStream::connect(S3_ADDRESS)).await;
+    if !connected.is_ok_and(|stream| stream.is_ok()) {
+        assert!(!std::env::var("RESIZE_CLUSTER").is_ok_and(|value| value == "required"), "no S3 at {S3_ADDRESS}");
+        eprintln!("skipped: no S3 runs at {S3_ADDRESS}; tests/s3/up starts one");
+        return None;
+    }
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(Credentials::new(KEY_ID, KEY, None, None, "tests"))
+        .region(Region::new("us-east-1"))
+        .endpoint_url(format!("http://{S3_ADDRESS}"))
+        .force_path_style(true);
+    Some(S3::from_conf(config.build()))
+}
+
+/// A control plane with an endpoint for `bucket` in each of the namespaces `team-a` and `team-b`.
+async fn two_teams(plane: &ControlPlane, bucket: &str) {
+    plane.install(&[]).await;
+    run_deployments(plane.client.clone());
+    for namespace in ["team-a", "team-b"] {
+        plane.apply(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } })]).await;
+        plane
+            .apply(&[
+                json!({
+                    "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s3", "namespace": namespace },
+                    "stringData": { "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY },
+                }),
+                json!({
+                    "apiVersion": "resize-operator.dev/v1alpha1", "kind": "ResizeEndpoint",
+                    "metadata": { "name": "photos", "namespace": namespace },
+                    "spec": {
+                        "bucket": {
+                            "name": bucket, "endpoint": format!("http://{S3_ADDRESS}"), "forcePathStyle": true,
+                            "credentialsSecretRef": { "name": "s3" },
+                        },
+                        "publicUrl": format!("http://{bucket}.s3-website.localhost:7480"),
+                        "allowedResolutions": ["300x300"],
+                        "ingress": { "host": "resize.example.com" },
+                    },
+                }),
+            ])
+            .await;
+    }
+}
+
+/// Waits until the endpoint in `namespace` says so of being accepted.
+async fn is_accepted(plane: &ControlPlane, namespace: &str, reason: &str) {
+    let endpoints: Api<ResizeEndpoint> = Api::namespaced(plane.client.clone(), namespace);
+    eventually(&format!("the endpoint in {namespace} is {reason}"), async || {
+        let status = endpoints.get("photos").await.unwrap().status.unwrap_or_default();
+        status.conditions.iter().any(|condition| condition.type_ == "Accepted" && condition.reason == reason)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_buckets_tag_and_a_list_say_who_may_use_it() {
+    let (Some(plane), Some(s3)) = (ControlPlane::start().await, s3().await) else { return };
+    let bucket = format!("tenancy-{:08x}", std::process::id());
+    s3.create_bucket().bucket(&bucket).send().await.unwrap();
+    let result = std::panic::AssertUnwindSafe(tags_and_lists(&plane, &s3, &bucket)).catch_unwind().await;
+    s3.delete_bucket().bucket(&bucket).send().await.unwrap();
+    if let Err(panic) = result {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+async fn tags_and_lists(plane: &ControlPlane, s3: &S3, bucket: &str) {
+    two_teams(plane, bucket).await;
+    let kubeconfig = plane.kubeconfig_of("resize-operator").await;
+    let website = async || s3.get_bucket_website().bucket(bucket).send().await.is_ok();
+
+    let by_tag = ["--claims-policy", "BucketTag", "--resync-seconds", "10"];
+    let mut operator = Operator::start(plane, "by-tag", &kubeconfig, &by_tag);
+    for namespace in ["team-a", "team-b"] {
+        is_accepted(plane, namespace, "BucketNotAllowed").await;
+    }
+    assert!(!website().await, "nobody may, and nothing is written");
+    let tag = Tag::builder().key("resize-operator.dev/namespaces").value("team-b").build().unwrap();
+    let tags = Tagging::builder().tag_set(tag).build().unwrap();
+    s3.put_bucket_tagging().bucket(bucket).tagging(tags).send().await.unwrap();
+    is_accepted(plane, "team-b", "Valid").await;
+    eventually("its rules are written", async || website().await).await;
+    is_accepted(plane, "team-a", "BucketNotAllowed").await;
+    operator.signal("TERM");
+    operator.end().await;
+
+    // another owner of the operator, another way to say it
+    let by_list = ["--claims-policy", "AllowList", "--claims-allow", r#"{"team-a": ["tenancy-*"], "team-b": ["other"]}"#];
+    let _operator = Operator::start(plane, "by-list", &kubeconfig, &by_list);
+    is_accepted(plane, "team-b", "BucketNotAllowed").await;
+    is_accepted(plane, "team-a", "Valid").await;
+}
