@@ -1,9 +1,13 @@
 //! A namespace, a bucket with a website, and a visitor: each test gets its own, and all of it goes again.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, resume_unwind},
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,7 +17,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::WebsiteConfiguration,
 };
-use futures::FutureExt;
+use futures::{FutureExt, future::join_all};
 use k8s_openapi::{
     api::core::v1::{Event, Namespace, Pod, Secret},
     apimachinery::pkg::apis::meta::v1::Condition,
@@ -377,9 +381,27 @@ impl Lab {
         self.request(reqwest::Method::GET, url).await
     }
 
-    /// The status alone; no answer at all is an error.
-    pub async fn try_get(&self, url: &str) -> reqwest::Result<u16> {
-        Ok(self.http.get(url).send().await?.status().as_u16())
+    /// While `meanwhile` runs, some visitors ask the resizer for one size of `original` after the other, each of which has to be made:
+    /// how often each status came, or what came instead of one. The endpoint must allow all sizes.
+    pub async fn under_load(&self, original: &str, meanwhile: impl Future<Output = ()>) -> BTreeMap<String, u32> {
+        let (next, done) = (AtomicU32::new(0), AtomicBool::new(false));
+        let visitor = async || {
+            let mut seen = BTreeMap::<String, u32>::new();
+            while !done.load(Ordering::Relaxed) {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let url = format!("{}?key={}x{}/{original}", self.resizer(), 20 + number % 200, 20 + number / 200);
+                let answer = self.http.get(&url).send().await;
+                let outcome = answer.map_or_else(|error| format!("{error:?}"), |answer| answer.status().as_u16().to_string());
+                *seen.entry(outcome).or_default() += 1;
+            }
+            seen
+        };
+        let meanwhile = meanwhile.map(|()| done.store(true, Ordering::Relaxed));
+        let (seen, ()) = futures::join!(join_all((0..6).map(|_| visitor())), meanwhile);
+        seen.into_iter().flatten().fold(BTreeMap::new(), |mut all, (outcome, count)| {
+            *all.entry(outcome).or_default() += count;
+            all
+        })
     }
 
     pub async fn request(&self, method: reqwest::Method, url: &str) -> Answer {

@@ -8,6 +8,7 @@
 mod lab;
 
 mod api;
+mod autoscale;
 mod chart;
 mod claim;
 mod delete;
