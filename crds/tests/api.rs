@@ -24,19 +24,8 @@ fn endpoint(patch: Value) -> ResizeEndpoint {
             "allowedResolutions": ["300x300", "640x0"],
         },
     });
-    merge(&mut object["spec"], patch);
+    json_patch::merge(&mut object["spec"], &patch);
     serde_json::from_value(object).unwrap()
-}
-
-fn merge(into: &mut Value, patch: Value) {
-    match (into, patch) {
-        (Value::Object(into), Value::Object(patch)) => {
-            for (name, value) in patch {
-                merge(into.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (into, patch) => *into = patch,
-    }
 }
 
 #[test]

@@ -220,24 +220,6 @@ pub fn refuse(status: StatusCode) -> (StatusCode, Value) {
     (status, json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": reason, "code": code }))
 }
 
-fn merge(into: &mut Value, patch: Value) {
-    match (into, patch) {
-        (into, Value::Object(patch)) => {
-            if !into.is_object() {
-                *into = json!({});
-            }
-            for (name, value) in patch {
-                if value.is_null() {
-                    into.as_object_mut().unwrap().remove(&name);
-                } else {
-                    merge(&mut into[&name], value);
-                }
-            }
-        }
-        (into, patch) => *into = patch,
-    }
-}
-
 impl Cluster {
     fn answer(&mut self, method: &Method, path: &str, body: Value) -> (StatusCode, Value) {
         self.calls.push((method.clone(), path.to_owned()));
@@ -279,9 +261,9 @@ impl Cluster {
         }
         let before = object.clone();
         if status_alone {
-            merge(&mut object["status"], body["status"].clone());
+            json_patch::merge(&mut object["status"], &body["status"]);
         } else {
-            merge(object, body);
+            json_patch::merge(object, &body);
         }
         if path.contains("/deployments/") && !status_alone {
             object["metadata"]["generation"] = json!(1);

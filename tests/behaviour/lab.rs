@@ -247,7 +247,7 @@ impl Lab {
             "routing": { "hostName": format!("{}.localhost:{INGRESS_PORT}", self.name) },
             "workload": { "replicas": 1, "resources": { "requests": { "cpu": "10m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } } },
         });
-        merge(&mut spec, patch);
+        json_patch::merge(&mut spec, &patch);
         spec
     }
 
@@ -424,17 +424,6 @@ impl Lab {
             answers.push(self.get(&location).await);
         }
         answers
-    }
-}
-
-pub fn merge(into: &mut Value, patch: Value) {
-    match (into, patch) {
-        (Value::Object(into), Value::Object(patch)) => {
-            for (name, value) in patch {
-                merge(into.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (into, patch) => *into = patch,
     }
 }
 

@@ -48,7 +48,7 @@ etcd_process=$!
   --client-ca-file "$folder/pki/ca.crt" --authorization-mode RBAC --etcd-servers "http://127.0.0.1:$etcd" \
   --service-cluster-ip-range 198.19.0.0/16 --service-account-issuer https://kubernetes.default.svc \
   --service-account-key-file "$folder/pki/sa.pub" --service-account-signing-key-file "$folder/pki/sa.key" \
-  --audit-policy-file "$folder/audit.json" --audit-log-path "$folder/audit.log" > "$folder/apiserver.log" 2>&1 &
+  --audit-policy-file "$folder/audit.json" --audit-log-path "$folder/audit.log" --audit-log-maxsize 10000 > "$folder/apiserver.log" 2>&1 &
 apiserver_process=$!
 read -r _
 kill -KILL $apiserver_process $etcd_process

@@ -155,21 +155,10 @@ fn failing(fake: &Fake) {
 async fn fake(spec: Value, config: Config) -> Fake {
     Fake::new(config, |resource| {
         let mut object = serde_json::to_value(&*resource).unwrap();
-        merge(&mut object["spec"], spec);
+        json_patch::merge(&mut object["spec"], &spec);
         *resource = serde_json::from_value(object).unwrap();
     })
     .await
-}
-
-fn merge(into: &mut Value, patch: Value) {
-    match (into, patch) {
-        (Value::Object(into), Value::Object(patch)) => {
-            for (name, value) in patch {
-                merge(into.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (into, patch) => *into = patch,
-    }
 }
 
 /// Reasons of all conditions, and of all Events.

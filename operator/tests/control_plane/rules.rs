@@ -18,19 +18,8 @@ fn endpoint(name: &str, patch: Value) -> Value {
             "allowedResolutions": ["300x300"],
         },
     });
-    merge(&mut endpoint["spec"], patch);
+    json_patch::merge(&mut endpoint["spec"], &patch);
     endpoint
-}
-
-fn merge(into: &mut Value, patch: Value) {
-    match (into, patch) {
-        (Value::Object(into), Value::Object(patch)) => {
-            for (name, value) in patch {
-                merge(into.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (into, patch) => *into = patch,
-    }
 }
 
 #[tokio::test]

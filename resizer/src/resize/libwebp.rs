@@ -65,6 +65,9 @@ pub(super) fn decode(data: &[u8], coarse: bool) -> Result<Raster, Error> {
 /// In percent. More than libwebp's own 50 saves 3 % of the bytes and looks the same.
 const NOISE_SHAPING: c_int = 80;
 
+/// Of 0 to 6. Against libwebp's own 4, seven photos at 720 pixels take 0.64 of the time for all of the work, 3.6 % more bytes, and lose 0.4 points of SSIMULACRA2.
+const EFFORT: c_int = 2;
+
 /// Freed whatever happens.
 pub(super) struct OwnedPicture(pub(super) WebPPicture);
 
@@ -106,6 +109,7 @@ pub(super) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
     let mut config = WebPConfig::new().map_err(|()| invalid())?;
     config.quality = f32::from(quality);
     config.sns_strength = NOISE_SHAPING;
+    config.method = EFFORT;
     let mut picture = import(raster, false)?;
     let mut bytes: Vec<u8> = Vec::new();
     picture.0.writer = Some(append);
