@@ -93,9 +93,9 @@ proptest! {
                     gray => vec![gray[0][index]],
                 };
                 for (&value, exact) in pixel.iter().zip(&exact) {
-                    // a sample may be off by 0.5, times the factors of the conversion
+                    // a sample may be off by 0.505 and, enlarged, by 0.5 more: that of the luma, 1.772 times that of a colour, and 0.5 for the pixel
                     let apart = (f64::from(value) - exact.clamp(0.0, 255.0)).abs();
-                    prop_assert!(apart < 3.0, "{scale:?} at {index}: {pixel:?}, exactly {exact:?}");
+                    prop_assert!(apart < 3.3, "{scale:?} at {index}: {pixel:?}, exactly {exact:?}");
                 }
             }
         }

@@ -83,7 +83,9 @@ impl Picture {
             for _ in 0..component.size.0 * component.size.1 {
                 let mut block = [0; 64];
                 for (k, value) in block.iter_mut().enumerate() {
-                    let room = (if wild { 32_000 } else { 700 / (1 + k as i32 / 4) }) / i32::from(component.steps[k]);
+                    // what is stored of the first one is its difference to the one before, in 15 bits at most
+                    let far = if k == 0 { 16_000 } else { 32_000 };
+                    let room = (if wild { far } else { 700 / (1 + k as i32 / 4) }) / i32::from(component.steps[k]);
                     if k == 0 || random.below(64) < density {
                         *value = random.value(room.max(1));
                     }
