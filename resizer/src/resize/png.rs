@@ -81,7 +81,7 @@ pub(super) fn decode(source: &[u8], memory: u64) -> Result<(Raster, Option<Vec<u
 const PHOTO: std::ops::Range<usize> = 45..90;
 
 /// Of so many rows, this many are tried.
-const SAMPLE: (usize, usize) = (128, 16);
+const SAMPLE: (usize, usize) = (128, 8);
 
 /// Encodes fast and filtered, which is best for photos; what does not look like one in its size is also tried thoroughly and unfiltered,
 /// which is best for drawings: a sample of it first.
