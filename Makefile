@@ -38,7 +38,7 @@ bench: ## the pipeline beside sharp, from npm; BENCH_IMAGES=FOLDER adds real pic
 	SHARP=$(CACHE)/sharp cargo run --release --manifest-path resizer/benches/peers/Cargo.toml
 
 stages: ## each stage of the pipeline by itself, with Criterion
-	cargo bench --manifest-path resizer/benches/peers/Cargo.toml
+	cargo run --release --manifest-path resizer/benches/peers/Cargo.toml --bin stages -- --bench
 
 fuzz: ## every fuzzer for FUZZ_SECONDS (60), with the sanitizer in the C libraries too; wants a nightly compiler and clang
 	@resizer/fuzz/run

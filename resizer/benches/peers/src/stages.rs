@@ -1,4 +1,4 @@
-//! Each stage of the pipeline by itself: `cargo bench --manifest-path resizer/benches/peers/Cargo.toml [-- NAME]`.
+//! Each stage of the pipeline by itself: `make stages`; for some of the pictures `cargo run --release --bin stages -- --bench NAME`.
 #![allow(
     missing_docs,
     dead_code,
