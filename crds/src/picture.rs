@@ -1,8 +1,11 @@
 //! How pictures are made: words of the API and of the environment → [`Recipe`].
 //!
-//! The words are those of sharp. With the feature `kube` the parts of a `ResizeEndpoint` that say it stand here too.
+//! The words are those of sharp. With the feature `kube` the parts of a `ResizeEndpoint` that say it are there too.
 
 use std::{fmt, str::FromStr};
+
+#[cfg(feature = "kube")]
+mod spec;
 
 #[cfg(feature = "kube")]
 pub use spec::{Output, Resize};
@@ -265,114 +268,6 @@ impl Recipe {
             ("AVIF_SPEED", self.avif_speed.get().to_string()),
             ("ANIMATION", self.animation.to_string()),
         ]
-    }
-}
-
-/// What a user writes.
-#[cfg(feature = "kube")]
-mod spec {
-    use kube::KubeSchema;
-    use serde::{Deserialize, Serialize};
-
-    use super::{Animation, Colour, DEFAULT_AVIF_SPEED, Fit, Kernel, OutputFormat, Position, Recipe, UpTo};
-
-    /// How pictures are scaled.
-    #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    pub struct Resize {
-        /// How a picture fills a size of another ratio. `Cover`: fill it, cut off what is over. `Contain`: lie within it, fill the rest with the background. `Inside`: as large as fits within it. `Outside`: as small as covers it. `Fill`: fill it, whatever becomes of the ratio.
-        #[serde(default)]
-        pub fit: Fit,
-
-        /// What `Cover` keeps, and where `Contain` puts the picture.
-        #[serde(default)]
-        pub position: Position,
-
-        /// Leave a picture that is smaller than the size as it is.
-        #[serde(default)]
-        pub without_enlargement: bool,
-
-        /// Colour around the picture, and behind it in a format without transparency, as `#rrggbb`.
-        #[serde(default = "default_background")]
-        #[schemars(length(max = 7))]
-        #[x_kube(validation = Rule::new("self.matches('^#[0-9a-fA-F]{6}$')").message("want a colour such as #ffffff"))]
-        pub background: String,
-
-        /// How pixels are mixed: `Lanczos3` is sharp, `Mitchell` soft, `Nearest` for pixel art.
-        #[serde(default)]
-        pub kernel: Kernel,
-    }
-
-    fn default_background() -> String {
-        Colour::WHITE.to_string()
-    }
-
-    impl Default for Resize {
-        fn default() -> Self {
-            Self {
-                fit: Fit::default(),
-                position: Position::default(),
-                without_enlargement: false,
-                background: default_background(),
-                kernel: Kernel::default(),
-            }
-        }
-    }
-
-    /// How pictures are written.
-    #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    pub struct Output {
-        /// Format of every picture that is made, whatever its name ends in. `Source`: the original's, or PNG for an original that browsers do not show.
-        #[serde(default)]
-        pub format: OutputFormat,
-
-        /// Quality of JPEG, WebP and AVIF, from 1 to 100. Default: 80 for JPEG and WebP, 60 for AVIF, which look about the same.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(range(min = 1, max = 100))]
-        pub quality: Option<i32>,
-
-        /// Write JPEGs that show coarse first: a little smaller, and more work.
-        #[serde(default)]
-        pub progressive: bool,
-
-        /// Speed of writing AVIF, from 1 to 10: 1 takes the longest and gives the smallest files. Default: 9.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(range(min = 1, max = 10))]
-        pub avif_speed: Option<i32>,
-
-        /// What becomes of animations. `First`: a still picture of the first frame. `Keep`: an animation, where the output's format is GIF or WebP.
-        #[serde(default)]
-        pub animation: Animation,
-
-        /// Cache-Control header of the pictures that are made. Default: `public, max-age=3600, stale-while-revalidate=86400`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(length(min = 1, max = 1024))]
-        #[x_kube(validation = Rule::new("self.matches('^[!-~]([ -~]*[!-~])?$')")
-            .message("want the value of a Cache-Control header, such as public, max-age=3600"))]
-        pub cache_control: Option<String>,
-    }
-
-    impl Recipe {
-        /// What `resize` and `output` say; an error is about the background.
-        pub fn new(resize: &Resize, output: &Output) -> Result<Self, &'static str> {
-            Ok(Self {
-                fit: resize.fit,
-                position: resize.position,
-                without_enlargement: resize.without_enlargement,
-                background: resize.background.parse()?,
-                kernel: resize.kernel,
-                format: output.format,
-                quality: output.quality.map(up_to),
-                progressive: output.progressive,
-                avif_speed: output.avif_speed.map_or(DEFAULT_AVIF_SPEED, up_to),
-                animation: output.animation,
-            })
-        }
-    }
-
-    fn up_to<const MOST: u8>(value: i32) -> UpTo<MOST> {
-        UpTo::new(u8::try_from(value.max(0)).unwrap_or(u8::MAX))
     }
 }
 

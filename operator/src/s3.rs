@@ -281,7 +281,40 @@ fn explain(bucket: &str, action: &str, failure: &Failure<'_>, detail: &str) -> S
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use axum::{Router, serve::ListenerExt};
+
     use super::*;
+
+    #[tokio::test]
+    async fn buckets_share_their_connections() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Some(format!("http://{}", listener.local_addr().unwrap()));
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&accepted);
+        let listener = listener.tap_io(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        tokio::spawn(async move { axum::serve(listener, Router::new()).await });
+        let shared = Shared::open(shared_config(None).await);
+        for name in ["cats", "dogs", "birds"] {
+            let address = BucketAddress {
+                name: name.into(),
+                region: "us-east-1".into(),
+                endpoint: endpoint.clone(),
+                force_path_style: true,
+                expected_owner: None,
+                secret: None,
+            };
+            let credentials = Credentials::new("id", "key", None, None, "tests");
+            assert_eq!(Bucket::new(&shared, &address, Some(credentials)).get().await.unwrap_err().reason, Reason::S3Error);
+        }
+        assert_eq!(accepted.load(Ordering::Relaxed), 1);
+    }
 
     #[test]
     fn every_failure_has_a_reason_and_says_what_to_do() {

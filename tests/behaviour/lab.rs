@@ -11,12 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sdk_s3::{
-    Client as S3,
-    config::{BehaviorVersion, Credentials, Region},
-    primitives::ByteStream,
-    types::WebsiteConfiguration,
-};
+use aws_sdk_s3::{Client as S3, primitives::ByteStream, types::WebsiteConfiguration};
 use futures::{FutureExt, future::join_all};
 use k8s_openapi::{
     api::core::v1::{Event, Namespace, Pod, Secret},
@@ -34,14 +29,14 @@ use reqwest::{
 use resize_api::ResizeEndpoint;
 use serde_json::{Value, json};
 
-/// The S3 as pods and this machine reach it.
-const S3_URL: &str = "http://198.18.255.1:7480";
+#[path = "../support/s3.rs"]
+#[allow(dead_code, reason = "shared with tests without a cluster")]
+mod s3;
+
 /// Port of the website endpoint.
 const WEBSITE_PORT: u16 = 7480;
 /// Port of the ingress controller.
 const INGRESS_PORT: u16 = 18080;
-const KEY_ID: &str = "demo-access-key";
-const KEY: &str = "demo-secret-key";
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -143,22 +138,13 @@ impl Lab {
                 return None;
             }
         };
-        let s3 = S3::from_conf(
-            aws_sdk_s3::Config::builder()
-                .behavior_version(BehaviorVersion::latest())
-                .credentials_provider(Credentials::new(KEY_ID, KEY, None, None, "tests"))
-                .region(Region::new("us-east-1"))
-                .endpoint_url(S3_URL)
-                .force_path_style(true)
-                .build(),
-        );
         let http = reqwest::Client::builder()
             .redirect(Policy::none())
             .dns_resolver(Arc::new(Localhost))
             .timeout(Duration::from_secs(30))
             .build()
             .unwrap();
-        let lab = Self { kube, s3, http, name: format!("t{:08x}", rand::random::<u32>()) };
+        let lab = Self { kube, s3: s3::client(), http, name: format!("t{:08x}", rand::random::<u32>()) };
         lab.set_up().await;
         Some(lab)
     }
@@ -169,11 +155,7 @@ impl Lab {
         }))
         .unwrap();
         Api::all(self.kube.clone()).create(&PostParams::default(), &namespace).await.unwrap();
-        let secret: Secret = serde_json::from_value(json!({
-            "metadata": { "name": "s3" },
-            "stringData": { "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY },
-        }))
-        .unwrap();
+        let secret: Secret = serde_json::from_value(s3::secret(&self.name)).unwrap();
         Api::namespaced(self.kube.clone(), &self.name).create(&PostParams::default(), &secret).await.unwrap();
         self.create_bucket().await;
     }
@@ -240,7 +222,7 @@ impl Lab {
     /// The endpoint of this lab's bucket, `patch` merged into its spec.
     pub fn spec(&self, patch: Value) -> Value {
         let mut spec = json!({
-            "bucket": { "name": self.name, "endpoint": S3_URL, "forcePathStyle": true, "credentialsSecretRef": { "name": "s3" } },
+            "bucket": { "name": self.name, "endpoint": s3::URL, "forcePathStyle": true, "credentialsSecretRef": { "name": "s3" } },
             "publicUrl": self.site(),
             "allowedResolutions": ["300x300", "640x0"],
             "ingress": { "host": format!("{}.localhost", self.name), "className": "lab" },

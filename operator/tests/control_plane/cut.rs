@@ -14,8 +14,7 @@ use axum::{
 };
 use kube::Client;
 
-/// The S3 that is started by tests/s3/up.
-pub const S3: &str = "http://198.18.255.1:7480";
+use crate::s3;
 
 /// When the operator is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +157,7 @@ async fn s3(
         target = format!("/{key}");
     }
     headers.remove("connection");
-    let request = client.request(method, format!("{S3}{target}")).headers(headers).body(body);
+    let request = client.request(method, format!("{}{target}", s3::URL)).headers(headers).body(body);
     let answer = request.send().await;
     if fate == Fate::KillAfter {
         return kill(&counter);

@@ -9,7 +9,6 @@ use std::{
 
 use aws_sdk_s3::{
     Client as S3,
-    config::{BehaviorVersion, Credentials, Region},
     types::{Condition, ErrorDocument, IndexDocument, PublicAccessBlockConfiguration, Redirect, RoutingRule, WebsiteConfiguration},
 };
 use futures::FutureExt;
@@ -20,13 +19,12 @@ use serde_json::json;
 
 use crate::{
     control_plane::ControlPlane,
-    cut::{self, Cut, Moment},
+    cut::{Cut, Moment},
     endpoints::run_deployments,
     process::{Operator, eventually},
+    s3,
 };
 
-const KEY_ID: &str = "demo-access-key";
-const KEY: &str = "demo-secret-key";
 /// Most calls that a run may take before the test is taken to go round in circles.
 const MOST: usize = 80;
 
@@ -49,28 +47,10 @@ fn rule(prefix: &str, code: Option<&str>, to: &str) -> RoutingRule {
 
 impl Lab {
     async fn new() -> Option<Self> {
-        let s3 = S3::from_conf(
-            aws_sdk_s3::Config::builder()
-                .behavior_version(BehaviorVersion::latest())
-                .credentials_provider(Credentials::new(KEY_ID, KEY, None, None, "tests"))
-                .region(Region::new("us-east-1"))
-                .endpoint_url(cut::S3)
-                .force_path_style(true)
-                .build(),
-        );
-        if let Err(error) = s3.list_buckets().send().await {
-            let required = std::env::var("RESIZE_CLUSTER").is_ok_and(|value| value == "required");
-            assert!(!required, "no S3: {error:?}");
-            eprintln!("skipped: no S3 runs here; tests/s3/up starts one");
-            return None;
-        }
+        let s3 = s3::running().await?;
         let plane = ControlPlane::start().await?;
         plane.install(&[]).await;
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s3", "namespace": "default" },
-            "stringData": { "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY },
-        });
-        plane.apply(&[secret]).await;
+        plane.apply(&[s3::secret("default")]).await;
         run_deployments(plane.client.clone());
         let cut = Cut::start(plane.client.clone()).await;
         let kubeconfig = plane.folder.join("cut.kubeconfig");

@@ -5,6 +5,10 @@
 
 #[path = "../../../tests/support/control_plane.rs"]
 mod control_plane;
+#[path = "../../../tests/support/proc.rs"]
+mod proc;
+#[path = "../../../tests/support/s3.rs"]
+mod s3;
 
 mod cut;
 mod endpoints;

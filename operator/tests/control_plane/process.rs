@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::control_plane::ControlPlane;
+use crate::{control_plane::ControlPlane, proc};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -102,17 +102,12 @@ impl Operator {
 
     /// A line of `/proc/PID/status`, in its own unit.
     pub fn status(&self, name: &str) -> u64 {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        proc::status(self.id(), name)
     }
 
     /// CPU time so far.
     pub fn cpu(&self) -> Duration {
-        let text = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        let fields: Vec<_> = text.rsplit(") ").next().unwrap().split(' ').collect();
-        let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
-        Duration::from_millis(ticks * 10)
+        proc::cpu(self.id())
     }
 }
 

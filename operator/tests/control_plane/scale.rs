@@ -17,7 +17,7 @@ use crate::{
     store::Store,
 };
 
-/// Rest is what is between two looks at a bucket, which come later than in ten minutes here: making many endpoints takes as long.
+/// Rest is the time between two looks at a bucket. By default the first of many endpoints is looked at again before the last one has rested.
 const ARGUMENTS: [&str; 4] = ["--log-level", "warn", "--resync-seconds", "7200"];
 
 /// How many, and how long to watch them at rest.

@@ -1,10 +1,7 @@
 //! Which namespaces may use a bucket of the real S3, as its tag or a list says.
 
-use std::time::Duration;
-
 use aws_sdk_s3::{
     Client as S3,
-    config::{BehaviorVersion, Credentials, Region},
     types::{Tag, Tagging},
 };
 use futures::FutureExt;
@@ -16,29 +13,8 @@ use crate::{
     control_plane::ControlPlane,
     endpoints::run_deployments,
     process::{Operator, eventually},
+    s3,
 };
-
-/// The S3 of `tests/s3/up`.
-const S3_ADDRESS: &str = "198.18.255.1:7480";
-const KEY_ID: &str = "demo-access-key";
-const KEY: &str = "demo-secret-key";
-
-/// The S3, if it runs.
-async fn s3() -> Option<S3> {
-    let connected = tokio::time::timeout(Duration::from_secs(3), tokio::net::TcpStream::connect(S3_ADDRESS)).await;
-    if !connected.is_ok_and(|stream| stream.is_ok()) {
-        assert!(!std::env::var("RESIZE_CLUSTER").is_ok_and(|value| value == "required"), "no S3 at {S3_ADDRESS}");
-        eprintln!("skipped: no S3 runs at {S3_ADDRESS}; tests/s3/up starts one");
-        return None;
-    }
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .credentials_provider(Credentials::new(KEY_ID, KEY, None, None, "tests"))
-        .region(Region::new("us-east-1"))
-        .endpoint_url(format!("http://{S3_ADDRESS}"))
-        .force_path_style(true);
-    Some(S3::from_conf(config.build()))
-}
 
 /// A control plane with an endpoint for `bucket` in each of the namespaces `team-a` and `team-b`.
 async fn two_teams(plane: &ControlPlane, bucket: &str) {
@@ -48,16 +24,13 @@ async fn two_teams(plane: &ControlPlane, bucket: &str) {
         plane.apply(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } })]).await;
         plane
             .apply(&[
-                json!({
-                    "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s3", "namespace": namespace },
-                    "stringData": { "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY },
-                }),
+                s3::secret(namespace),
                 json!({
                     "apiVersion": "resize-operator.dev/v1alpha1", "kind": "ResizeEndpoint",
                     "metadata": { "name": "photos", "namespace": namespace },
                     "spec": {
                         "bucket": {
-                            "name": bucket, "endpoint": format!("http://{S3_ADDRESS}"), "forcePathStyle": true,
+                            "name": bucket, "endpoint": s3::URL, "forcePathStyle": true,
                             "credentialsSecretRef": { "name": "s3" },
                         },
                         "publicUrl": format!("http://{bucket}.s3-website.localhost:7480"),
@@ -82,7 +55,8 @@ async fn is_accepted(plane: &ControlPlane, namespace: &str, reason: &str) {
 
 #[tokio::test]
 async fn a_buckets_tag_and_a_list_say_who_may_use_it() {
-    let (Some(plane), Some(s3)) = (ControlPlane::start().await, s3().await) else { return };
+    let Some(s3) = s3::running().await else { return };
+    let Some(plane) = ControlPlane::start().await else { return };
     let bucket = format!("tenancy-{:08x}", std::process::id());
     s3.create_bucket().bucket(&bucket).send().await.unwrap();
     let result = std::panic::AssertUnwindSafe(tags_and_lists(&plane, &s3, &bucket)).catch_unwind().await;

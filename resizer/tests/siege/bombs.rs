@@ -47,9 +47,11 @@ async fn no_picture_kills_it() {
             let status = answer.unwrap().status;
             assert!(status == case.right || status == 503, "{}: {status} among all", case.name);
         }
+        let (threads, cpus) = (resizer.threads(), std::thread::available_parallelism().unwrap().get());
+        assert!(threads <= 2 * cpus + 5, "{threads} threads: the first one, the network's, the workers', and four more");
         let metrics = resizer.metrics().await;
         println!(
-            "all {} at once: peak {} MiB of {}; in all: {:.1} s of CPU, {} panics caught",
+            "all {} at once: peak {} MiB of {}, {threads} threads; in all: {:.1} s of CPU, {} panics caught",
             cases.len(),
             resizer.peak() >> 20,
             LIMIT >> 20,

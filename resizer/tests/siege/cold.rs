@@ -6,7 +6,7 @@ use futures::{FutureExt, future::join_all};
 use tokio::time::timeout;
 
 use crate::{
-    lab::{self, Lab, picture},
+    lab::{self, Lab, picture, s3},
     proxy::{Fault, Proxy},
 };
 
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The gateway's own log of every request.
 fn access_log() -> PathBuf {
-    lab::s3_state().join("log/client.rgw.ceph.log")
+    s3::state().join("log/client.rgw.ceph.log")
 }
 
 /// Lines of the log for objects in `bucket`, such as `GET cat.jpg 200`.

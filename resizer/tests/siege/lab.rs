@@ -10,24 +10,15 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_s3::{
-    Client as S3,
-    config::{BehaviorVersion, Credentials, Region, retry::RetryConfig},
-    primitives::ByteStream,
-};
+use aws_sdk_s3::{Client as S3, primitives::ByteStream};
 use futures::FutureExt;
 use serde_json::Value;
 
-/// The S3 of `tests/s3/up`.
-pub const S3_ADDRESS: &str = "198.18.255.1:7480";
-const KEY_ID: &str = "demo-access-key";
-const KEY: &str = "demo-secret-key";
-
-/// Where the S3 keeps its state; see the Makefile.
-pub fn s3_state() -> PathBuf {
-    let cache = std::env::var_os("CACHE").map(PathBuf::from);
-    cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/resize-operator")).join("state/s3")
-}
+#[path = "../../../tests/support/proc.rs"]
+mod proc;
+#[path = "../../../tests/support/s3.rs"]
+#[allow(dead_code, reason = "shared with tests that have a cluster")]
+pub mod s3;
 
 /// One test's bucket.
 pub struct Lab {
@@ -48,22 +39,9 @@ pub async fn run(body: impl AsyncFnOnce(&Lab)) {
 
 impl Lab {
     pub async fn new() -> Option<Self> {
-        let connected = tokio::time::timeout(Duration::from_secs(3), tokio::net::TcpStream::connect(S3_ADDRESS)).await;
-        if !s3_state().join("ceph.conf").exists() || !connected.is_ok_and(|stream| stream.is_ok()) {
-            let required = std::env::var("RESIZE_CLUSTER").is_ok_and(|value| value == "required");
-            assert!(!required, "no S3 at {S3_ADDRESS}");
-            eprintln!("skipped: no S3 runs at {S3_ADDRESS}; tests/s3/up starts one");
-            return None;
-        }
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .credentials_provider(Credentials::new(KEY_ID, KEY, None, None, "tests"))
-            .region(Region::new("us-east-1"))
-            .endpoint_url(format!("http://{S3_ADDRESS}"))
-            .retry_config(RetryConfig::standard())
-            .force_path_style(true);
+        let s3 = s3::running().await?;
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_mins(2)).build().unwrap();
-        let lab = Self { s3: S3::from_conf(config.build()), http, bucket: format!("service-{:08x}", rand::random::<u32>()) };
+        let lab = Self { s3, http, bucket: format!("service-{:08x}", rand::random::<u32>()) };
         lab.s3.create_bucket().bucket(&lab.bucket).send().await.unwrap();
         Some(lab)
     }
@@ -97,7 +75,6 @@ impl Lab {
 
     /// The same, in a control group.
     pub fn resizer_in(&self, cage: Option<&Cage>, variables: &[(&str, &str)]) -> Resizer {
-        let endpoint = format!("http://{S3_ADDRESS}");
         let mut command = Command::new("sh");
         // a shell, which joins the group before it becomes the resizer
         let join = cage.map_or_else(String::new, |cage| format!("echo $$ > {}/cgroup.procs && ", cage.0.display()));
@@ -106,9 +83,9 @@ impl Lab {
             ("BUCKET", self.bucket.as_str()),
             ("URL", "http://photos.example.com"),
             ("AWS_REGION", "us-east-1"),
-            ("AWS_ENDPOINT_URL", &endpoint),
-            ("AWS_ACCESS_KEY_ID", KEY_ID),
-            ("AWS_SECRET_ACCESS_KEY", KEY),
+            ("AWS_ENDPOINT_URL", s3::URL),
+            ("AWS_ACCESS_KEY_ID", s3::KEY_ID),
+            ("AWS_SECRET_ACCESS_KEY", s3::KEY),
             ("AWS_EC2_METADATA_DISABLED", "true"),
             ("S3_FORCE_PATH_STYLE", "true"),
             ("LISTEN", "127.0.0.1:0"),
@@ -199,9 +176,7 @@ impl Resizer {
 
     /// Most memory taken since the last [`Resizer::forget_peak`], in bytes.
     pub fn peak(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        proc::status(self.child.id(), "VmHWM") * 1024
     }
 
     pub fn forget_peak(&self) {
@@ -210,10 +185,11 @@ impl Resizer {
 
     /// CPU time so far.
     pub fn cpu(&self) -> Duration {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<_> = text.rsplit(") ").next().unwrap().split(' ').collect();
-        let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
-        Duration::from_millis(ticks * 10)
+        proc::cpu(self.child.id())
+    }
+
+    pub fn threads(&self) -> usize {
+        usize::try_from(proc::status(self.child.id(), "Threads")).unwrap()
     }
 
     pub fn is_alive(&mut self) -> bool {

@@ -14,7 +14,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::lab::S3_ADDRESS;
+use crate::lab::s3;
 
 /// What happens to a request.
 #[derive(Clone, Debug)]
@@ -157,7 +157,7 @@ impl Body {
 }
 
 async fn pass(mut client: TcpStream, head: &str, body: Body, fault: Option<Fault>) -> io::Result<()> {
-    let mut server = TcpStream::connect(S3_ADDRESS).await?;
+    let mut server = TcpStream::connect(s3::ADDRESS).await?;
     server.write_all(head.trim_end_matches("\r\n\r\n").as_bytes()).await?;
     server.write_all(b"\r\nConnection: close\r\n\r\n").await?;
     let mut whole = AsyncReadExt::chain(&body.rest[..], &mut client);
