@@ -10,7 +10,6 @@ use kube::{
     runtime::{
         Controller, Predicate, WatchStreamExt,
         controller::{self, Error as ControllerError},
-        events::Recorder,
         predicates,
         reflector::{ObjectRef, Store},
         utils::PredicateConfig,
@@ -25,6 +24,7 @@ use crate::{
     desired::OPERATOR,
     metrics::Metrics,
     reconcile::{Context, on_error, reconcile},
+    recorders::Recorders,
     watch,
 };
 
@@ -72,12 +72,12 @@ pub fn new(
     client: &Client,
     namespaces: &[String],
     claims: &Arc<Claims>,
-    recorder: &Recorder,
+    recorders: &Recorders,
     metrics: &Metrics,
 ) -> (Vec<Controller<ResizeEndpoint>>, Scopes) {
     let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
     let parts = scopes.into_iter().map(|namespace| {
-        let (endpoints, changed) = watch::endpoints(api(client, namespace.as_deref()), claims.clone(), recorder.clone(), metrics.clone());
+        let (endpoints, changed) = watch::endpoints(api(client, namespace.as_deref()), claims.clone(), recorders.clone(), metrics.clone());
         // not those of the status: we make them
         let filter = predicates::generation.combine(predicates::annotations).combine(predicates::finalizers);
         let controller = Controller::for_stream(changed.predicate_filter(filter, PredicateConfig::default()), endpoints.clone())

@@ -19,11 +19,7 @@ use axum::{
 };
 use http::{Request, Response};
 use k8s_openapi::jiff::Timestamp;
-use kube::{
-    Client,
-    client::Body,
-    runtime::events::{Recorder, Reporter},
-};
+use kube::{Client, client::Body, runtime::events::Reporter};
 use resize_api::ResizeEndpoint;
 use serde_json::{Value, json};
 
@@ -36,6 +32,7 @@ use crate::{
     metrics::Metrics,
     public_url::{Settling, Visitor},
     reconcile::{Context, reconcile},
+    recorders::Recorders,
 };
 
 thread_local! {
@@ -187,7 +184,7 @@ fn context(client: Client, config: Config) -> Arc<Context> {
         locks: Locks::default(),
         visitor: Visitor::new().unwrap(),
         settling: Settling::default(),
-        recorder: Recorder::new(client.clone(), Reporter { controller: "tests".into(), instance: None }),
+        recorders: Recorders::new(&client, &Reporter { controller: "tests".into(), instance: None }),
         metrics: Metrics::default(),
         random: || 0.0,
         now: || Timestamp::from_second(NOW.get()).unwrap(),

@@ -29,6 +29,7 @@ mod public_read;
 mod public_url;
 mod quantity;
 mod reconcile;
+mod recorders;
 mod s3;
 mod s3_calls;
 mod secret;
@@ -50,17 +51,14 @@ use fence::Fence;
 use futures::FutureExt;
 use health::Health;
 use k8s_openapi::jiff::Timestamp;
-use kube::{
-    Api, Client,
-    client::ClientBuilder,
-    runtime::events::{Recorder, Reporter},
-};
+use kube::{Api, Client, client::ClientBuilder, runtime::events::Reporter};
 use lease::Candidate;
 use locks::Locks;
 use looked::Looked;
 use metrics::Metrics;
 use public_url::{Settling, Visitor};
 use reconcile::Context;
+use recorders::Recorders;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -81,11 +79,11 @@ async fn main() -> anyhow::Result<()> {
 
     let metrics = Metrics::default();
     let reporter = Reporter { controller: OPERATOR.to_owned(), instance: pod_name() };
-    let recorder = Recorder::new(client.clone(), reporter);
+    let recorders = Recorders::new(&client, &reporter);
     let claims = Arc::new(Claims::new(config.s3.clone(), config.claims.clone()));
-    let (controllers, scopes) = controller::new(&client, &config.watch_namespaces, &claims, &recorder, &metrics);
+    let (controllers, scopes) = controller::new(&client, &config.watch_namespaces, &claims, &recorders, &metrics);
     let context = Arc::new(Context {
-        recorder,
+        recorders,
         claims,
         s3: s3::Shared { config: s3::shared_config(config.s3.region.clone()).await, calls: s3_calls::Calls(metrics.clone()), fence },
         scopes,

@@ -11,7 +11,6 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     runtime::{
         controller::Action,
-        events::Recorder,
         finalizer::{self, Event},
     },
 };
@@ -31,6 +30,7 @@ use crate::{
     observe::{self, Workload},
     patch::StatusWriter,
     public_url::{Settling, Visitor},
+    recorders::Recorders,
     s3, secret,
     status::{self, Report, Verdict},
     tenancy,
@@ -72,7 +72,7 @@ pub struct Context {
     /// Public URLs that answer wrongly.
     pub settling: Settling,
     /// Where Events go.
-    pub recorder: Recorder,
+    pub recorders: Recorders,
     /// Counters.
     pub metrics: Metrics,
     /// A number from 0 to 1, for jitter.
@@ -277,9 +277,7 @@ async fn write_status(
             "{}",
             event.action
         );
-        if let Err(error) = context.recorder.publish(&event, &resource.object_ref(&())).await {
-            tracing::warn!(%error, "cannot publish an event");
-        }
+        context.recorders.publish(&event, &resource.object_ref(&())).await;
     }
     Ok(next)
 }

@@ -96,7 +96,7 @@ fn context(client: Client) -> Arc<Context> {
         locks: Locks::default(),
         visitor: Visitor::new().unwrap(),
         settling: Settling::default(),
-        recorder: Recorder::new(client.clone(), Reporter { controller: "tests".into(), instance: None }),
+        recorders: Recorders::new(&client, &Reporter { controller: "tests".into(), instance: None }),
         metrics: Metrics::default(),
         config,
         random: || 0.0,

@@ -8,7 +8,7 @@ use kube::{
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
         WatchStreamExt,
-        events::{Event, EventType, Recorder},
+        events::{Event, EventType},
         reflector::{self, ObjectRef, Store},
         watcher::{self, watcher},
     },
@@ -16,7 +16,7 @@ use kube::{
 use resize_api::{ResizeEndpoint, condition::Reason};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{claim::Claims, metrics::Metrics};
+use crate::{claim::Claims, metrics::Metrics, recorders::Recorders};
 
 /// What happens to objects that may not be readable.
 type Seen = watcher::Event<DeserializeGuard<ResizeEndpoint>>;
@@ -25,13 +25,13 @@ type Seen = watcher::Event<DeserializeGuard<ResizeEndpoint>>;
 pub fn endpoints(
     api: Api<DeserializeGuard<ResizeEndpoint>>,
     claims: Arc<Claims>,
-    recorder: Recorder,
+    recorders: Recorders,
     metrics: Metrics,
 ) -> (Store<ResizeEndpoint>, impl Stream<Item = Result<ResizeEndpoint, watcher::Error>>) {
     let (store, writer) = reflector::store();
     let mut known = Known { claims, all: HashSet::new(), listed: HashSet::new() };
     let readable = watcher(api, watcher::Config::default()).try_filter_map(move |event| {
-        let event = read(event).map_err(|invalid| tell(invalid, &recorder, &metrics)).ok();
+        let event = read(event).map_err(|invalid| tell(invalid, &recorders, &metrics)).ok();
         future::ok(event)
     });
     let noted = readable.inspect_ok(move |event| known.note(event));
@@ -64,7 +64,7 @@ fn read(event: Seen) -> Result<watcher::Event<ResizeEndpoint>, Box<InvalidObject
 }
 
 /// The others go on; this one gets a log line and an Event. It is left as it is: what cannot be read cannot be kept.
-fn tell(invalid: Box<InvalidObject>, recorder: &Recorder, metrics: &Metrics) {
+fn tell(invalid: Box<InvalidObject>, recorders: &Recorders, metrics: &Metrics) {
     let InvalidObject { error, metadata } = *invalid;
     tracing::error!(namespace = metadata.namespace, name = metadata.name, error, "an endpoint cannot be read");
     metrics.reconciled(Reason::Undecodable);
@@ -78,12 +78,8 @@ fn tell(invalid: Box<InvalidObject>, recorder: &Recorder, metrics: &Metrics) {
         secondary: None,
     };
     let object = DeserializeGuard::<ResizeEndpoint>(Err(InvalidObject { error, metadata })).object_ref(&());
-    let recorder = recorder.clone();
-    tokio::spawn(async move {
-        if let Err(error) = recorder.publish(&event, &object).await {
-            tracing::warn!(%error, "cannot publish an event");
-        }
-    });
+    let recorders = recorders.clone();
+    tokio::spawn(async move { recorders.publish(&event, &object).await });
 }
 
 /// The endpoints of one watch, as the claims have them.
