@@ -45,27 +45,40 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         Self { airborne: Arc::new(Mutex::new(Airborne { flights: HashMap::new(), next: 0 })) }
     }
 
-    /// Waits for the flight of `key`; `depart` makes it if there is none.
-    pub async fn join<F>(&self, key: String, depart: impl FnOnce(Arc<Ticket<T>>) -> F) -> (T, Role)
+    /// Waits for the flight of `key`. If there is none, `enter` asks for a place, and `depart` makes the flight in it.
+    ///
+    /// Without a place nothing of a flight is made: those who are refused are many, and are to cost little.
+    pub async fn join<P, E, F>(
+        &self,
+        key: String,
+        enter: impl FnOnce() -> Result<P, E>,
+        depart: impl FnOnce(P, Arc<Ticket<T>>) -> F,
+    ) -> Result<(T, Role), E>
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let (flight, role) = self.board(key, depart);
-        (flight.await, role)
+        let (flight, role) = self.board(key, enter, depart)?;
+        Ok((flight.await, role))
     }
 
-    fn board<F>(&self, key: String, depart: impl FnOnce(Arc<Ticket<T>>) -> F) -> (Flight<T>, Role)
+    fn board<P, E, F>(
+        &self,
+        key: String,
+        enter: impl FnOnce() -> Result<P, E>,
+        depart: impl FnOnce(P, Arc<Ticket<T>>) -> F,
+    ) -> Result<(Flight<T>, Role), E>
     where
         F: Future<Output = T> + Send + 'static,
     {
         let mut airborne = lock(&self.airborne);
         if let Some(flight) = airborne.flights.get(&key).and_then(|(_, flight)| flight.upgrade()) {
-            return (flight, Role::Follower);
+            return Ok((flight, Role::Follower));
         }
+        let place = enter()?;
         let number = airborne.next;
         airborne.next += 1;
         let ticket = Arc::new(Ticket { airborne: Arc::clone(&self.airborne), key: key.clone(), number });
-        let work = depart(Arc::clone(&ticket));
+        let work = depart(place, Arc::clone(&ticket));
         let flight = async move {
             let outcome = work.await;
             drop(ticket);
@@ -76,7 +89,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         if let Some(weak) = flight.downgrade() {
             airborne.flights.insert(key, (number, weak));
         }
-        (flight, Role::Leader)
+        Ok((flight, Role::Leader))
     }
 }
 
@@ -113,6 +126,7 @@ fn lock<T>(airborne: &Mutex<Airborne<T>>) -> MutexGuard<'_, Airborne<T>> {
 #[cfg(test)]
 mod tests {
     use std::{
+        convert::Infallible,
         sync::atomic::{AtomicUsize, Ordering},
         time::Duration,
     };
@@ -122,11 +136,14 @@ mod tests {
 
     use super::*;
 
+    /// Always a place.
+    const ROOM: fn() -> Result<(), Infallible> = || Ok(());
+
     #[tokio::test(start_paused = true)]
     async fn one_flight_for_all() {
         let (flights, departures) = (Flights::new(), AtomicUsize::new(0));
         let requests = (0..100).map(|_| {
-            flights.join("a".into(), |_| {
+            flights.join("a".into(), ROOM, |(), _| {
                 departures.fetch_add(1, Ordering::SeqCst);
                 async {
                     sleep(Duration::from_secs(1)).await;
@@ -135,8 +152,8 @@ mod tests {
             })
         });
         let outcomes = join_all(requests).await;
-        assert!(outcomes.iter().all(|(outcome, _)| *outcome == 7));
-        assert_eq!(outcomes.iter().filter(|(_, role)| *role == Role::Leader).count(), 1);
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok((7, _)))));
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Ok((7, Role::Leader))).count(), 1);
         assert_eq!(departures.into_inner(), 1);
         assert!(lock(&flights.airborne).flights.is_empty());
     }
@@ -144,15 +161,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_leader_that_goes_away_leaves_the_flight_to_its_followers() {
         let flights = Flights::new();
-        let flight = |_| async {
+        let flight = |(), _| async {
             sleep(Duration::from_secs(2)).await;
             7
         };
-        let leader = timeout(Duration::from_secs(1), flights.join("a".into(), flight));
-        let follower = flights.join("a".into(), flight);
+        let leader = timeout(Duration::from_secs(1), flights.join("a".into(), ROOM, flight));
+        let follower = flights.join("a".into(), ROOM, flight);
         let (leader, follower) = futures::join!(leader, follower);
         assert!(leader.is_err());
-        assert_eq!(follower, (7, Role::Follower));
+        assert_eq!(follower, Ok((7, Role::Follower)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_place_a_flight_in_the_air_can_be_joined_and_none_begun() {
+        let flights = Flights::new();
+        let full = || Err("full");
+        let flight = |(), _| async {
+            sleep(Duration::from_secs(1)).await;
+            7
+        };
+        let leader = flights.join("a".into(), || Ok::<_, &str>(()), flight);
+        let outcomes = futures::join!(leader, flights.join("a".into(), full, flight), flights.join("b".into(), full, flight));
+        assert_eq!(outcomes, (Ok((7, Role::Leader)), Ok((7, Role::Follower)), Err("full")));
+        assert_eq!(flights.join("b".into(), || Ok::<_, &str>(()), flight).await, Ok((7, Role::Leader)), "a refusal leaves nothing behind");
     }
 
     #[tokio::test(start_paused = true)]
@@ -160,7 +191,7 @@ mod tests {
         let (flights, landed) = (Flights::new(), Arc::new(AtomicUsize::new(0)));
         let flight = |commit: bool| {
             let landed = Arc::clone(&landed);
-            move |ticket: Arc<Ticket<()>>| async move {
+            move |(), ticket: Arc<Ticket<()>>| async move {
                 if commit {
                     ticket.commit();
                 }
@@ -169,12 +200,11 @@ mod tests {
             }
         };
         for (commit, airborne) in [(false, 0), (true, 1)] {
-            let gone = timeout(Duration::from_secs(1), flights.join("a".into(), flight(commit))).await;
+            let gone = timeout(Duration::from_secs(1), flights.join("a".into(), ROOM, flight(commit))).await;
             assert!(gone.is_err());
             assert_eq!(lock(&flights.airborne).flights.len(), airborne);
         }
-        let ((), role) = flights.join("a".into(), flight(false)).await;
-        assert_eq!(role, Role::Follower);
+        assert_eq!(flights.join("a".into(), ROOM, flight(false)).await, Ok(((), Role::Follower)));
         assert_eq!(landed.load(Ordering::SeqCst), 1);
     }
 }

@@ -42,9 +42,9 @@ struct Fetched {
 }
 
 impl Service {
-    pub(crate) async fn fly(self: Arc<Self>, key: ResizedKey, ticket: Arc<Ticket<Landed>>) -> Landed {
+    pub(crate) async fn fly(self: Arc<Self>, key: ResizedKey, mut place: Place, ticket: Arc<Ticket<Landed>>) -> Landed {
         let mut report = Report::default();
-        let flight = AssertUnwindSafe(self.serve(&key, &ticket, &mut report)).catch_unwind();
+        let flight = AssertUnwindSafe(self.serve(&key, &mut place, &ticket, &mut report)).catch_unwind();
         let result = flight.await.unwrap_or(Err(Error::Panic));
         report.observe(&self.metrics);
         if let Err(error) = &result {
@@ -59,18 +59,17 @@ impl Service {
         (result, report)
     }
 
-    async fn serve(&self, key: &ResizedKey, ticket: &Ticket<Landed>, report: &mut Report) -> Result<Answer, Error> {
-        let mut place = self.admission.enter()?;
+    async fn serve(&self, key: &ResizedKey, place: &mut Place, ticket: &Ticket<Landed>, report: &mut Report) -> Result<Answer, Error> {
         let is_loop = self.loop_guard.is_loop(&key.to_string(), Instant::now());
-        if is_loop && let Some(picture) = self.stored(key, &mut place, report).await {
+        if is_loop && let Some(picture) = self.stored(key, place, report).await {
             return Ok(picture);
         }
-        let original = self.fetch(&key.original, &mut place, report).await?;
+        let original = self.fetch(&key.original, place, report).await?;
         if made_by_a_resizer(&original.metadata) {
             return Err(Error::Derivative);
         }
-        let derivative = self.make(key, original, &mut place, ticket, report).await?;
-        match self.keep(&derivative, &mut place, report).await {
+        let derivative = self.make(key, original, place, ticket, report).await?;
+        match self.keep(&derivative, place, report).await {
             Ok(kept) => {
                 if kept == Kept::Found {
                     self.metrics.already_stored.inc();

@@ -105,8 +105,8 @@ impl Service {
             self.metrics.negative_cache_hits.inc();
             return Err(error);
         }
-        let depart = |ticket| Arc::clone(self).fly(key.clone(), ticket);
-        let ((result, report), role) = self.flights.join(key.to_string(), depart).await;
+        let depart = |place, ticket| Arc::clone(self).fly(key.clone(), place, ticket);
+        let ((result, report), role) = self.flights.join(key.to_string(), || self.admission.enter(), depart).await?;
         (record.role, record.report) = (Some(role), report);
         if matches!(result, Ok(Answer::Picture { why: Shown::Loop, .. })) {
             self.metrics.loop_guard_hits.inc();
