@@ -67,7 +67,7 @@ impl Reader {
     }
 
     /// How many bits of the buffer are taken.
-    fn taken(&self) -> usize {
+    pub(crate) fn taken(&self) -> usize {
         self.at * 8 - self.count as usize
     }
 }

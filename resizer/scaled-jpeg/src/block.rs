@@ -76,6 +76,8 @@ pub(crate) fn skip(reader: &mut Reader, bytes: &Bytes, table: &Ac, mut index: u3
             if index >= 64 {
                 return if is_end(index) { Ok(()) } else { Err(ErrorKind::TooManyCoefficients) };
             }
+            // it may have taken 31 bits: too few are left for another entry
+            break;
         }
     }
 }
@@ -100,4 +102,29 @@ pub(crate) fn keep(
         block[usize::from(places[(index - 1) as usize & 63])] = value as i16;
     }
     if index < 64 { skip(reader, bytes, table, index) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bits::Data, huffman::Spec};
+
+    #[test]
+    fn the_longest_coefficients_are_passed_over_one_after_the_other() {
+        // 0: end of the block; codes of 12 and 16 bits: a coefficient of 15 bits
+        let mut content = [0; 19];
+        (content[0], content[11], content[15]) = (1, 1, 1);
+        content[16..].copy_from_slice(&[0x00, 0x0F, 0x0F]);
+        let ac = Ac::new(&Spec::parse(&content).unwrap().0);
+        let pair = format!("{:016b}{:015b}{:012b}{:015b}", 0x8010, 0x4AAA, 0x800, 0x5555);
+        let mut bits = pair.repeat(20) + "0";
+        let length = bits.len();
+        bits += &"0".repeat(8 - length % 8);
+        let bytes: Vec<u8> =
+            bits.as_bytes().chunks(8).map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap()).collect();
+        let mut data = Data::new(&bytes);
+        let mut reader = data.restart_at(0);
+        skip(&mut reader, data.bytes(), &ac, 1).unwrap();
+        assert_eq!(reader.taken(), length);
+    }
 }

@@ -97,7 +97,7 @@ pub(crate) fn transform(group: &[i16], multipliers: &[f32; 64], (across, down): 
         (2, 8) => reduced::<2, 8>(group, multipliers, into, stride),
         (4, 8) => reduced::<4, 8>(group, multipliers, into, stride),
         (8, 8) => reduced::<8, 8>(group, multipliers, into, stride),
-        _ => unreachable!("a side is 1, 2 or 4, and at most 4 times that where samples are few"),
+        _ => unreachable!("a side is 1, 2, 4 or 8, and at most 4 times the other"),
     }
 }
 

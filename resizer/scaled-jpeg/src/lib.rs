@@ -1,4 +1,4 @@
-//! Decodes JPEGs at a half, a quarter or an eighth of their size, and reads only what that needs.
+//! Decodes JPEGs at their size, or at a half, a quarter or an eighth of it, and reads only what that needs.
 //!
 //! A thumbnail needs few of a JPEG's coefficients. This decoder passes over the others several at a time, transforms only the blocks of the
 //! wanted region, stops after its last row, and skips scans of a progressive picture that cannot matter.
@@ -21,7 +21,7 @@
 //! the block without the frequencies that the smaller size cannot hold. A sample is that rounded: it differs from it by 0.505 at most,
 //! and by less than 1 with coefficients far beyond those of any encoder, as long as their product with the quantisation has 16 bits.
 //! libjpeg-turbo averages neighbouring samples of the full transform at 1/2 and 1/4, which needs 49 and 25 coefficients instead of 16 and 4, and lets
-//! frequencies through that alias. At 1/8 both are the mean of the block.
+//! frequencies through that alias. At 1/8 both are the mean of the block, and at 1/1 the whole transform.
 //!
 //! A component with fewer samples than others gives more samples for each block where it can: with the usual sampling (4:2:0), at 1/2
 //! the colour comes at full size, and nothing needs to be enlarged. Else it is enlarged linearly, with samples in the middle of their pixels.
@@ -71,6 +71,8 @@ pub enum Scale {
     Quarter,
     /// 1/2
     Half,
+    /// 1/1
+    Full,
 }
 
 impl Scale {
@@ -81,6 +83,7 @@ impl Scale {
                 Self::Eighth => 8,
                 Self::Quarter => 4,
                 Self::Half => 2,
+                Self::Full => 1,
             })
         };
         (side(header.width()), side(header.height()))
@@ -92,6 +95,7 @@ impl Scale {
             Self::Eighth => 1,
             Self::Quarter => 2,
             Self::Half => 4,
+            Self::Full => 8,
         }
     }
 }

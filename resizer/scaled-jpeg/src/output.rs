@@ -3,6 +3,8 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "samples and sides of pictures, clamped where they need it")]
 #![allow(clippy::inline_always, reason = "for the caller's target features")]
 
+use std::ops::Range;
+
 use crate::{
     header::Colour,
     plan::{Part, Plan},
@@ -16,12 +18,27 @@ pub(crate) enum Output<'a> {
     Planes(Vec<&'a mut [u8]>),
 }
 
-/// Samples of a component: of all wanted units, or of a row of them.
+/// Samples of a component: of all wanted units, or of a row of them and the end of those before.
 pub(crate) struct Window {
     pub(crate) samples: Vec<u8>,
     pub(crate) stride: usize,
     /// Sample rows of a unit.
     unit: usize,
+    /// Sample rows of the units before.
+    carry: usize,
+}
+
+impl Window {
+    /// A sample row of the component, when the first row of units that is here is `first_unit`.
+    #[inline(always)]
+    fn row(&self, row: usize, first_unit: usize) -> &[u8] {
+        &self.samples[(row + self.carry - first_unit * self.unit) * self.stride..][..self.stride]
+    }
+
+    /// Gray from here on.
+    pub(crate) fn give_up(&mut self) {
+        self.samples[self.carry * self.stride..].fill(128);
+    }
 }
 
 /// Windows and output.
@@ -37,10 +54,9 @@ pub(crate) struct Sink<'a> {
 
 impl<'a> Sink<'a> {
     pub(crate) fn new(plan: &'a Plan, output: Output<'a>) -> Self {
-        let unit_rows = if plan.striped { 1 } else { plan.wanted.1.1 - plan.wanted.1.0 };
         let window = |part: &Part| {
-            let (stride, unit) = (plan.stride(part), part.blocks.1 * part.block.1);
-            Window { samples: vec![128; stride * unit * unit_rows], stride, unit }
+            let stride = plan.stride(part);
+            Window { samples: vec![128; stride * plan.rows(part)], stride, unit: part.blocks.1 * part.block.1, carry: plan.carry(part) }
         };
         let enlarger = |part: &Part| part.ratio.iter().any(|ratio| ratio.0 != ratio.1).then(|| Enlarger::new(plan, part));
         Self {
@@ -56,13 +72,17 @@ impl<'a> Sink<'a> {
     /// Where the samples of a row of blocks begin in the window of a component; of a row of units, when that is all the window holds.
     pub(crate) fn start(&self, index: usize, row: usize) -> usize {
         let part = &self.plan.parts[index];
-        if self.plan.striped { 0 } else { (row - self.plan.wanted.1.0 * part.blocks.1) * part.block.1 * self.windows[index].stride }
+        let window = &self.windows[index];
+        let unit = if self.plan.striped { 0 } else { row - self.plan.wanted.1.0 * part.blocks.1 };
+        (window.carry + unit * part.block.1) * window.stride
     }
 
-    /// Gives out the pixels of unit rows `from` to `to`, whose samples are ready.
+    /// Gives out the pixels of unit rows `from` to `to`, whose samples are ready, as far as they need no more than these.
     #[inline(always)]
     pub(crate) fn finish(&mut self, from: usize, to: usize) {
         let plan = self.plan;
+        let (unit, bottom) = (plan.side * plan.header.most().1, (plan.region.top + plan.region.height) as usize);
+        let end = if to < plan.wanted.1.1 { (to * unit).saturating_sub(plan.delay).min(bottom) } else { bottom };
         let first_unit = if plan.striped { from } else { plan.wanted.1.0 };
         match &mut self.output {
             Output::Planes(planes) => {
@@ -70,25 +90,23 @@ impl<'a> Sink<'a> {
                     let left = layout.left - plan.wanted.0.0 * part.blocks.0 * part.block.0;
                     let rows = (from * window.unit).max(layout.top)..(to * window.unit).min(layout.top + layout.height);
                     for row in rows {
-                        let samples = &window.samples[(row - first_unit * window.unit) * window.stride + left..][..layout.width];
+                        let samples = &window.row(row, first_unit)[left..][..layout.width];
                         plane[(row - layout.top) * layout.width..][..layout.width].copy_from_slice(samples);
                     }
                 }
             }
             Output::Pixels(pixels, stride) => {
-                let (unit, region) = (plan.side * plan.header.most().1, plan.region);
-                let (left, top) = (region.left as usize, region.top as usize);
-                let (width, bottom) = (region.width as usize, top + region.height as usize);
-                for y in (from * unit).max(top)..(to * unit).min(bottom) {
+                let (left, top, width) = (plan.region.left as usize, plan.region.top as usize, plan.region.width as usize);
+                let start = (from * unit).saturating_sub(plan.delay).max(top);
+                for y in start..end {
                     for (((row, window), enlarger), part) in
                         self.rows.iter_mut().zip(&self.windows).zip(&mut self.enlargers).zip(&plan.parts)
                     {
                         if let Some(enlarger) = enlarger {
                             enlarger.row(window, y, first_unit, row);
                         } else {
-                            let start =
-                                (y - first_unit * window.unit) * window.stride + left - plan.wanted.0.0 * part.blocks.0 * part.block.0;
-                            row.copy_from_slice(&window.samples[start..start + width]);
+                            let start = left - plan.wanted.0.0 * part.blocks.0 * part.block.0;
+                            row.copy_from_slice(&window.row(y, first_unit)[start..start + width]);
                         }
                     }
                     let into = &mut pixels[(y - top) * *stride..][..width * plan.channels()];
@@ -100,8 +118,10 @@ impl<'a> Sink<'a> {
                 }
             }
         }
-        let done = (to * plan.side * plan.header.most().1) as u32;
-        self.finished = done.clamp(plan.region.top, plan.region.top + plan.region.height) - plan.region.top;
+        self.finished = (end as u32).saturating_sub(plan.region.top);
+        for window in self.windows.iter_mut().filter(|window| window.carry > 0) {
+            window.samples.copy_within(window.unit * window.stride.., 0);
+        }
     }
 }
 
@@ -112,6 +132,8 @@ struct Enlarger {
     height: usize,
     /// For each pixel of a row: its two samples in the window, and the share of the second in 2 * `ratio`.
     columns: Vec<(u32, u32, u32)>,
+    /// Of a row, the pixels in pairs that have a sample of their own and one on each side, if there are two for each sample.
+    doubled: Range<usize>,
     /// Samples of two rows, weighed.
     blend: Vec<u16>,
 }
@@ -131,11 +153,14 @@ impl Enlarger {
             let (left, right, share) = neighbours(x, part.ratio[0], part.samples.0);
             ((left - start) as u32, (right - start) as u32, share as u32)
         };
-        let left = plan.region.left as usize;
+        let (left, width) = (plan.region.left as usize, plan.region.width as usize);
+        let first = left.max(2).next_multiple_of(2) - left;
+        let end = (left + width).min(2 * (part.samples.0 - 1)) / 2 * 2;
         Self {
             ratio: part.ratio,
             height: part.samples.1,
-            columns: (left..left + plan.region.width as usize).map(column).collect(),
+            doubled: first.min(width)..end.saturating_sub(left).max(first).min(width),
+            columns: (left..left + width).map(column).collect(),
             blend: vec![0; plan.stride(part)],
         }
     }
@@ -145,15 +170,36 @@ impl Enlarger {
         let (upper, lower, share) = neighbours(y, self.ratio[1], self.height);
         let (whole_x, whole_y) = (2 * self.ratio[0].0 as u32, 2 * self.ratio[1].0 as u16);
         let share = share as u16;
-        let row = |row: usize| &window.samples[(row - first_unit * window.unit) * window.stride..][..window.stride];
+        let row = |row: usize| window.row(row, first_unit);
         for ((blend, &upper), &lower) in self.blend.iter_mut().zip(row(upper)).zip(row(lower)) {
             *blend = u16::from(upper) * (whole_y - share) + u16::from(lower) * share;
         }
         let whole = whole_x * u32::from(whole_y);
-        for (value, &(left, right, share)) in into.iter_mut().zip(&self.columns) {
-            let sum = u32::from(self.blend[left as usize]) * (whole_x - share) + u32::from(self.blend[right as usize]) * share + whole / 2;
-            *value = if whole == 16 { sum / 16 } else { sum / whole } as u8;
+        let doubled = if self.ratio[0] == (2, 1) && whole.is_power_of_two() { self.doubled.clone() } else { 0..0 };
+        let (before, rest) = into.split_at_mut(doubled.start);
+        let (pairs, after) = rest.split_at_mut(doubled.len());
+        let between = |value: &mut u8, &(left, right, share): &(u32, u32, u32)| {
+            let sum = u32::from(self.blend[left as usize]) * (whole_x - share) + u32::from(self.blend[right as usize]) * share;
+            *value = ((sum + whole / 2) / whole) as u8;
+        };
+        before.iter_mut().zip(&self.columns).for_each(|(value, column)| between(value, column));
+        after.iter_mut().zip(&self.columns[doubled.end..]).for_each(|(value, column)| between(value, column));
+        if let Some(&(left, ..)) = self.columns.get(doubled.start) {
+            let samples = &self.blend[left as usize..];
+            double(pairs, samples, whole as u16);
         }
+    }
+}
+
+/// Two pixels for each of `samples` but the first and the last, which are beside them: three parts of the nearer, one of the other.
+#[inline(always)]
+fn double(pairs: &mut [u8], samples: &[u16], whole: u16) {
+    let (half, shift) = (whole / 2, whole.trailing_zeros());
+    let [_, middle @ ..] = samples else { return };
+    let [_, next @ ..] = middle else { return };
+    for (((pair, &previous), &middle), &next) in pairs.as_chunks_mut::<2>().0.iter_mut().zip(samples).zip(middle).zip(next) {
+        let [first, second] = [previous, next].map(|other| (middle * 3 + other + half) >> shift);
+        *pair = (first | second << 8).to_le_bytes();
     }
 }
 

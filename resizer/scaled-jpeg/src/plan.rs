@@ -17,7 +17,7 @@ pub struct Plan {
     pub(crate) header: Header,
     pub(crate) options: Options,
     pub(crate) region: Region,
-    /// Samples of a block at this scale: 1, 2 or 4.
+    /// Samples of a block at this scale: 1, 2, 4 or 8.
     pub(crate) side: usize,
     pub(crate) parts: Vec<Part>,
     /// Units of the picture, across and down.
@@ -26,6 +26,8 @@ pub struct Plan {
     pub(crate) wanted: ((usize, usize), (usize, usize)),
     /// Rows are finished unit row by unit row; else all at the end.
     pub(crate) striped: bool,
+    /// Pixel rows at the end of a row of units that wait for the next one: their colour lies between samples of both.
+    pub(crate) delay: usize,
     memory: u64,
 }
 
@@ -119,7 +121,8 @@ impl Plan {
             parts,
             units,
             wanted,
-            striped: single_scan && margin[1] == 0,
+            striped: single_scan,
+            delay: if single_scan { margin[1] } else { 0 },
             memory: 0,
         };
         plan.memory = plan.estimate();
@@ -135,8 +138,7 @@ impl Plan {
     }
 
     fn estimate(&self) -> u64 {
-        let rows = if self.striped { 1 } else { self.wanted.1.1 - self.wanted.1.0 };
-        let window: usize = self.parts.iter().map(|part| self.stride(part) * rows * part.blocks.1 * part.block.1).sum();
+        let window: usize = self.parts.iter().map(|part| self.stride(part) * self.rows(part)).sum();
         let coefficients: usize = match self.header.coding {
             Coding::Sequential => self.parts.iter().map(|part| CHUNK * part.blocks.0 * part.blocks.1 * (part.kept() + 1) * 2).sum(),
             Coding::Progressive => self.parts.iter().map(|part| self.stored(part) * 2 + self.history(part) * 8).sum(),
@@ -154,6 +156,18 @@ impl Plan {
     /// Samples of a row of the window.
     pub(crate) fn stride(&self, part: &Part) -> usize {
         self.across(part) * part.block.0
+    }
+
+    /// Sample rows of the window: of all wanted units; or of a row of them, after those that [`carry`](Self::carry) says.
+    pub(crate) fn rows(&self, part: &Part) -> usize {
+        let units = if self.striped { 1 } else { self.wanted.1.1 - self.wanted.1.0 };
+        self.carry(part) + units * part.blocks.1 * part.block.1
+    }
+
+    /// Sample rows that the pixels which wait need of the units before.
+    pub(crate) fn carry(&self, part: &Part) -> usize {
+        let (over, under) = part.ratio[1];
+        if self.delay > 0 { (self.delay * under).div_ceil(over) + 1 } else { 0 }
     }
 
     /// Coefficients to store of a progressive picture.

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind},
     huffman::{Ac, Codes},
     idct::{LANES, transform},
-    output::Sink,
+    output::{Sink, Window},
     plan::{CHUNK, Part, Plan},
     tables::{Scan, Tables},
 };
@@ -195,7 +195,7 @@ impl<'a> Sequential<'a> {
         if striped {
             for row in y.max(top)..bottom {
                 sink.finish(row, row + 1);
-                sink.windows.iter_mut().for_each(|window| window.samples.fill(128));
+                sink.windows.iter_mut().for_each(Window::give_up);
             }
             sink.finished = finished;
         }

@@ -11,7 +11,7 @@ use support::{
     encoder::{Layout, encode, segment},
 };
 
-const SCALES: [Scale; 3] = [Scale::Eighth, Scale::Quarter, Scale::Half];
+const SCALES: [Scale; 4] = [Scale::Eighth, Scale::Quarter, Scale::Half, Scale::Full];
 
 fn decode(file: &[u8], options: &Options) -> Result<(u32, Vec<u8>), Error> {
     let plan = Plan::new(&Header::read(file)?, options)?;

@@ -113,7 +113,7 @@ pub(super) fn plan_reduced(header: &scaled_jpeg::Header, denominator: u32, regio
         8 => Scale::Eighth,
         4 => Scale::Quarter,
         2 => Scale::Half,
-        _ => return None,
+        _ => Scale::Full,
     };
     let size = scale.size(header);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the picture")]

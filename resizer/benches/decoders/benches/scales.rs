@@ -1,4 +1,4 @@
-//! scaled-jpeg beside libjpeg-turbo, jpeg-decoder and zune-jpeg (which only knows the whole size), at each scale.
+//! scaled-jpeg beside libjpeg-turbo, jpeg-decoder and zune-jpeg (which only knows the whole size) at each scale.
 //!
 //! `BENCH_PHOTO` is a JPEG, of which 24 megapixels are made; without it, they are drawn.
 
@@ -70,7 +70,7 @@ fn benches(criterion: &mut Criterion) {
         compressor.set_progressive(progressive).unwrap();
         let image = Image { pixels: &pixels[..], width: SIZE.0, pitch: SIZE.0 * 3, height: SIZE.1, format: PixelFormat::RGB };
         let file = compressor.compress_to_vec(image).unwrap();
-        for (scale, side) in [(Scale::Eighth, 1), (Scale::Quarter, 2), (Scale::Half, 4)] {
+        for (scale, side) in [(Scale::Eighth, 1), (Scale::Quarter, 2), (Scale::Half, 4), (Scale::Full, 8)] {
             let kind = if progressive { "progressive" } else { "baseline" };
             let mut group = criterion.benchmark_group(format!("24 MP {kind} at {side}/8"));
             group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));

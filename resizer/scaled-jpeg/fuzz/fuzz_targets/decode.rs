@@ -21,7 +21,7 @@ fn planes(file: &[u8], options: &Options) -> Result<u32, Error> {
 fuzz_target!(|input: &[u8]| {
     // the first bytes choose what is asked for
     let Some(([what, left, top, width, height], file)) = input.split_first_chunk() else { return };
-    let scale = [Scale::Eighth, Scale::Quarter, Scale::Half][usize::from(what & 3) % 3];
+    let scale = [Scale::Eighth, Scale::Quarter, Scale::Half, Scale::Full][usize::from(what & 3)];
     let region = Region { left: (*left).into(), top: (*top).into(), width: (*width).into(), height: (*height).into() };
     let options = Options {
         region: (what & 4 > 0).then_some(region),
