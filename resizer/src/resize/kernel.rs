@@ -10,7 +10,8 @@ pub(super) fn algorithm(kernel: Kernel) -> ResizeAlg {
     ResizeAlg::Convolution(match kernel {
         Kernel::Nearest => return ResizeAlg::Nearest,
         Kernel::Linear => FilterType::Bilinear,
-        Kernel::Lanczos3 => FilterType::Lanczos3,
+        // fast_image_resize's own takes twice the sines, a fortieth of the work on a small picture
+        Kernel::Lanczos3 => filter("lanczos3", |x| not_zero(lanczos3(x)), 3.0),
         Kernel::Cubic => filter("cubic", |x| not_zero(cubic(x.abs())), 2.0),
         Kernel::Mitchell => filter("mitchell", |x| not_zero(mitchell(x.abs())), 2.0),
         Kernel::Lanczos2 => filter("lanczos2", |x| not_zero(sinc(x) * sinc(x / 2.0)), 2.0),
@@ -26,6 +27,13 @@ fn not_zero(weight: f64) -> f64 {
 
 fn sinc(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { (x * PI).sin() / (x * PI) }
+}
+
+/// sinc(x) sinc(x/3), as sin 3t = 3 sin t - 4 sin³ t.
+fn lanczos3(x: f64) -> f64 {
+    let third = x * PI / 3.0;
+    let square = third.sin() * third.sin();
+    if x == 0.0 { 1.0 } else { square * (3.0 - 4.0 * square) / (3.0 * third * third) }
 }
 
 fn cubic(x: f64) -> f64 {
@@ -67,6 +75,14 @@ fn magic_2021(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lanczos_by_one_sine_is_that_by_two() {
+        for step in -300..=300 {
+            let x = f64::from(step) / 100.0;
+            assert!((lanczos3(x) - sinc(x) * sinc(x / 3.0)).abs() < 1e-12, "{x}");
+        }
+    }
 
     #[test]
     fn weights_add_up_to_one_wherever_a_pixel_lies() {
