@@ -22,7 +22,7 @@ fn long(reader: &mut Reader, table: &Long) -> Result<u8, ErrorKind> {
 pub(crate) fn difference(reader: &mut Reader, bytes: &Bytes, codes: &Codes) -> Result<i32, ErrorKind> {
     reader.refill(bytes);
     let entry = codes.keep[reader.peek(KEEP)];
-    if entry & MORE == 0 && entry != 0 {
+    if is_short(entry) {
         reader.consume(entry);
         return Ok(entry as i32 >> 16);
     }
@@ -35,12 +35,10 @@ pub(crate) fn difference(reader: &mut Reader, bytes: &Bytes, codes: &Codes) -> R
     Ok(extend(reader.take(size), size))
 }
 
-/// One coefficient: by how much it advances the index, and its value.
+/// The same of an `entry` of [`Codes::keep`], when at least 31 bits are there. A short one takes at most [`KEEP`].
 #[inline(always)]
-pub(crate) fn coefficient(reader: &mut Reader, bytes: &Bytes, codes: &Codes) -> Result<(u32, i32), ErrorKind> {
-    reader.refill(bytes);
-    let entry = codes.keep[reader.peek(KEEP)];
-    if entry & MORE == 0 && entry != 0 {
+fn coefficient_of(reader: &mut Reader, entry: u32, codes: &Codes) -> Result<(u32, i32), ErrorKind> {
+    if is_short(entry) {
         reader.consume(entry);
         return Ok((entry >> 6 & 511, entry as i32 >> 16));
     }
@@ -52,6 +50,19 @@ pub(crate) fn coefficient(reader: &mut Reader, bytes: &Bytes, codes: &Codes) -> 
     reader.consume(entry);
     let size = entry >> 16;
     Ok((entry >> 6 & 511, extend(reader.take(size), size)))
+}
+
+/// One coefficient: by how much it advances the index, and its value.
+#[inline(always)]
+pub(crate) fn coefficient(reader: &mut Reader, bytes: &Bytes, codes: &Codes) -> Result<(u32, i32), ErrorKind> {
+    reader.refill(bytes);
+    coefficient_of(reader, codes.keep[reader.peek(KEEP)], codes)
+}
+
+/// Whether an entry of [`Codes::keep`] holds the whole value.
+#[inline(always)]
+fn is_short(entry: u32) -> bool {
+    entry & MORE == 0 && entry != 0
 }
 
 /// Passes over the coefficients from `index` on.
@@ -94,12 +105,20 @@ pub(crate) fn keep(
 ) -> Result<(), ErrorKind> {
     let mut index = 1;
     while index <= last {
-        let (advance, value) = coefficient(reader, bytes, &table.codes)?;
-        index += advance;
-        if index > 64 {
-            return if index >= END { Ok(()) } else { Err(ErrorKind::TooManyCoefficients) };
+        reader.refill(bytes);
+        // of 56 bits, two short ones leave enough for any
+        for _ in 0..3 {
+            let entry = table.codes.keep[reader.peek(KEEP)];
+            let (advance, value) = coefficient_of(reader, entry, &table.codes)?;
+            index += advance;
+            if index > 64 {
+                return if index >= END { Ok(()) } else { Err(ErrorKind::TooManyCoefficients) };
+            }
+            block[usize::from(places[(index - 1) as usize & 63])] = value as i16;
+            if index > last || !is_short(entry) {
+                break;
+            }
         }
-        block[usize::from(places[(index - 1) as usize & 63])] = value as i16;
     }
     if index < 64 { skip(reader, bytes, table, index) } else { Ok(()) }
 }
