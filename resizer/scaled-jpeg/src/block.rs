@@ -35,6 +35,13 @@ pub(crate) fn difference(reader: &mut Reader, bytes: &Bytes, codes: &Codes) -> R
     Ok(extend(reader.take(size), size))
 }
 
+/// One coefficient: by how much it advances the index, and its value.
+#[inline(always)]
+pub(crate) fn coefficient(reader: &mut Reader, bytes: &Bytes, codes: &Codes) -> Result<(u32, i32), ErrorKind> {
+    reader.refill(bytes);
+    coefficient_of(reader, codes.keep[reader.peek(KEEP)], codes)
+}
+
 /// The same of an `entry` of [`Codes::keep`], when at least 31 bits are there. A short one takes at most [`KEEP`].
 #[inline(always)]
 fn coefficient_of(reader: &mut Reader, entry: u32, codes: &Codes) -> Result<(u32, i32), ErrorKind> {
@@ -50,13 +57,6 @@ fn coefficient_of(reader: &mut Reader, entry: u32, codes: &Codes) -> Result<(u32
     reader.consume(entry);
     let size = entry >> 16;
     Ok((entry >> 6 & 511, extend(reader.take(size), size)))
-}
-
-/// One coefficient: by how much it advances the index, and its value.
-#[inline(always)]
-pub(crate) fn coefficient(reader: &mut Reader, bytes: &Bytes, codes: &Codes) -> Result<(u32, i32), ErrorKind> {
-    reader.refill(bytes);
-    coefficient_of(reader, codes.keep[reader.peek(KEEP)], codes)
 }
 
 /// Whether an entry of [`Codes::keep`] holds the whole value.
