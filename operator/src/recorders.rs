@@ -1,7 +1,7 @@
 //! Events → the cluster.
 //!
 //! A recorder looks through all that it published in the last minutes whenever it publishes, to count what comes again. With one for
-//! thousands of endpoints that was a quarter of the operator's work; with many, each has a few endpoints.
+//! 5,000 endpoints that was a quarter of the operator's work; with many, each has its share of them.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

@@ -14,9 +14,7 @@ fn one_of<T: Copy>(all: &[T], choice: u8) -> T {
 
 /// The request that the first bytes of `data` choose, small enough to be fast, and the file that is the rest.
 pub fn request(data: &[u8]) -> Option<(Request, &[u8])> {
-    let (&[width, height, fit, position, kernel, format, animation, flags], source) = data.split_first_chunk::<8>()? else {
-        return None;
-    };
+    let (&[width, height, fit, position, kernel, format, animation, flags], source) = data.split_first_chunk::<8>()?;
     let resolution = Resolution { width: u32::from(width), height: u32::from(height) };
     if resolution.is_empty() {
         return None;

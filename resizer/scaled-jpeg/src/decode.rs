@@ -17,7 +17,7 @@ use crate::{
 pub(crate) fn decode(source: &[u8], plan: &Plan, output: Output) -> Result<u32, Error> {
     #[cfg(target_arch = "x86_64")]
     if !plan.options.portable && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") {
-        // 24 megapixels take 21 % less time at a half, 7 % less at a quarter, and 1 % less at an eighth
+        // 24 megapixels take 27 % less time at their size, 20 % less at a half, 6 % less at a quarter, and no less at an eighth
         #[expect(unsafe_code, reason = "the processor was just asked whether it has these features")]
         return unsafe { decode_avx2(source, plan, output) };
     }

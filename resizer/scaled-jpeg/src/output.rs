@@ -132,7 +132,8 @@ struct Enlarger {
     height: usize,
     /// For each pixel of a row: its two samples in the window, and the share of the second in 2 * `ratio`.
     columns: Vec<(u32, u32, u32)>,
-    /// Of a row, the pixels in pairs that have a sample of their own and one on each side, if there are two for each sample.
+    /// Of a row, the pixels in pairs that have a sample of their own and one on each side, if there are two for each
+    /// sample and weights add up to a power of two.
     doubled: Range<usize>,
     /// Samples of two rows, weighed.
     blend: Vec<u16>,
@@ -154,12 +155,17 @@ impl Enlarger {
             ((left - start) as u32, (right - start) as u32, share as u32)
         };
         let (left, width) = (plan.region.left as usize, plan.region.width as usize);
-        let first = left.max(2).next_multiple_of(2) - left;
-        let end = (left + width).min(2 * (part.samples.0 - 1)) / 2 * 2;
+        let doubled = if part.ratio[0] == (2, 1) && part.ratio[1].0.is_power_of_two() {
+            let first = left.max(2).next_multiple_of(2) - left;
+            let end = (left + width).min(2 * (part.samples.0 - 1)) / 2 * 2;
+            first.min(width)..end.saturating_sub(left).max(first).min(width)
+        } else {
+            0..0
+        };
         Self {
             ratio: part.ratio,
             height: part.samples.1,
-            doubled: first.min(width)..end.saturating_sub(left).max(first).min(width),
+            doubled,
             columns: (left..left + width).map(column).collect(),
             blend: vec![0; plan.stride(part)],
         }
@@ -175,18 +181,16 @@ impl Enlarger {
             *blend = u16::from(upper) * (whole_y - share) + u16::from(lower) * share;
         }
         let whole = whole_x * u32::from(whole_y);
-        let doubled = if self.ratio[0] == (2, 1) && whole.is_power_of_two() { self.doubled.clone() } else { 0..0 };
-        let (before, rest) = into.split_at_mut(doubled.start);
-        let (pairs, after) = rest.split_at_mut(doubled.len());
+        let (before, rest) = into.split_at_mut(self.doubled.start);
+        let (pairs, after) = rest.split_at_mut(self.doubled.len());
         let between = |value: &mut u8, &(left, right, share): &(u32, u32, u32)| {
             let sum = u32::from(self.blend[left as usize]) * (whole_x - share) + u32::from(self.blend[right as usize]) * share;
             *value = ((sum + whole / 2) / whole) as u8;
         };
         before.iter_mut().zip(&self.columns).for_each(|(value, column)| between(value, column));
-        after.iter_mut().zip(&self.columns[doubled.end..]).for_each(|(value, column)| between(value, column));
-        if let Some(&(left, ..)) = self.columns.get(doubled.start) {
-            let samples = &self.blend[left as usize..];
-            double(pairs, samples, whole as u16);
+        after.iter_mut().zip(&self.columns[self.doubled.end..]).for_each(|(value, column)| between(value, column));
+        if let Some(&(left, ..)) = self.columns.get(self.doubled.start) {
+            double(pairs, &self.blend[left as usize..], whole as u16);
         }
     }
 }

@@ -107,7 +107,7 @@ pub(super) fn profile(source: &[u8]) -> Option<Vec<u8>> {
     (!profile.is_empty()).then_some(profile)
 }
 
-/// What the decoder for reduced pictures will do: the part that the scaler reads, which is `region` and what its kernel reaches.
+/// What scaled-jpeg will do, if it can: the part that the scaler reads, which is `region` and what its kernel reaches.
 pub(super) fn plan_reduced(header: &scaled_jpeg::Header, denominator: u32, region: Region, reach: (f64, f64)) -> Option<scaled_jpeg::Plan> {
     let scale = match denominator {
         8 => Scale::Eighth,
@@ -147,7 +147,7 @@ fn failure(error: &turbojpeg::Error) -> Error {
     if message.contains("Unsupported") { Error::Unsupported(message) } else { Error::Damaged(message) }
 }
 
-/// Decodes at 1/`denominator` of the size, which is 1, 2, 4 or 8.
+/// Decodes what scaled-jpeg does not read, at 1/`denominator` of the size, which is 1, 2, 4 or 8.
 ///
 /// Whatever the decoder would only warn of, such as a file that ends early, is an error here: the rest of such a picture is gray.
 pub(super) fn decode(source: &[u8], probe: &Probe, denominator: u32) -> Result<Raster, Error> {

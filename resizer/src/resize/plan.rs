@@ -30,7 +30,7 @@ pub struct Plan {
     pub(super) geometry: Geometry,
     /// The decoder gives 1/`denominator` of the size.
     pub(super) denominator: u32,
-    /// How a JPEG is decoded at that size, where not all of it needs to be read.
+    /// How a JPEG is decoded at that size, if scaled-jpeg can.
     pub(super) reduced: Option<scaled_jpeg::Plan>,
     pub(super) format: Format,
     /// More than one makes an animation.

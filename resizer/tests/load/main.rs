@@ -181,8 +181,12 @@ fn pin(cpus: &str, processes: &[u32]) {
 
 /// The processes of the S3.
 fn s3() -> Vec<u32> {
-    let found = Command::new("pgrep").args(["-x", "radosgw|ceph-osd|ceph-mon"]).output().unwrap();
-    String::from_utf8(found.stdout).unwrap().lines().map(|process| process.parse().unwrap()).collect()
+    let process = |name| {
+        let file = lab::s3::state().join("run").join(name).with_extension("pid");
+        let text = std::fs::read_to_string(file).unwrap();
+        text.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    ["mon", "osd", "rgw"].map(process).to_vec()
 }
 
 async fn measure(lab: &Lab) -> bool {
