@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use resize_api::KeyError;
 
-use crate::{resize, store::StoreError};
+use crate::store::StoreError;
 
 /// Seconds after which a refused visitor may try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
@@ -38,7 +38,7 @@ pub enum Error {
     Store(#[from] StoreError),
     /// The original cannot be resized.
     #[error(transparent)]
-    Resize(#[from] resize::Error),
+    Resize(#[from] picture::Error),
     /// More memory is needed than there will ever be.
     #[error("needs {needed} KiB of memory, the budget has {budget}")]
     OverBudget {
@@ -101,11 +101,11 @@ impl Error {
                 (StatusCode::BAD_GATEWAY, FAILED, "store_failed")
             }
             Self::Store(StoreError::TimedOut) => (StatusCode::GATEWAY_TIMEOUT, "Gateway Timeout: Storage timed out", "store_timed_out"),
-            Self::Resize(error @ resize::Error::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, error.reason()),
-            Self::Resize(error @ resize::Error::Unsupported(_)) => {
+            Self::Resize(error @ picture::Error::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, error.reason()),
+            Self::Resize(error @ picture::Error::Unsupported(_)) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type: Original is not a supported image", error.reason())
             }
-            Self::Resize(error @ resize::Error::Damaged(_)) => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, error.reason()),
+            Self::Resize(error @ picture::Error::Damaged(_)) => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, error.reason()),
             Self::OverBudget { .. } => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "over_budget"),
             Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, BUSY, "busy"),
             Self::Panic => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, "panic"),
@@ -121,9 +121,9 @@ impl Error {
             | Self::Panic
             | Self::TooSlow
             | Self::Store(StoreError::Missing | StoreError::Forbidden | StoreError::TooLarge { .. })
-            | Self::Resize(resize::Error::Damaged(_) | resize::Error::Unsupported(_)) => Blame::Original,
+            | Self::Resize(picture::Error::Damaged(_) | picture::Error::Unsupported(_)) => Blame::Original,
             // of source and output, the one may be too large only for the other
-            Self::Resize(resize::Error::TooLarge(_)) | Self::OverBudget { .. } => Blame::Derivative,
+            Self::Resize(picture::Error::TooLarge(_)) | Self::OverBudget { .. } => Blame::Derivative,
             _ => Blame::Passing,
         }
     }

@@ -5,15 +5,16 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::Context;
 use resize_api::{Recipe, Settings, settings::SettingError};
 use resizer::{
-    admin::{self, Readiness},
-    capacity::Capacity,
-    handler::{self, Service},
-    metrics::Metrics,
-    once,
-    server::{Server, Stop},
+    command::once,
+    guard::capacity::Capacity,
+    http::{
+        self,
+        admin::{self, Readiness},
+        server::{Server, Stop},
+    },
+    service::Service,
     store::s3::S3,
-    telemetry,
-    traces::Traces,
+    watch::{logs, metrics::Metrics, traces::Traces},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -52,7 +53,7 @@ fn one_file(arguments: &[String]) -> anyhow::Result<()> {
 
 fn serve() -> anyhow::Result<()> {
     let settings = Settings::from_env(variable)?;
-    telemetry::init(variable)?;
+    logs::init(variable)?;
     let capacity = Capacity::detect(&settings);
     let threads = capacity.workers.saturating_add(OTHER_THREADS);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(threads).build()?;
@@ -74,7 +75,7 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     let service = Arc::new(Service::new(settings, Arc::new(store), capacity, metrics).with_traces(traces.clone()));
     let readiness = Readiness::ready();
     let admin = admin::app(Arc::clone(&service), readiness.clone());
-    server.run(handler::app(service), admin, readiness, stop, signal).await;
+    server.run(http::app(service), admin, readiness, stop, signal).await;
     if let Some(traces) = traces {
         tokio::task::spawn_blocking(move || traces.shut_down()).await?;
     }

@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use resizer_fuzz::{request, resize::plan};
+use picture::plan;
+use resizer_fuzz::request;
 
 fuzz_target!(|data: &[u8]| {
     if let Some((request, source)) = request(data) {

@@ -1,10 +1,6 @@
-//! The pipeline without the service around it, and what bounds it while it is fuzzed.
+//! What bounds the pipeline while it is fuzzed.
 
-#[path = "../../src/resize/mod.rs"]
-#[allow(dead_code, missing_docs)]
-pub mod resize;
-
-use resize::{Error, Picture, Request, execute, plan};
+use picture::{Error, Picture, Request, execute, plan};
 use resize_api::{Limits, Recipe, Resolution, picture::UpTo};
 
 /// What one byte chooses of `all`.

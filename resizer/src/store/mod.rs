@@ -11,7 +11,7 @@ use futures::{
     stream::{BoxStream, TryStreamExt},
 };
 
-use crate::derivative::Derivative;
+use crate::derivative::object::Derivative;
 
 /// Where originals come from and derivatives go.
 pub trait Store: Send + Sync {

@@ -28,7 +28,7 @@ use futures::{
 use resize_api::{Settings, settings::SettingError};
 
 use super::{Metadata, Original, Overwrite, Store, StoreError};
-use crate::{derivative::Derivative, metrics::Metrics};
+use crate::{derivative::object::Derivative, watch::metrics::Metrics};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Attempts of one operation, where it failed in a way that may pass; the pauses between them grow, and are random.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use http::{Method, StatusCode};
 use resizer::{
-    derivative::Derivative,
+    derivative::object::Derivative,
     store::{Metadata, Original, Overwrite, Store, StoreError},
 };
 use serde::Deserialize;

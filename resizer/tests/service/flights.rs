@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::future::{BoxFuture, FutureExt, join_all};
 use http::StatusCode;
 use resizer::{
-    derivative::Derivative,
+    derivative::object::Derivative,
     store::{Metadata, Original, Overwrite, Store, StoreError},
 };
 use tokio::time::timeout;

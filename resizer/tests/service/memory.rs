@@ -13,11 +13,12 @@ use futures::future::{BoxFuture, FutureExt};
 use http::{Method, Request};
 use resize_api::Settings;
 use resizer::{
-    capacity::Capacity,
-    derivative::Derivative,
-    handler::{Service, app},
-    metrics::Metrics,
+    derivative::object::Derivative,
+    guard::capacity::Capacity,
+    http::app,
+    service::Service,
     store::{Metadata, Original, Overwrite, Store, StoreError},
+    watch::metrics::Metrics,
 };
 use tower::ServiceExt;
 

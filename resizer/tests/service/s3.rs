@@ -14,11 +14,10 @@ use futures::StreamExt;
 use http::{HeaderMap, StatusCode};
 use resize_api::{Limits, ResizedKey};
 use resizer::{
-    admission::Usage,
-    derivative::{Derivative, Provenance},
-    metrics::Metrics,
-    resize,
+    derivative::object::{Derivative, Provenance},
+    guard::admission::Usage,
     store::{Kept, Overwrite, Store, StoreError, keep, s3::S3},
+    watch::metrics::Metrics,
 };
 
 use crate::memory::{jpeg, settings};
@@ -75,9 +74,9 @@ fn failure(status: u16, code: &'static str) -> Response {
 
 fn derivative() -> Derivative {
     let key = ResizedKey::from_encoded("30x30/dir/푸른 a+b.jpg").unwrap();
-    let picture = resize::Picture { bytes: vec![7; 1000], format: resize::Format::Jpeg, width: 30, height: 30 };
+    let picture = picture::Picture { bytes: vec![7; 1000], format: picture::Format::Jpeg, width: 30, height: 30 };
     let provenance = Provenance { content_type: Some("image/jpg".into()), etag: Some("\"e\"".into()) };
-    Derivative::new(&key, picture, &resize::Request::new(key.resolution, Limits::default()), &provenance, "max-age=60")
+    Derivative::new(&key, picture, &picture::Request::new(key.resolution, Limits::default()), &provenance, "max-age=60")
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use resize_api::Bounds;
-use resizer::{
+use resizer::http::{
+    self,
     admin::{self, Readiness},
-    handler,
     server::{Server, Stop},
 };
 use tokio::{
@@ -38,7 +38,7 @@ async fn start_with(store: Arc<Memory>, drain: Duration, shutdown: Duration, bou
     let readiness = Readiness::ready();
     let admin_app = admin::app(Arc::clone(&service), readiness.clone());
     let signal = async move { drop(stopped.await) };
-    let ended = tokio::spawn(server.run(handler::app(service), admin_app, readiness, Stop { drain, shutdown }, signal));
+    let ended = tokio::spawn(server.run(http::app(service), admin_app, readiness, Stop { drain, shutdown }, signal));
     Running { public, admin, stop, ended }
 }
 

@@ -12,11 +12,9 @@ use resize_api::{
     picture::{Fit, OutputFormat},
 };
 
-use crate::{
-    Outcome,
-    draw::Drawing,
-    resize::{Picture, Request, execute, plan},
-};
+use picture::{Picture, Request, execute, plan};
+
+use crate::{Outcome, draw::Drawing};
 
 /// One picture to one size.
 #[derive(Clone)]

@@ -10,10 +10,6 @@
     reason = "arithmetic on pixels"
 )]
 
-#[path = "../../../src/resize/mod.rs"]
-#[allow(dead_code, reason = "the benchmark needs a part of it")]
-mod resize;
-
 mod draw;
 mod job;
 mod pictures;

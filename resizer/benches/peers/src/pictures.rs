@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use picture::Request;
 use resize_api::{
     Limits, Resolution,
     picture::{OutputFormat, UpTo},
@@ -14,7 +15,6 @@ use crate::{
     Outcome,
     draw::{self, Drawing},
     job::{Job, make, open},
-    resize::Request,
 };
 
 const SIZES: [(u32, u32, bool); 3] = [(300, 300, true), (720, 720, false), (1200, 800, true)];

@@ -8,9 +8,6 @@
     reason = "shares its pictures with the comparison"
 )]
 
-#[path = "../../../src/resize/mod.rs"]
-mod resize;
-
 mod draw;
 mod job;
 mod pictures;
@@ -24,7 +21,7 @@ use std::{
 
 use criterion::Criterion;
 use moxcms::ColorProfile;
-use resize::{Request, Step, execute_in_steps, plan};
+use picture::{Request, Step, execute_in_steps, plan};
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 

@@ -1,0 +1,180 @@
+//! GIF: file → whole frames; whole frames → file.
+
+use std::ops::Range;
+
+use gif::{Decoder, DisposalMethod, Encoder, Repeat};
+
+use crate::{
+    Error,
+    animation::{Frame, Playback},
+    format::gif::{failure, options, palette, picture, side, write_failure},
+    probe::Probe,
+    raster::{Channels, Raster},
+};
+
+/// Browsers take shorter ones for a tenth of a second.
+const LEAST_DURATION: u32 = 20;
+
+/// An item for each frame of `source`, without decoding it.
+pub(crate) fn frames(source: &[u8]) -> impl Iterator<Item = ()> {
+    let palette = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let mut at = 13 + source.get(10).map_or(0, |&flags| palette(flags));
+    std::iter::from_fn(move || {
+        loop {
+            let block = *source.get(at)?;
+            at += match block {
+                0x2C => 11 + palette(*source.get(at + 9)?),
+                0x21 => 2,
+                _ => return None,
+            };
+            while let Some(&length @ 1..) = source.get(at) {
+                at += 1 + usize::from(length);
+            }
+            at += 1;
+            if block == 0x2C {
+                return Some(());
+            }
+        }
+    })
+}
+
+/// Frames of an animation, each as it looks when it shows.
+pub(crate) struct Reader<'a> {
+    decoder: Decoder<&'a [u8]>,
+    canvas: Raster,
+    /// What the last frame leaves to do before the next one.
+    dispose: Dispose,
+}
+
+enum Dispose {
+    Nothing,
+    Clear { left: u32, top: u32, width: u32, height: u32 },
+    Restore(Raster),
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(source: &'a [u8], probe: &Probe) -> Result<Self, Error> {
+        Ok(Self {
+            decoder: options(probe).read_info(source).map_err(failure)?,
+            canvas: Raster::new(probe.width, probe.height, Channels::Rgba),
+            dispose: Dispose::Nothing,
+        })
+    }
+
+    /// Known when the first frame is read.
+    pub(crate) fn playback(&self) -> Playback {
+        match self.decoder.repeat() {
+            Repeat::Infinite => Playback { plays: 0 },
+            Repeat::Finite(again) => Playback { plays: u32::from(again) + 1 },
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, Error> {
+        let Some(frame) = self.decoder.read_next_frame().map_err(failure)? else { return Ok(None) };
+        match std::mem::replace(&mut self.dispose, Dispose::Nothing) {
+            Dispose::Nothing => {}
+            Dispose::Clear { left, top, width, height } => self.canvas.clear(left, top, width, height),
+            Dispose::Restore(canvas) => self.canvas = canvas,
+        }
+        let (left, top) = (u32::from(frame.left), u32::from(frame.top));
+        self.dispose = match frame.dispose {
+            DisposalMethod::Any | DisposalMethod::Keep => Dispose::Nothing,
+            DisposalMethod::Background => Dispose::Clear { left, top, width: u32::from(frame.width), height: u32::from(frame.height) },
+            DisposalMethod::Previous => Dispose::Restore(self.canvas.clone()),
+        };
+        self.canvas.draw_over(&picture(frame)?, left, top);
+        let duration = match u32::from(frame.delay) * 10 {
+            ..LEAST_DURATION => 100,
+            duration => duration,
+        };
+        Ok(Some(Frame { raster: self.canvas.clone(), duration }))
+    }
+}
+
+/// An animation in the making. Each frame is written as what it changes of the one before.
+pub(crate) struct Writer {
+    encoder: Encoder<Vec<u8>>,
+    /// The last frame waits for the next one, which may want it cleared away.
+    last: Option<Last>,
+}
+
+struct Last {
+    frame: Frame,
+    /// Where it differs from the one before.
+    changed: (Range<u32>, Range<u32>),
+    /// The same, transparent where nothing changes.
+    change: Raster,
+}
+
+impl Writer {
+    pub(crate) fn new(width: u32, height: u32, playback: Playback) -> Result<Self, Error> {
+        let mut encoder = Encoder::new(Vec::new(), side(width)?, side(height)?, &[]).map_err(|error| write_failure(&error))?;
+        let repeat = match playback.plays {
+            0 => Repeat::Infinite,
+            plays => Repeat::Finite(u16::try_from(plays - 1).unwrap_or(u16::MAX)),
+        };
+        encoder.set_repeat(repeat).map_err(|error| write_failure(&error))?;
+        Ok(Self { encoder, last: None })
+    }
+
+    /// Adds an RGBA frame of the animation's size.
+    pub(crate) fn add(&mut self, mut frame: Frame) -> Result<(), Error> {
+        super::harden(&mut frame.raster);
+        let whole = (0..frame.raster.width, 0..frame.raster.height);
+        let (changed, change) = match self.last.take() {
+            None => (whole, frame.raster.clone()),
+            Some(last) if shows_through(&last.frame.raster, &frame.raster) => {
+                self.write(&last.frame.raster, (0, 0), last.frame.duration, DisposalMethod::Background)?;
+                (whole, frame.raster.clone())
+            }
+            Some(last) => {
+                let change = difference(&last.frame.raster, &frame.raster);
+                let (x, y) = &last.changed;
+                self.write(&last.change, (x.start, y.start), last.frame.duration, DisposalMethod::Keep)?;
+                change
+            }
+        };
+        self.last = Some(Last { frame, changed, change });
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>, Error> {
+        if let Some(Last { frame, changed: (x, y), change }) = self.last.take() {
+            self.write(&change, (x.start, y.start), frame.duration, DisposalMethod::Keep)?;
+        }
+        self.encoder.into_inner().map_err(|error| Error::Damaged(format!("cannot write GIF: {error}")))
+    }
+
+    fn write(&mut self, raster: &Raster, (left, top): (u32, u32), duration: u32, dispose: DisposalMethod) -> Result<(), Error> {
+        let mut frame = palette(raster.clone())?;
+        (frame.left, frame.top, frame.dispose) = (side(left)?, side(top)?, dispose);
+        frame.delay = u16::try_from(duration.div_ceil(10)).unwrap_or(u16::MAX);
+        self.encoder.write_frame(&frame).map_err(|error| write_failure(&error))
+    }
+}
+
+/// Whether `next` is transparent where `last` is not: then it cannot be drawn over it.
+fn shows_through(last: &Raster, next: &Raster) -> bool {
+    let (last, next) = (last.pixels.as_chunks::<4>().0, next.pixels.as_chunks::<4>().0);
+    last.iter().zip(next).any(|(last, next)| next[3] == 0 && last[3] != 0)
+}
+
+/// The rectangle where `next` differs from `last`, one pixel at least, and `next` there, transparent where it does not differ.
+fn difference(last: &Raster, next: &Raster) -> ((Range<u32>, Range<u32>), Raster) {
+    let width = next.width as usize;
+    let (from, into) = (last.pixels.as_chunks::<4>().0, next.pixels.as_chunks::<4>().0);
+    let differs = |index: &usize| from[*index] != into[*index];
+    let changed: Vec<usize> = (0..into.len()).filter(differs).collect();
+    let around = |values: &mut dyn Iterator<Item = usize>| {
+        let (low, high) = values.fold((usize::MAX, 0), |(low, high), value| (low.min(value), high.max(value)));
+        if low > high { 0..1 } else { low..high + 1 }
+    };
+    let columns = around(&mut changed.iter().map(|index| index % width));
+    let rows = around(&mut changed.iter().map(|index| index / width));
+    let pixel = |index: usize| if differs(&index) { into[index] } else { [0; 4] };
+    let pixels = rows.clone().flat_map(|y| columns.clone().map(move |x| y * width + x)).flat_map(pixel).collect();
+    let side = |range: Range<usize>| u32::try_from(range.start).unwrap_or(0)..u32::try_from(range.end).unwrap_or(0);
+    let (columns, rows) = (side(columns), side(rows));
+    let raster = Raster { width: columns.end - columns.start, height: rows.end - rows.start, channels: Channels::Rgba, pixels };
+    ((columns, rows), raster)
+}

@@ -1,0 +1,192 @@
+//! JPEG: header → [`Probe`]; file → pixels at a reduced scale; pixels → file.
+
+use scaled_jpeg::{ErrorKind, Options, Scale};
+use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
+
+use crate::{
+    Error,
+    geometry::Region,
+    orientation::Orientation,
+    probe::{Container, Probe},
+    raster::{Channels, Raster},
+};
+
+/// Scans that a progressive picture may have: a few hundred small ones can keep a processor busy for minutes.
+const MAX_SCANS: u32 = 100;
+
+/// Up to this many bytes of pixels, Huffman tables of the picture's own save a good part of the file, and cost little.
+const SMALL: usize = 500_000;
+
+const SOI: u8 = 0xD8;
+const SOS: u8 = 0xDA;
+const APP1: u8 = 0xE1;
+const APP2: u8 = 0xE2;
+const APP14: u8 = 0xEE;
+
+/// Marker and content of each segment up to the first scan.
+struct Segments<'a> {
+    source: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let rest = self.source.get(self.at..)?;
+            let start = rest.iter().position(|&byte| byte == 0xFF)?;
+            let padding = rest[start..].iter().position(|&byte| byte != 0xFF)?;
+            let marker = rest[start + padding];
+            self.at += start + padding + 1;
+            match marker {
+                0 | 1 | 0xD0..=SOI => {}
+                SOS | 0xD9 => return None,
+                _ => {
+                    let length = usize::from(u16::from_be_bytes(self.source.get(self.at..self.at + 2)?.try_into().ok()?));
+                    let content = self.source.get(self.at + 2..self.at + length)?;
+                    self.at += length;
+                    return Some((marker, content));
+                }
+            }
+        }
+    }
+}
+
+fn segments(source: &[u8]) -> Segments<'_> {
+    Segments { source, at: 2 }
+}
+
+/// The content of the segments with `marker` that begin with `name`, without it.
+fn named<'a>(source: &'a [u8], marker: u8, name: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    segments(source).filter(move |segment| segment.0 == marker).filter_map(move |segment| segment.1.strip_prefix(name))
+}
+
+pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
+    let is_frame = |marker: u8| matches!(marker, 0xC0..=0xCF) && !matches!(marker, 0xC4 | 0xC8 | 0xCC);
+    let (marker, frame) =
+        segments(source).find(|segment| is_frame(segment.0)).ok_or_else(|| Error::Damaged("JPEG without a frame header".into()))?;
+    if !matches!(marker, 0xC0..=0xC2 | 0xC9 | 0xCA) {
+        return Err(Error::Unsupported(format!("JPEG of a rare kind (SOF{})", marker - 0xC0)));
+    }
+    let [precision, h1, h0, w1, w0, count, components @ ..] = frame else {
+        return Err(Error::Damaged("JPEG with a short frame header".into()));
+    };
+    if *precision != 8 {
+        return Err(Error::Unsupported(format!("JPEG of {precision} bits")));
+    }
+    let channels = match count {
+        1 => Channels::Gray,
+        3 => Channels::Rgb,
+        4 => Channels::Cmyk,
+        _ => return Err(Error::Unsupported(format!("JPEG of {count} components"))),
+    };
+    let (width, height) = (u32::from(u16::from_be_bytes([*w1, *w0])), u32::from(u16::from_be_bytes([*h1, *h0])));
+    let progressive = matches!(marker, 0xC2 | 0xCA);
+    let orientation = named(source, APP1, b"Exif\0\0").next().map(Orientation::from_exif).unwrap_or_default();
+    let working = if progressive { coefficients(width, height, components) } else { 0 };
+    let scaled = scaled_jpeg::Header::read(source).ok();
+    Ok(Probe { container: Container::Jpeg, width, height, channels, orientation, working, scaled })
+}
+
+/// Bytes of all DCT coefficients, which a progressive picture keeps until its last scan.
+fn coefficients(width: u32, height: u32, components: &[u8]) -> u64 {
+    let sampling: Vec<_> =
+        components.chunks_exact(3).map(|component| (u64::from(component[1] >> 4), u64::from(component[1] & 15))).collect();
+    let most = |side: fn(&(u64, u64)) -> u64| sampling.iter().map(side).max().unwrap_or(1).max(1);
+    let units = u64::from(width).div_ceil(8 * most(|s| s.0)) * u64::from(height).div_ceil(8 * most(|s| s.1));
+    let blocks: u64 = sampling.iter().map(|(x, y)| x * y).sum();
+    units * blocks * 64 * 2
+}
+
+/// The colour profile, put together from its parts.
+pub(crate) fn profile(source: &[u8]) -> Option<Vec<u8>> {
+    let mut parts: Vec<_> = named(source, APP2, b"ICC_PROFILE\0").filter(|part| part.len() > 2).collect();
+    parts.sort_by_key(|part| part[0]);
+    let profile: Vec<u8> = parts.iter().flat_map(|part| &part[2..]).copied().collect();
+    (!profile.is_empty()).then_some(profile)
+}
+
+/// What scaled-jpeg will do, if it can: the part that the scaler reads, which is `region` and what its kernel reaches.
+pub(crate) fn plan_reduced(header: &scaled_jpeg::Header, denominator: u32, region: Region, reach: (f64, f64)) -> Option<scaled_jpeg::Plan> {
+    let scale = match denominator {
+        8 => Scale::Eighth,
+        4 => Scale::Quarter,
+        2 => Scale::Half,
+        _ => Scale::Full,
+    };
+    let size = scale.size(header);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the picture")]
+    let axis = |start: f64, length: f64, reach: f64, side: u32| {
+        let first = (start - reach).floor().max(0.0) as u32;
+        let end = ((start + length + reach).ceil() as u32).min(side);
+        (first, end.saturating_sub(first))
+    };
+    let (left, width) = axis(region.left, region.width, reach.0, size.0);
+    let (top, height) = axis(region.top, region.height, reach.1, size.1);
+    let region = Some(scaled_jpeg::Region { left, top, width, height });
+    // pixels and memory have the limits of the whole pipeline
+    let options = Options { region, max_scans: MAX_SCANS, max_pixels: u64::MAX, max_memory: u64::MAX, ..Options::new(scale) };
+    scaled_jpeg::Plan::new(header, &options).ok()
+}
+
+/// Decodes what was planned.
+pub(crate) fn decode_reduced(source: &[u8], plan: &scaled_jpeg::Plan) -> Result<Raster, Error> {
+    let (width, height) = plan.size();
+    let mut raster = Raster::new(width, height, if plan.channels() == 1 { Channels::Gray } else { Channels::Rgb });
+    let stride = raster.stride();
+    plan.decode(source, &mut raster.pixels, stride).map_err(|error| match error.kind {
+        ErrorKind::Unsupported(_) => Error::Unsupported(format!("JPEG {error}")),
+        _ => Error::Damaged(format!("JPEG {error}")),
+    })?;
+    Ok(raster)
+}
+
+fn failure(error: &turbojpeg::Error) -> Error {
+    let message = error.to_string();
+    if message.contains("Unsupported") { Error::Unsupported(message) } else { Error::Damaged(message) }
+}
+
+/// Decodes what scaled-jpeg does not read, at 1/`denominator` of the size, which is 1, 2, 4 or 8.
+///
+/// Whatever the decoder would only warn of, such as a file that ends early, is an error here: the rest of such a picture is gray.
+pub(crate) fn decode(source: &[u8], probe: &Probe, denominator: u32) -> Result<Raster, Error> {
+    let channels = probe.channels;
+    let format = match channels {
+        Channels::Gray => PixelFormat::GRAY,
+        Channels::Cmyk => PixelFormat::CMYK,
+        _ => PixelFormat::RGB,
+    };
+    let scale = ScalingFactor::new(1, denominator as usize);
+    let mut decoder = Decompressor::new().map_err(|error| failure(&error))?;
+    decoder.set_scan_limit(MAX_SCANS).map_err(|error| failure(&error))?;
+    decoder.set_scaling_factor(scale).map_err(|error| failure(&error))?;
+    let header = decoder.read_header(source).map_err(|error| failure(&error))?.scaled(scale);
+
+    let side = |length: usize| u32::try_from(length).map_err(|_| Error::TooLarge(format!("a side of {length} pixels")));
+    let mut raster = Raster::new(side(header.width)?, side(header.height)?, channels);
+    let pitch = raster.stride();
+    let image = Image { pixels: &mut raster.pixels[..], width: header.width, pitch, height: header.height, format };
+    decoder.decompress(source, image).map_err(|error| failure(&error))?;
+    if channels == Channels::Cmyk && named(source, APP14, b"Adobe").next().is_some() {
+        raster.pixels.iter_mut().for_each(|ink| *ink = !*ink);
+    }
+    Ok(raster)
+}
+
+/// Encodes gray or RGB pixels.
+pub(crate) fn encode(raster: &Raster, quality: u8, progressive: bool) -> Result<Vec<u8>, Error> {
+    let (format, sampling) =
+        if raster.channels == Channels::Gray { (PixelFormat::GRAY, Subsamp::Gray) } else { (PixelFormat::RGB, Subsamp::Sub2x2) };
+    let image =
+        Image { pixels: &raster.pixels[..], width: raster.width as usize, pitch: raster.stride(), height: raster.height as usize, format };
+    let compress = || {
+        let mut encoder = Compressor::new()?;
+        encoder.set_quality(i32::from(quality))?;
+        encoder.set_subsamp(sampling)?;
+        encoder.set_progressive(progressive)?;
+        encoder.set_optimize(raster.pixels.len() <= SMALL)?;
+        encoder.compress_to_vec(image)
+    };
+    compress().map_err(|error| failure(&error))
+}

@@ -1,0 +1,49 @@
+//! The formats: file and plan → pixels, as stored, and their colour profile; finished pixels and plan → file.
+
+pub(crate) mod avif;
+pub(crate) mod gif;
+pub(crate) mod jpeg;
+pub(crate) mod png;
+pub(crate) mod tiff_bmp;
+pub(crate) mod webp;
+
+use crate::{Error, Format, Plan, probe::Container, raster::Raster};
+
+/// From so many pixels of the source for one of the output, a WebP is decoded without smoothing.
+const COARSE: f64 = 1.4;
+
+/// Decoded pixels.
+pub(crate) struct Decoded {
+    pub(crate) raster: Raster,
+    /// ICC profile, if the file has one.
+    pub(crate) profile: Option<Vec<u8>>,
+}
+
+pub(crate) fn decode(source: &[u8], plan: &Plan) -> Result<Decoded, Error> {
+    let probe = &plan.probe;
+    let (raster, profile) = match probe.container {
+        Container::Jpeg => (
+            match &plan.reduced {
+                Some(reduced) => jpeg::decode_reduced(source, reduced)?,
+                None => jpeg::decode(source, probe, plan.denominator)?,
+            },
+            jpeg::profile(source),
+        ),
+        Container::Png => png::decode(source, plan.memory)?,
+        Container::WebP => webp::decode(source, probe, plan.shrink() >= COARSE)?,
+        Container::Gif => (gif::decode(source, probe)?, None),
+        Container::Tiff | Container::Bmp => tiff_bmp::decode(source, probe)?,
+    };
+    Ok(Decoded { raster, profile })
+}
+
+pub(crate) fn encode(raster: Raster, plan: &Plan) -> Result<Vec<u8>, Error> {
+    let quality = plan.quality();
+    match plan.format {
+        Format::Jpeg => jpeg::encode(&raster.flatten(plan.recipe.background.0), quality, plan.recipe.progressive),
+        Format::Png => png::encode(&raster),
+        Format::WebP => webp::encode(raster, quality),
+        Format::Gif => gif::encode(raster),
+        Format::Avif => avif::encode(raster, quality, plan.recipe.avif_speed.get()),
+    }
+}

@@ -1,0 +1,132 @@
+//! PNG: header → [`Probe`]; file → pixels and profile; pixels → file.
+
+use std::io::Cursor;
+
+use png::{BitDepth, ColorType, Decoder, DecodingError, DeflateCompression, Encoder, Filter, Limits, Transformations};
+
+use crate::{
+    Error,
+    orientation::Orientation,
+    probe::{Container, Probe},
+    raster::{Channels, Raster},
+};
+
+/// Name and content of each chunk; the content of the last one may be cut off.
+fn chunks(source: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = source.get(8..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (head, after) = rest.split_at_checked(8)?;
+        let length = u32::from_be_bytes(head[..4].try_into().ok()?) as usize;
+        let content = &after[..length.min(after.len())];
+        rest = after.get(length.checked_add(4)?..).unwrap_or_default();
+        Some((&head[4..], content))
+    })
+}
+
+pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
+    let Some((b"IHDR", &[w3, w2, w1, w0, h3, h2, h1, h0, depth, color, _, _, _])) = chunks(source).next() else {
+        return Err(Error::Damaged("PNG without a header".into()));
+    };
+    let (width, height) = (u32::from_be_bytes([w3, w2, w1, w0]), u32::from_be_bytes([h3, h2, h1, h0]));
+    let mut channels = match color {
+        0 => Channels::Gray,
+        2 | 3 => Channels::Rgb,
+        4 => Channels::GrayAlpha,
+        6 => Channels::Rgba,
+        _ => return Err(Error::Damaged(format!("PNG of colour type {color}"))),
+    };
+    let mut orientation = Orientation::default();
+    for (name, content) in chunks(source).take_while(|chunk| chunk.0 != b"IDAT") {
+        match name {
+            b"eXIf" => orientation = Orientation::from_exif(content),
+            b"tRNS" if channels == Channels::Gray => channels = Channels::GrayAlpha,
+            b"tRNS" if channels == Channels::Rgb => channels = Channels::Rgba,
+            _ => {}
+        }
+    }
+    let row = u64::from(width) * channels.count() as u64 * u64::from(depth.div_ceil(8));
+    Ok(Probe { container: Container::Png, width, height, channels, orientation, working: row * 4 + (256 << 10), scaled: None })
+}
+
+fn failure(error: DecodingError) -> Error {
+    match error {
+        DecodingError::LimitsExceeded => Error::TooLarge("PNG with too much beside its pixels".into()),
+        error => Error::Damaged(format!("PNG: {error}")),
+    }
+}
+
+/// Pixels of 8 bits, palette and transparent colours expanded, and the colour profile.
+pub(crate) fn decode(source: &[u8], memory: u64) -> Result<(Raster, Option<Vec<u8>>), Error> {
+    let limits = Limits { bytes: usize::try_from(memory).unwrap_or(usize::MAX) };
+    let mut decoder = Decoder::new_with_limits(Cursor::new(source), limits);
+    decoder.set_transformations(Transformations::normalize_to_color8());
+    decoder.set_ignore_text_chunk(true);
+    let mut reader = decoder.read_info().map_err(failure)?;
+    let channels = match reader.output_color_type().0 {
+        ColorType::Grayscale => Channels::Gray,
+        ColorType::GrayscaleAlpha => Channels::GrayAlpha,
+        ColorType::Rgb | ColorType::Indexed => Channels::Rgb,
+        ColorType::Rgba => Channels::Rgba,
+    };
+    let profile = reader.info().icc_profile.as_ref().map(|profile| profile.to_vec());
+    let mut raster = Raster::new(reader.info().width, reader.info().height, channels);
+    if reader.output_buffer_size() != Some(raster.pixels.len()) {
+        return Err(Error::Damaged("PNG whose rows do not fill its size".into()));
+    }
+    reader.next_frame(&mut raster.pixels).map_err(failure)?;
+    Ok((raster, profile))
+}
+
+/// Shares of the raw size that a photo keeps when it is compressed fast.
+const PHOTO: std::ops::Range<usize> = 45..90;
+
+/// Of so many rows, this many are tried.
+const SAMPLE: (usize, usize) = (128, 8);
+
+/// Encodes fast and filtered, which is best for photos; what does not look like one in its size is also tried thoroughly and unfiltered,
+/// which is best for drawings: a sample of it first.
+pub(crate) fn encode(raster: &Raster) -> Result<Vec<u8>, Error> {
+    let fast = |raster: &Raster| write(raster, DeflateCompression::FdeflateUltraFast, Filter::Adaptive);
+    let thorough = |raster: &Raster| write(raster, DeflateCompression::Level(6), Filter::NoFilter);
+    let file = fast(raster)?;
+    if PHOTO.contains(&(file.len() * 100 / raster.pixels.len().max(1))) {
+        return Ok(file);
+    }
+    if let Some(sample) = sample(raster)
+        && fast(&sample)?.len() < thorough(&sample)?.len()
+    {
+        return Ok(file);
+    }
+    let other = thorough(raster)?;
+    Ok(if other.len() < file.len() { other } else { file })
+}
+
+/// Bands of the picture's rows, if it has enough of them.
+fn sample(raster: &Raster) -> Option<Raster> {
+    let stride = raster.stride();
+    let bands = raster.pixels.chunks(stride * SAMPLE.0).filter(|band| band.len() >= stride * SAMPLE.1);
+    let pixels: Vec<u8> = bands.flat_map(|band| &band[band.len() - stride * SAMPLE.1..]).copied().collect();
+    let height = u32::try_from(pixels.len() / stride).ok()?;
+    (raster.height as usize > 2 * SAMPLE.0).then_some(Raster { height, pixels, ..*raster })
+}
+
+fn write(raster: &Raster, compression: DeflateCompression, filter: Filter) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, raster.width, raster.height);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_color(match raster.channels {
+        Channels::Gray => ColorType::Grayscale,
+        Channels::GrayAlpha => ColorType::GrayscaleAlpha,
+        Channels::Rgb => ColorType::Rgb,
+        Channels::Rgba | Channels::Cmyk => ColorType::Rgba,
+    });
+    encoder.set_deflate_compression(compression);
+    encoder.set_filter(filter);
+    let write = |encoder: Encoder<_>| {
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&raster.pixels)?;
+        writer.finish()
+    };
+    write(encoder).map_err(|error| Error::Damaged(format!("cannot write PNG: {error}")))?;
+    Ok(bytes)
+}

@@ -1,0 +1,120 @@
+//! The part of libwebp that is used here, behind two safe functions.
+//!
+//! This and its neighbour for animations are the only unsafe code of the pipeline. The pure Rust decoder takes more than twice the time, there is no pure Rust encoder
+//! for lossy pictures, and the published safe wrapper neither reads the first frame of an animation nor follows the library's releases.
+#![allow(unsafe_code)]
+
+use std::{
+    ffi::{c_int, c_void},
+    slice,
+};
+
+use libwebp_sys::{
+    VP8StatusCode, WEBP_CSP_MODE, WebPBitstreamFeatures, WebPConfig, WebPDecode, WebPDecoderConfig, WebPEncode, WebPGetFeatures,
+    WebPPicture, WebPPictureFree, WebPPictureImportRGB, WebPPictureImportRGBA, WebPRGBABuffer,
+};
+
+use crate::{
+    Error,
+    raster::{Channels, Raster},
+};
+
+fn failure(status: VP8StatusCode) -> Error {
+    match status {
+        VP8StatusCode::VP8_STATUS_OUT_OF_MEMORY => Error::TooLarge("WebP: out of memory".into()),
+        VP8StatusCode::VP8_STATUS_UNSUPPORTED_FEATURE => Error::Unsupported("WebP with an unknown feature".into()),
+        VP8StatusCode::VP8_STATUS_NOT_ENOUGH_DATA | VP8StatusCode::VP8_STATUS_SUSPENDED => Error::Damaged("WebP ends early".into()),
+        _ => Error::Damaged("WebP breaks its format's rules".into()),
+    }
+}
+
+pub(crate) fn invalid() -> Error {
+    Error::Damaged("cannot start libwebp".into())
+}
+
+pub(crate) fn length(value: u32) -> Result<c_int, Error> {
+    c_int::try_from(value).map_err(|_| Error::TooLarge(format!("a side of {value} pixels")))
+}
+
+/// Decodes a file, or the data of a frame, to RGB or RGBA. `coarse` spares smoothing between blocks and colours, which nobody
+/// sees at a smaller size.
+pub(crate) fn decode(data: &[u8], coarse: bool) -> Result<Raster, Error> {
+    let mut config = WebPDecoderConfig::new().map_err(|()| invalid())?;
+    // SAFETY: pointer and length are those of one live slice; the features are written, not read.
+    let status = unsafe { WebPGetFeatures(data.as_ptr(), data.len(), &raw mut config.input) };
+    if status != VP8StatusCode::VP8_STATUS_OK {
+        return Err(failure(status));
+    }
+    let WebPBitstreamFeatures { width, height, has_alpha, .. } = config.input;
+    let (channels, mode) =
+        if has_alpha == 0 { (Channels::Rgb, WEBP_CSP_MODE::MODE_RGB) } else { (Channels::Rgba, WEBP_CSP_MODE::MODE_RGBA) };
+    let side = |side: c_int| u32::try_from(side).map_err(|_| failure(VP8StatusCode::VP8_STATUS_BITSTREAM_ERROR));
+    let mut raster = Raster::new(side(width)?, side(height)?, channels);
+    let stride = c_int::try_from(raster.stride()).map_err(|_| invalid())?;
+    config.options.no_fancy_upsampling = c_int::from(coarse);
+    config.options.bypass_filtering = c_int::from(coarse);
+    config.output.colorspace = mode;
+    config.output.is_external_memory = 1;
+    config.output.u.RGBA = WebPRGBABuffer { rgba: raster.pixels.as_mut_ptr(), stride, size: raster.pixels.len() };
+    // SAFETY: `data` is a live slice. The output is memory of ours, with its true length and stride, alive during the call; libwebp
+    // checks the picture's size against them, and allocates nothing that it does not free, as the memory is external.
+    let status = unsafe { WebPDecode(data.as_ptr(), data.len(), &raw mut config) };
+    if status == VP8StatusCode::VP8_STATUS_OK { Ok(raster) } else { Err(failure(status)) }
+}
+
+/// In percent. More than libwebp's own 50 saves 3 % of the bytes and looks the same.
+const NOISE_SHAPING: c_int = 80;
+
+/// Of 0 to 6. Against libwebp's own 4, seven photos at 720 pixels take 0.64 of the time for all of the work, 3.6 % more bytes, and lose 0.4 points of SSIMULACRA2.
+const EFFORT: c_int = 2;
+
+/// Freed whatever happens.
+pub(crate) struct OwnedPicture(pub(crate) WebPPicture);
+
+impl Drop for OwnedPicture {
+    fn drop(&mut self) {
+        // SAFETY: made by `WebPPicture::new`, and freed only here.
+        unsafe { WebPPictureFree(&raw mut self.0) }
+    }
+}
+
+/// Appends what libwebp writes to the `Vec<u8>` behind `custom_ptr`.
+extern "C" fn append(data: *const u8, length: usize, picture: *const WebPPicture) -> c_int {
+    // SAFETY: libwebp passes the picture that `encode` gave it, whose `custom_ptr` is a `Vec<u8>` that nobody else touches
+    // during the call, and a pointer to `length` bytes of its own.
+    unsafe { (*(*picture).custom_ptr.cast::<Vec<u8>>()).extend_from_slice(slice::from_raw_parts(data, length)) };
+    1
+}
+
+/// Copies RGB or RGBA pixels, as ARGB or else as the luma and chroma that a lossy picture stores.
+pub(crate) fn import(raster: &Raster, argb: bool) -> Result<OwnedPicture, Error> {
+    let mut picture = OwnedPicture(WebPPicture::new().map_err(|()| invalid())?);
+    picture.0.use_argb = c_int::from(argb);
+    picture.0.width = length(raster.width)?;
+    picture.0.height = length(raster.height)?;
+    let stride = c_int::try_from(raster.stride()).map_err(|_| invalid())?;
+    // SAFETY: the pixels are `height` rows of `stride` bytes, which is what the size and the format say; they are copied.
+    let imported = unsafe {
+        match raster.channels {
+            Channels::Rgb => WebPPictureImportRGB(&raw mut picture.0, raster.pixels.as_ptr(), stride),
+            Channels::Rgba => WebPPictureImportRGBA(&raw mut picture.0, raster.pixels.as_ptr(), stride),
+            _ => 0,
+        }
+    };
+    if imported == 0 { Err(invalid()) } else { Ok(picture) }
+}
+
+/// Encodes RGB or RGBA pixels lossily; transparency is kept without loss.
+pub(crate) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
+    let mut config = WebPConfig::new().map_err(|()| invalid())?;
+    config.quality = f32::from(quality);
+    config.sns_strength = NOISE_SHAPING;
+    config.method = EFFORT;
+    let mut picture = import(raster, false)?;
+    let mut bytes: Vec<u8> = Vec::new();
+    picture.0.writer = Some(append);
+    picture.0.custom_ptr = (&raw mut bytes).cast::<c_void>();
+    // SAFETY: configuration and picture are initialised; `bytes` outlives the call.
+    let encoded = unsafe { WebPEncode(&raw const config, &raw mut picture.0) } != 0;
+    if encoded { Ok(bytes) } else { Err(Error::Damaged("cannot write WebP".into())) }
+}

@@ -1,0 +1,93 @@
+//! WebP: header → [`Probe`]; file → pixels and profile; pixels → file.
+
+pub(crate) mod animation;
+mod lib;
+
+use crate::{
+    Error,
+    orientation::Orientation,
+    probe::{Container, Probe},
+    raster::{Channels, Raster},
+};
+
+const ALPHA: u8 = 0x10;
+
+/// Name and content of each RIFF chunk in `chunks`; the content of the last one may be cut off.
+fn chunks(chunks: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = chunks;
+    std::iter::from_fn(move || {
+        let (head, after) = rest.split_at_checked(8)?;
+        let length = u32::from_le_bytes(head[4..].try_into().ok()?) as usize;
+        let content = &after[..length.min(after.len())];
+        rest = after.get(length.checked_add(length % 2)?..).unwrap_or_default();
+        Some((&head[..4], content))
+    })
+}
+
+fn chunk<'a>(source: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    chunks(source.get(12..)?).find(|chunk| chunk.0 == name).map(|chunk| chunk.1)
+}
+
+fn u24(bytes: &[u8]) -> u32 {
+    bytes.iter().take(3).rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
+}
+
+pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
+    let damaged = || Error::Damaged("WebP without a header".into());
+    let (name, content) = chunks(&source[12..]).next().ok_or_else(damaged)?;
+    let (width, height, alpha) = match (name, content) {
+        (b"VP8X", &[flags, _, _, _, ref size @ ..]) if size.len() >= 6 => (u24(size) + 1, u24(&size[3..]) + 1, flags & ALPHA != 0),
+        (b"VP8L", &[0x2F, b0, b1, b2, b3, ..]) => {
+            let bits = u32::from_le_bytes([b0, b1, b2, b3]);
+            ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bits >> 28 & 1 == 1)
+        }
+        (b"VP8 ", &[_, _, _, 0x9D, 0x01, 0x2A, w0, w1, h0, h1, ..]) => {
+            (u32::from(u16::from_le_bytes([w0, w1]) & 0x3FFF), u32::from(u16::from_le_bytes([h0, h1]) & 0x3FFF), false)
+        }
+        _ => return Err(damaged()),
+    };
+    let orientation = chunk(source, b"EXIF").map(|exif| Orientation::from_exif(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)));
+    let channels = if alpha { Channels::Rgba } else { Channels::Rgb };
+    // a lossless picture is decoded to 4 bytes a pixel and copied from there
+    let working = u64::from(width) * u64::from(height) * 4 + (1 << 20);
+    Ok(Probe { container: Container::WebP, width, height, channels, orientation: orientation.unwrap_or_default(), working, scaled: None })
+}
+
+/// An item for each frame of an animation.
+pub(crate) fn frames(source: &[u8]) -> impl Iterator<Item = ()> {
+    chunks(source.get(12..).unwrap_or_default()).filter(|chunk| chunk.0 == b"ANMF").map(drop)
+}
+
+/// The colour profile.
+pub(crate) fn profile(source: &[u8]) -> Option<Vec<u8>> {
+    chunk(source, b"ICCP").map(<[u8]>::to_vec)
+}
+
+/// Pixels of the picture, or of an animation's first frame, and the colour profile. For `coarse` see [`lib::decode`].
+pub(crate) fn decode(source: &[u8], probe: &Probe, coarse: bool) -> Result<(Raster, Option<Vec<u8>>), Error> {
+    let profile = profile(source);
+    let Some(frame) = chunk(source, b"ANMF") else {
+        let raster = lib::decode(source, coarse)?;
+        return Ok((raster, profile));
+    };
+    let (head, data) = frame.split_at_checked(16).ok_or_else(|| Error::Damaged("WebP with a short frame".into()))?;
+    let (left, top) = (u24(head) * 2, u24(&head[3..]) * 2);
+    let covers = (left, top, u24(&head[6..]) + 1, u24(&head[9..]) + 1) == (0, 0, probe.width, probe.height);
+    // the frame's own size bounds what is decoded, so it has to be within the one that was admitted
+    if left + u24(&head[6..]) >= probe.width || top + u24(&head[9..]) >= probe.height {
+        return Err(Error::Damaged("WebP with a frame outside of its canvas".into()));
+    }
+    let picture = lib::decode(data, coarse)?;
+    if covers {
+        return Ok((picture, profile));
+    }
+    let mut canvas = Raster::new(probe.width, probe.height, Channels::Rgba);
+    canvas.draw(&picture.into_channels(Channels::Rgba), left, top);
+    Ok((canvas, profile))
+}
+
+/// Encodes lossily; gray becomes RGB, for the format has no gray.
+pub(crate) fn encode(raster: Raster, quality: u8) -> Result<Vec<u8>, Error> {
+    let channels = if raster.channels.has_alpha() { Channels::Rgba } else { Channels::Rgb };
+    lib::encode(&raster.into_channels(channels), quality)
+}

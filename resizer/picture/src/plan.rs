@@ -1,0 +1,185 @@
+//! Probe and request → [`Plan`]: pure arithmetic on sizes.
+
+use resize_api::{
+    Limits, Recipe,
+    picture::{OutputFormat, UpTo},
+    resolution::MAX_SIDE,
+};
+
+use crate::{
+    Error, Format, Request,
+    format::jpeg,
+    geometry::{Geometry, Region, as_reduced, geometry},
+    probe::{Container, Probe},
+    scale::{How, light},
+};
+
+/// A decoder that reduces by itself leaves at least this much for the scaler: less costs sharpness.
+const MARGIN: f64 = 1.5;
+
+/// So many pixels are mixed as light in a millisecond or two.
+const FEW_PIXELS: u64 = 400_000;
+
+/// How far the scaler's kernels reach at most, in pixels of the output.
+const KERNEL: f64 = 4.5;
+
+/// What to do with one source, and what it costs, decided from its header alone.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(crate) probe: Probe,
+    pub(crate) geometry: Geometry,
+    /// The decoder gives 1/`denominator` of the size.
+    pub(crate) denominator: u32,
+    /// How a JPEG is decoded at that size, if scaled-jpeg can.
+    pub(crate) reduced: Option<scaled_jpeg::Plan>,
+    pub(crate) format: Format,
+    /// More than one makes an animation.
+    pub(crate) frames: u32,
+    pub(crate) recipe: Recipe,
+    pub(crate) memory: u64,
+}
+
+impl Plan {
+    /// Upper bound on the memory that [`execute`](crate::execute) takes beside the source, in bytes.
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// Quality that is wanted, or else what looks about the same in every format.
+    pub(crate) fn quality(&self) -> u8 {
+        let default = if self.format == Format::Avif { 60 } else { 80 };
+        self.recipe.quality.map_or(default, UpTo::get)
+    }
+
+    /// See [`shrink`].
+    pub(crate) fn shrink(&self) -> f64 {
+        shrink(&self.geometry)
+    }
+
+    pub(crate) fn how(&self) -> How {
+        How { kernel: self.recipe.kernel, linear: is_linear(&self.probe, self.denominator) }
+    }
+
+    /// What to scale, in pixels as the decoder gives them.
+    pub(crate) fn region(&self) -> Region {
+        let region = stored_region(&self.probe, &self.geometry, self.denominator);
+        let (left, top) = self.reduced.as_ref().map_or((0, 0), |plan| (plan.region().left, plan.region().top));
+        Region { left: region.left - f64::from(left), top: region.top - f64::from(top), ..region }
+    }
+
+    pub(crate) fn new(probe: Probe, frames: u32, request: &Request) -> Result<Self, Error> {
+        let Request { resolution, limits, recipe } = *request;
+        let source_pixels = u64::from(probe.width) * u64::from(probe.height);
+        if source_pixels > limits.max_source_pixels {
+            return Err(Error::TooLarge(format!(
+                "{} by {} pixels, at most {} are read",
+                probe.width, probe.height, limits.max_source_pixels
+            )));
+        }
+        let displayed = probe.orientation.turn((probe.width, probe.height));
+        let measured = match probe.container {
+            Container::Jpeg => as_reduced(displayed, resolution, recipe.fit),
+            _ => displayed,
+        };
+        let geometry = geometry(displayed, measured, resolution, recipe.fit, recipe.position, recipe.without_enlargement);
+        let (width, height) = geometry.canvas;
+        if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > limits.max_output_pixels {
+            return Err(Error::TooLarge(format!("an output of {width} by {height} pixels, at most {} are made", limits.max_output_pixels)));
+        }
+        let format = match recipe.format {
+            OutputFormat::Jpeg => Format::Jpeg,
+            OutputFormat::Png => Format::Png,
+            OutputFormat::WebP => Format::WebP,
+            OutputFormat::Gif => Format::Gif,
+            OutputFormat::Avif => Format::Avif,
+            OutputFormat::Source => match probe.container {
+                Container::Jpeg => Format::Jpeg,
+                Container::WebP => Format::WebP,
+                Container::Gif => Format::Gif,
+                Container::Png | Container::Tiff | Container::Bmp => Format::Png,
+            },
+        };
+        let frames = if matches!(format, Format::Gif | Format::WebP) { frames } else { 1 };
+        within_limits(frames, source_pixels.max(u64::from(width) * u64::from(height)), limits)?;
+        let denominator = if probe.container == Container::Jpeg { denominator(&geometry) } else { 1 };
+        let reduced = probe.scaled.as_ref().and_then(|header| {
+            let region = stored_region(&probe, &geometry, denominator);
+            let (width, height) = probe.orientation.turn(geometry.scaled);
+            let reach = |length: f64, scaled: u32| KERNEL * (length / f64::from(scaled)).max(1.0) + 1.0;
+            jpeg::plan_reduced(header, denominator, region, (reach(region.width, width), reach(region.height, height)))
+        });
+        let memory = memory(&probe, &geometry, denominator, reduced.as_ref(), format, frames);
+        Ok(Self { probe, geometry, denominator, reduced, format, frames, recipe, memory })
+    }
+}
+
+/// What to scale of the whole picture, as it is stored, at 1/`denominator` of its size.
+fn stored_region(probe: &Probe, geometry: &Geometry, denominator: u32) -> Region {
+    let (width, height) = probe.orientation.turn((probe.width, probe.height));
+    let stored = probe.orientation.stored(geometry.region, f64::from(width), f64::from(height));
+    let scale = 1.0 / f64::from(denominator);
+    Region { left: stored.left * scale, top: stored.top * scale, width: stored.width * scale, height: stored.height * scale }
+}
+
+/// Of an animation, all frames together, as they come in and as they go out, are bounded like a picture that comes in.
+fn within_limits(frames: u32, pixels: u64, limits: Limits) -> Result<(), Error> {
+    if frames > limits.max_frames {
+        return Err(Error::TooLarge(format!("an animation of more than {} frames", limits.max_frames)));
+    }
+    if frames > 1 && u64::from(frames).saturating_mul(pixels) > limits.max_source_pixels {
+        return Err(Error::TooLarge(format!("{frames} frames of {pixels} pixels, at most {} in all", limits.max_source_pixels)));
+    }
+    Ok(())
+}
+
+/// Pixels of the source for one of the output, along the side where they are fewer.
+fn shrink(geometry: &Geometry) -> f64 {
+    (geometry.region.width / f64::from(geometry.scaled.0)).min(geometry.region.height / f64::from(geometry.scaled.1))
+}
+
+/// The largest power of two that leaves [`MARGIN`].
+fn denominator(geometry: &Geometry) -> u32 {
+    let shrink = shrink(geometry);
+    [8, 4, 2].into_iter().find(|&denominator| shrink >= MARGIN * f64::from(denominator)).unwrap_or(1)
+}
+
+/// Whether pixels are mixed as light: where the decoder has left few of them, in all or beside those it has read.
+fn is_linear(probe: &Probe, denominator: u32) -> bool {
+    let decoded = u64::from(probe.width.div_ceil(denominator)) * u64::from(probe.height.div_ceil(denominator));
+    light::can(probe.channels) && decoded <= FEW_PIXELS * u64::from(denominator).div_ceil(2)
+}
+
+/// Bytes for a pixel of the output: for colour, orientation, canvas, and what the encoder takes.
+fn encoder(format: Format, has_alpha: bool) -> u64 {
+    match format {
+        Format::Avif => 64,
+        // transparency is kept without loss, for which every pixel is looked up in all that went before
+        Format::WebP if has_alpha => 56,
+        _ => 16,
+    }
+}
+
+/// Decoded, between the two passes of the scaler, and scaled; then once more for colour, orientation, canvas and file.
+fn memory(probe: &Probe, geometry: &Geometry, denominator: u32, reduced: Option<&scaled_jpeg::Plan>, format: Format, frames: u32) -> u64 {
+    let whole = (probe.width.div_ceil(denominator), probe.height.div_ceil(denominator));
+    let (decoded_width, decoded_height) = reduced.map_or(whole, scaled_jpeg::Plan::size);
+    let (decoded_width, decoded_height) = (u64::from(decoded_width), u64::from(decoded_height));
+    let decoded = decoded_width * decoded_height;
+    let (width, height) = probe.orientation.turn(geometry.scaled);
+    let between = (u64::from(width) * decoded_height).max(decoded_width * u64::from(height));
+    // alpha is multiplied in on a copy
+    let copies = if probe.channels.has_alpha() { 2 } else { 1 };
+    let working = reduced.map_or(probe.working, scaled_jpeg::Plan::memory);
+    let output = u64::from(geometry.canvas.0) * u64::from(geometry.canvas.1);
+    // light has twice the bits
+    let bytes = if is_linear(probe, denominator) { 3 } else { 1 };
+    let still = (decoded * copies + between) * bytes * probe.channels.count() as u64
+        + output * encoder(format, probe.channels.has_alpha())
+        + working
+        + (1 << 20);
+    if frames < 2 {
+        return still;
+    }
+    // canvases of reader and writer, and the file as it grows
+    still + (decoded + output) * 4 * 4 + u64::from(frames) * output * 3
+}

@@ -1,0 +1,107 @@
+//! First bytes of a file → [`Probe`]: what it is and how large, without decoding a pixel.
+
+use crate::{
+    Error,
+    format::{gif, jpeg, png, tiff_bmp, webp},
+    orientation::Orientation,
+    raster::Channels,
+};
+
+/// The format of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Container {
+    Jpeg,
+    Png,
+    WebP,
+    Gif,
+    Tiff,
+    Bmp,
+}
+
+/// What the header of a source says.
+#[derive(Clone, Debug)]
+pub(crate) struct Probe {
+    pub(crate) container: Container,
+    /// As stored, before the orientation is applied.
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// The most that a decoded pixel has.
+    pub(crate) channels: Channels,
+    pub(crate) orientation: Orientation,
+    /// What the decoder takes beside the pixels it gives, in bytes.
+    pub(crate) working: u64,
+    /// A JPEG that can be decoded at a part of its size without reading all of it.
+    pub(crate) scaled: Option<scaled_jpeg::Header>,
+}
+
+/// Reads the header of `source`.
+pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
+    let probe = match source {
+        [0xFF, 0xD8, 0xFF, ..] => jpeg::probe(source),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => png::probe(source),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::probe(source),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::probe(source),
+        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => tiff_bmp::probe(source, Container::Tiff),
+        [b'B', b'M', ..] => tiff_bmp::probe(source, Container::Bmp),
+        _ => Err(Error::Unsupported(stranger(source).into())),
+    }?;
+    if probe.width == 0 || probe.height == 0 {
+        return Err(Error::Damaged(format!("{} by {} pixels", probe.width, probe.height)));
+    }
+    Ok(probe)
+}
+
+/// Name of a format that is not read here.
+fn stranger(source: &[u8]) -> &'static str {
+    match source {
+        [] => "an empty file",
+        [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand {
+            [b'a', b'v', b'i', b'f' | b's', ..] => "AVIF",
+            [b'h', b'e' | b'v', b'i' | b'c', ..] | [b'm', b'i' | b's', b'f', b'1', ..] => "HEIC",
+            _ => "an ISO media file",
+        },
+        [0xFF, 0x0A, ..] | [0, 0, 0, 0x0C, b'J', b'X', b'L', b' ', ..] => "JPEG XL",
+        [0, 0, 0, 0x0C, b'j', b'P', ..] | [0xFF, 0x4F, 0xFF, 0x51, ..] => "JPEG 2000",
+        [0, 0, 1 | 2, 0, ..] => "ICO",
+        [b'%', b'P', b'D', b'F', ..] => "PDF",
+        [b'8', b'B', b'P', b'S', ..] => "PSD",
+        _ if is_svg(source) => "SVG",
+        _ => "not a picture that is known here",
+    }
+}
+
+fn is_svg(source: &[u8]) -> bool {
+    let head = &source[..source.len().min(1024)];
+    head.trim_ascii_start().first() == Some(&b'<') && head.windows(4).any(|window| window == b"<svg")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_what_is_not_read() {
+        for (source, name) in [
+            (&b""[..], "an empty file"),
+            (b"hello", "not a picture that is known here"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+            (b"\n<?xml version='1.0'?>\n<!-- drawn --><svg>", "SVG"),
+            (b"<html><body>", "not a picture that is known here"),
+            (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0", "HEIC"),
+            (b"\xFF\x0A\x00\x10", "JPEG XL"),
+            (b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
+            (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
+        ] {
+            assert_eq!(probe(source).unwrap_err(), Error::Unsupported(name.into()));
+        }
+    }
+
+    #[test]
+    fn a_header_that_ends_early_is_damaged() {
+        for source in [&b"\xFF\xD8\xFF"[..], b"\x89PNG\r\n\x1A\n\0\0", b"RIFF\0\0\0\0WEBPVP8 ", b"GIF89a\x01", b"II*\0\x08", b"BM\x01"] {
+            assert!(matches!(probe(source), Err(Error::Damaged(_))), "{source:?}: {:?}", probe(source));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Every format in, every format out.
+
+use resize_api::picture::{Colour, Fit, UpTo};
+
+use super::drawing::{at, difference, flat, gradient, jpeg, lossless, near, one_of_each, pixels, png, request, resize, written};
+use crate::{Error, Format, raster::Channels};
+
+#[test]
+fn every_format_comes_out_as_itself_or_as_png() {
+    for (name, source) in one_of_each() {
+        let format = match name.split(' ').find(|word| ["jpeg", "webp", "gif"].contains(word)) {
+            Some("jpeg") => Format::Jpeg,
+            Some("webp") => Format::WebP,
+            Some(_) => Format::Gif,
+            None => Format::Png,
+        };
+        let picture = resize(&source, &request(30, 20)).unwrap_or_else(|error| unreachable!("{name}: {error}"));
+        assert_eq!((picture.format, picture.width, picture.height), (format, 30, 20), "{name}");
+        assert_eq!((pixels(&picture.bytes).width, pixels(&picture.bytes).height), (30, 20), "{name}");
+    }
+}
+
+#[test]
+fn every_format_goes_out_of_every_format() {
+    for (name, source) in one_of_each() {
+        for format in [Format::Jpeg, Format::Png, Format::WebP, Format::Gif] {
+            let picture = resize(&source, &written(format, 20, 0)).unwrap();
+            let out = pixels(&picture.bytes);
+            assert_eq!((picture.format, out.width, out.height), (format, 20, 13), "{name} to {format:?}");
+        }
+    }
+}
+
+#[test]
+fn pixels_survive_a_round_trip() {
+    let source = gradient(120, 90, Channels::Rgba);
+    let file = png(&source, |_| ());
+    let opaque = gradient(120, 90, Channels::Rgb);
+    assert_eq!(difference(&pixels(&resize(&file, &request(120, 90)).unwrap().bytes), &source), 0);
+    for (format, tolerance) in [(Format::Jpeg, 24), (Format::WebP, 24), (Format::Gif, 60)] {
+        let mut request = written(format, 120, 90);
+        request.recipe.quality = Some(UpTo::new(95));
+        let out = pixels(&resize(&png(&opaque, |_| ()), &request).unwrap().bytes).into_channels(Channels::Rgb);
+        assert!(difference(&out, &opaque) <= tolerance, "{format:?}: {}", difference(&out, &opaque));
+    }
+}
+
+#[test]
+fn alpha_is_kept_where_the_format_has_it_and_blended_where_not() {
+    let half = png(&flat(40, 40, Channels::Rgba, &[200, 0, 0, 128]), |_| ());
+    for (format, expected) in [
+        (Format::Png, &[200, 0, 0, 128][..]),
+        (Format::WebP, &[200, 0, 0, 128]),
+        (Format::Gif, &[200, 0, 0, 255]),
+        (Format::Jpeg, &[227, 127, 127]),
+    ] {
+        let out = pixels(&resize(&half, &written(format, 10, 10)).unwrap().bytes);
+        assert!(near(at(&out, 50, 50), expected, 4), "{format:?}: {:?}", at(&out, 50, 50));
+    }
+}
+
+#[test]
+fn contain_fills_the_rest_with_the_background() {
+    for (channels, pixel) in [(Channels::Gray, &[10][..]), (Channels::Rgb, &[10, 10, 10]), (Channels::Rgba, &[10, 10, 10, 255])] {
+        let mut request = lossless(30, 60);
+        (request.recipe.fit, request.recipe.background) = (Fit::Contain, Colour([255, 0, 0]));
+        let out = pixels(&resize(&png(&flat(20, 20, channels, pixel), |_| ()), &request).unwrap().bytes);
+        assert_eq!((out.width, out.height), (30, 60));
+        assert_eq!(at(&out, 50, 5)[..3], [255, 0, 0], "{channels:?}");
+        assert_eq!(at(&out, 50, 50)[..3], [10, 10, 10], "{channels:?}");
+    }
+}
+
+#[test]
+fn a_reduced_decode_shows_the_same_picture_as_a_full_one() {
+    let source = gradient(801, 603, Channels::Rgb);
+    let baseline = jpeg(&source, |_| ());
+    let progressive = jpeg(&source, |compressor| compressor.set_progressive(true).unwrap());
+    for side in [40, 60, 110, 200, 333, 700] {
+        let expected = pixels(&resize(&png(&source, |_| ()), &lossless(side, side)).unwrap().bytes);
+        for file in [&baseline, &progressive] {
+            let out = pixels(&resize(file, &lossless(side, side)).unwrap().bytes);
+            assert!(difference(&out, &expected) <= 6, "{side}: {}", difference(&out, &expected));
+        }
+    }
+}
+
+#[test]
+fn odd_and_tiny_sizes_come_out_as_asked() {
+    for side in [1, 2, 3, 15, 16, 17] {
+        for other in [1, 2, 9, 33] {
+            let source = jpeg(&gradient(side, other, Channels::Rgb), |_| ());
+            for (width, height) in [(1, 1), (1, 17), (17, 1), (3, 5), (16, 15)] {
+                for format in [Format::Jpeg, Format::Png, Format::WebP, Format::Gif] {
+                    let picture = resize(&source, &written(format, width, height)).unwrap();
+                    assert_eq!((picture.width, picture.height), (width, height));
+                    assert_eq!((pixels(&picture.bytes).width, pixels(&picture.bytes).height), (width, height));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_output_over_a_limit_is_refused() {
+    let source = jpeg(&gradient(40, 2, Channels::Rgb), |_| ());
+    for (width, height) in [(0, 2000), (16_384, 0), (6000, 6000)] {
+        assert!(matches!(resize(&source, &request(width, height)), Err(Error::TooLarge(_))), "{width}x{height}");
+    }
+}

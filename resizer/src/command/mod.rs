@@ -1,0 +1,3 @@
+//! What the program does beside serving, one command a file.
+
+pub mod once;

@@ -1,0 +1,195 @@
+//! Key, original and finished picture → the object that is stored.
+
+use bytes::Bytes;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use resize_api::{Limits, ResizedKey};
+use tokio::sync::OwnedSemaphorePermit;
+
+use picture::{Format, Picture, Request};
+
+use crate::{guard::admission::holding, store::Metadata};
+
+/// Metadata that every derivative has: what shaped it.
+const SETTINGS: &str = "resize-settings";
+/// Metadata: version of the original.
+const SOURCE_ETAG: &str = "resize-source-etag";
+
+/// S3 takes 2 KiB of metadata in all; what names the source must leave room for the rest.
+const MAX_SOURCE_NAME: usize = 1536;
+
+/// A picture as it goes into the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derivative {
+    /// Object key.
+    pub key: String,
+    /// The encoded picture.
+    pub bytes: Bytes,
+    /// Media type.
+    pub content_type: String,
+    /// `Cache-Control` that the store sends with it.
+    pub cache_control: String,
+    /// User metadata, ASCII only: where the picture comes from.
+    pub metadata: Vec<(&'static str, String)>,
+}
+
+/// What is known about an original beside its bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// Media type, as the object carries it.
+    pub content_type: Option<String>,
+    /// Version of the object.
+    pub etag: Option<String>,
+}
+
+impl Derivative {
+    /// The object for `key`, made from an original of this `provenance`.
+    pub fn new(key: &ResizedKey, picture: Picture, request: &Request, provenance: &Provenance, cache_control: &str) -> Self {
+        let source = utf8_percent_encode(&key.original, NON_ALPHANUMERIC).to_string();
+        let mut metadata = vec![(SETTINGS, fingerprint(request))];
+        // the object's own key names the source too, so a long one can be left out
+        if source.len() <= MAX_SOURCE_NAME {
+            metadata.push(("resize-source", source));
+        }
+        if let Some(etag) = provenance.etag.as_ref().filter(|etag| etag.is_ascii()) {
+            metadata.push((SOURCE_ETAG, etag.clone()));
+        }
+        Self {
+            key: key.to_string(),
+            content_type: content_type(provenance.content_type.as_deref(), picture.format).to_owned(),
+            bytes: picture.bytes.into(),
+            cache_control: cache_control.to_owned(),
+            metadata,
+        }
+    }
+
+    /// The same derivative, whose bytes hold the `memory` admitted for them.
+    #[must_use]
+    pub fn holding(self, memory: OwnedSemaphorePermit) -> Self {
+        Self { bytes: holding(self.bytes, memory), ..self }
+    }
+
+    /// Whether it is to replace an object with the metadata `found`: one that was made by
+    /// a resizer from another version of the original, or otherwise shaped.
+    pub fn replaces(&self, found: &Metadata) -> bool {
+        let ours = |name| self.metadata.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        let theirs = |name: &str| found.get(name).map(String::as_str);
+        made_by_a_resizer(found) && [SETTINGS, SOURCE_ETAG].into_iter().any(|name| ours(name) != theirs(name))
+    }
+}
+
+/// Whether an object with this metadata is a derivative, wherever it lies.
+pub fn made_by_a_resizer(metadata: &Metadata) -> bool {
+    metadata.contains_key(SETTINGS)
+}
+
+/// The original's own media type where it means the picture's format, else the format's.
+fn content_type(original: Option<&str>, format: Format) -> &str {
+    original.filter(|text| means(text, format)).unwrap_or(format.content_type())
+}
+
+/// Whether `content_type` is one that pictures are stored with here.
+pub fn is_picture(content_type: &str) -> bool {
+    Format::ALL.into_iter().any(|format| means(content_type, format))
+}
+
+fn means(content_type: &str, format: Format) -> bool {
+    let aliases: &[&str] = match format {
+        Format::Jpeg => &["image/jpg", "image/pjpeg"],
+        Format::Png => &["image/x-png"],
+        _ => &[],
+    };
+    let name = content_type.split(';').next().unwrap_or_default().trim();
+    std::iter::once(&format.content_type()).chain(aliases).any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Names what shapes a picture beside its source: equal for equal settings of the same release.
+fn fingerprint(request: &Request) -> String {
+    // limits only say whether there is a picture, not which
+    let shape = format!("{:?}", Request { limits: Limits::default(), ..*request });
+    let hash = shape.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use resize_api::Recipe;
+
+    use super::*;
+
+    fn derivative(encoded_key: &str, provenance: &Provenance) -> Derivative {
+        let key = ResizedKey::from_encoded(encoded_key).unwrap();
+        let picture = Picture { bytes: vec![1, 2, 3], format: Format::Jpeg, width: 300, height: 300 };
+        let request = Request::new(key.resolution, Limits::default());
+        Derivative::new(&key, picture, &request, provenance, "no-cache")
+    }
+
+    #[test]
+    fn keeps_the_type_that_means_the_format() {
+        for (original, stored) in [
+            (Some("image/jpeg"), "image/jpeg"),
+            (Some("image/jpg"), "image/jpg"),
+            (Some("IMAGE/JPEG; charset=binary"), "IMAGE/JPEG; charset=binary"),
+            (Some("image/png"), "image/jpeg"),
+            (Some("image/svg+xml"), "image/jpeg"),
+            (Some("text/html"), "image/jpeg"),
+            (Some("binary/octet-stream"), "image/jpeg"),
+            (None, "image/jpeg"),
+        ] {
+            let provenance = Provenance { content_type: original.map(Into::into), etag: None };
+            assert_eq!(derivative("300x300/a.jpg", &provenance).content_type, stored);
+        }
+    }
+
+    #[test]
+    fn metadata_is_ascii_and_fits() {
+        let provenance = Provenance { content_type: None, etag: Some("\"abc\"".into()) };
+        let short = derivative("300x300/푸른 마블.jpg", &provenance);
+        let names: Vec<_> = short.metadata.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["resize-settings", "resize-source", "resize-source-etag"]);
+        let long = derivative(&format!("300x300/{}", "푸".repeat(330)), &provenance);
+        for derivative in [&short, &long] {
+            let total: usize = derivative.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+            assert!(total < 2048 && derivative.metadata.iter().all(|(_, value)| value.is_ascii()));
+        }
+    }
+
+    #[test]
+    fn replaces_what_is_stale_and_ours() {
+        let of = |etag: &str| derivative("300x300/a.jpg", &Provenance { content_type: None, etag: Some(etag.into()) });
+        let metadata =
+            |derivative: Derivative| derivative.metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Metadata>();
+        let ours = of("\"new\"");
+        assert!(!ours.replaces(&metadata(of("\"new\""))));
+        assert!(ours.replaces(&metadata(of("\"old\""))));
+        assert!(ours.replaces(&metadata(derivative("300x301/a.jpg", &Provenance { content_type: None, etag: Some("\"new\"".into()) }))));
+        assert!(!ours.replaces(&Metadata::new()), "somebody else's");
+        assert!(!ours.replaces(&Metadata::from([("author".to_owned(), "me".to_owned())])));
+    }
+
+    #[test]
+    fn the_fingerprint_follows_the_settings() {
+        let of = |key| derivative(key, &Provenance::default()).metadata[0].clone();
+        assert_eq!(of("300x300/a.jpg"), of("300x300/b.jpg"));
+        assert_ne!(of("300x300/a.jpg"), of("300x301/a.jpg"));
+        let resolution = "300x300".parse().unwrap();
+        let by = |recipe| fingerprint(&Request { resolution, limits: Limits::default(), recipe });
+        let other = |name: &str, value: &str| Recipe::from_env(|wanted| (wanted == name).then(|| value.to_owned())).unwrap();
+        let mut all = vec![by(Recipe::default())];
+        for (name, value) in [
+            ("RESIZE_FIT", "Fill"),
+            ("RESIZE_POSITION", "Top"),
+            ("WITHOUT_ENLARGEMENT", "true"),
+            ("BACKGROUND", "#000000"),
+            ("KERNEL", "Cubic"),
+            ("OUTPUT_FORMAT", "Png"),
+            ("OUTPUT_QUALITY", "70"),
+            ("OUTPUT_PROGRESSIVE", "true"),
+            ("AVIF_SPEED", "5"),
+            ("ANIMATION", "Keep"),
+        ] {
+            all.push(by(other(name, value)));
+        }
+        let different: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+    }
+}

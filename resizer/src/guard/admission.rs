@@ -1,0 +1,346 @@
+//! What a derivative needs → room for it, after a bounded wait, or a refusal.
+//!
+//! A flight takes a place, then a fetch and memory for its source, then memory for the
+//! resize, then a worker, then a store; always in this order, so that no two wait for
+//! each other. Memory for sources and for resizes are apart for the same reason, as
+//! are fetches and stores. A worker is held by nobody who waits for the network.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use resize_api::Settings;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
+
+use super::capacity::Capacity;
+use crate::error::Error;
+
+/// Semaphores count at most 2^32 permits at a time: memory is counted in KiB.
+const UNIT: u64 = 1024;
+/// One part of so many of the budget is for sources.
+const SOURCE_SHARE: u64 = 4;
+
+/// All that is given away.
+pub struct Admission {
+    places: Pool,
+    pools: Pools,
+    patience: Duration,
+}
+
+/// What a place gives access to.
+#[derive(Clone)]
+struct Pools {
+    fetches: Pool,
+    sources: Pool,
+    resizes: Pool,
+    workers: Pool,
+    stores: Pool,
+    /// Flights that wait for any of these.
+    waiting: Arc<AtomicU64>,
+}
+
+#[derive(Clone)]
+struct Pool {
+    free: Arc<Semaphore>,
+    size: u64,
+}
+
+/// How much of what is taken; for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of the memory budget.
+    pub memory: u64,
+    /// Bytes of it in use.
+    pub memory_used: u64,
+    /// Flights, whatever they wait for.
+    pub flights: u64,
+    /// Flights that wait for memory, a worker, a fetch or a store.
+    pub waiting: u64,
+    /// Workers.
+    pub workers: u64,
+    /// Workers at work.
+    pub workers_busy: u64,
+}
+
+impl Admission {
+    /// Gives away `capacity` to as many flights as `settings` say, of which each waits as long as they say in all.
+    pub fn new(capacity: Capacity, settings: &Settings) -> Self {
+        let memory = capacity.memory / UNIT;
+        let sources = memory / SOURCE_SHARE;
+        let pools = Pools {
+            fetches: Pool::new(settings.bounds.fetches.get() as u64),
+            sources: Pool::new(sources),
+            resizes: Pool::new(memory - sources),
+            workers: Pool::new(capacity.workers as u64),
+            stores: Pool::new(settings.bounds.stores.get() as u64),
+            waiting: Arc::default(),
+        };
+        Self { places: Pool::new(settings.queue_length.get() as u64), pools, patience: settings.queue }
+    }
+
+    /// A place for one flight, at once or not at all.
+    pub fn enter(&self) -> Result<Place, Error> {
+        let place = Arc::clone(&self.places.free).try_acquire_owned().map_err(|refused| match refused {
+            TryAcquireError::NoPermits => Error::Busy("queue is full"),
+            TryAcquireError::Closed => Error::Busy("closed"),
+        })?;
+        Ok(Place { pools: self.pools.clone(), patience: self.patience, waited: Duration::ZERO, source: None, _permit: place })
+    }
+
+    /// How much is taken now.
+    pub fn usage(&self) -> Usage {
+        let Pools { sources, resizes, workers, waiting, .. } = &self.pools;
+        Usage {
+            memory: (sources.size + resizes.size) * UNIT,
+            memory_used: (sources.used() + resizes.used()) * UNIT,
+            flights: self.places.used(),
+            waiting: waiting.load(Ordering::Relaxed),
+            workers: workers.size,
+            workers_busy: workers.used(),
+        }
+    }
+}
+
+impl Pool {
+    fn new(size: u64) -> Self {
+        let size = size.min(u64::from(u32::MAX));
+        Self { free: Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(Semaphore::MAX_PERMITS))), size }
+    }
+
+    fn used(&self) -> u64 {
+        self.size - self.free.available_permits() as u64
+    }
+}
+
+/// One flight's place, and what it has got so far.
+pub struct Place {
+    pools: Pools,
+    patience: Duration,
+    waited: Duration,
+    source: Option<OwnedSemaphorePermit>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Memory and a worker for one resize.
+pub struct Room {
+    memory: OwnedSemaphorePermit,
+    worker: OwnedSemaphorePermit,
+}
+
+/// Bytes and the memory that was admitted for them: it is free again when the last copy of them is gone.
+struct Held<T> {
+    bytes: T,
+    _memory: OwnedSemaphorePermit,
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+}
+
+/// `bytes`, which hold their `memory` for as long as anybody has them: also while a slow client takes them.
+pub fn holding(bytes: impl AsRef<[u8]> + Send + 'static, memory: OwnedSemaphorePermit) -> Bytes {
+    Bytes::from_owner(Held { bytes, _memory: memory })
+}
+
+/// Counts a flight as waiting while it lives.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Place {
+    /// Waits until one more original may be fetched.
+    pub async fn fetch(&mut self) -> Result<OwnedSemaphorePermit, Error> {
+        let pool = self.pools.fetches.clone();
+        self.wait(&pool, 1, "too many fetches").await
+    }
+
+    /// Waits until one more derivative may be stored.
+    pub async fn store(&mut self) -> Result<OwnedSemaphorePermit, Error> {
+        let pool = self.pools.stores.clone();
+        self.wait(&pool, 1, "too many stores").await
+    }
+
+    /// Waits for the memory of a source of `bytes`; it is held until [`Place::source`] or the end of this place.
+    pub async fn hold_source(&mut self, bytes: u64) -> Result<(), Error> {
+        // never wait for memory while holding some of the same pool
+        self.source = None;
+        let pool = self.pools.sources.clone();
+        self.source = Some(self.wait(&pool, bytes.div_ceil(UNIT), "no memory for the source").await?);
+        Ok(())
+    }
+
+    /// The source, which holds its memory from now on.
+    pub fn source(&mut self, bytes: Bytes) -> Bytes {
+        match self.source.take() {
+            Some(memory) => holding(bytes, memory),
+            None => bytes,
+        }
+    }
+
+    /// Waits for `bytes` of memory and a worker.
+    pub async fn admit(&mut self, bytes: u64) -> Result<Room, Error> {
+        let (resizes, workers) = (self.pools.resizes.clone(), self.pools.workers.clone());
+        let memory = self.wait(&resizes, bytes.div_ceil(UNIT), "no memory for the resize").await?;
+        let worker = self.wait(&workers, 1, "no worker").await?;
+        Ok(Room { memory, worker })
+    }
+
+    /// How long this flight has waited so far.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    async fn wait(&mut self, pool: &Pool, amount: u64, why: &'static str) -> Result<OwnedSemaphorePermit, Error> {
+        let amount = match u32::try_from(amount) {
+            Ok(fits) if amount <= pool.size => fits,
+            _ => return Err(Error::OverBudget { needed: amount, budget: pool.size }),
+        };
+        let _waiting = Waiting::begin(&self.pools.waiting);
+        let start = Instant::now();
+        let permit = timeout(self.patience.saturating_sub(self.waited), Arc::clone(&pool.free).acquire_many_owned(amount)).await;
+        self.waited += start.elapsed();
+        permit.ok().and_then(Result::ok).ok_or(Error::Busy(why))
+    }
+}
+
+impl Room {
+    /// Runs `work` on a thread of its own. The worker is free when it ends; the memory
+    /// is, but for `keep` of its result, and that once the second value is dropped.
+    ///
+    /// Nothing stops `work` once begun: what it holds stays taken until it ends, also
+    /// when nobody waits for it any more.
+    pub async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+        keep: impl FnOnce(&T) -> u64,
+    ) -> Result<(T, OwnedSemaphorePermit), Error> {
+        let Self { memory, worker } = self;
+        let ran = spawn_blocking(move || {
+            let result = work();
+            drop(worker);
+            (result, memory)
+        });
+        let (result, mut memory) = ran.await.map_err(|_| Error::Panic)?;
+        let surplus = memory.num_permits().saturating_sub(usize::try_from(keep(&result).div_ceil(UNIT)).unwrap_or(usize::MAX));
+        drop(memory.split(surplus));
+        Ok((result, memory))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// 4 KiB in all: 1 for sources, 3 for resizes.
+    fn admission() -> Admission {
+        let mut settings = Settings::new("photos".into(), "http://photos.example.com".parse().unwrap());
+        (settings.queue_length, settings.queue) = (2.try_into().unwrap(), SECOND);
+        (settings.bounds.fetches, settings.bounds.stores) = (1.try_into().unwrap(), 1.try_into().unwrap());
+        Admission::new(Capacity { memory: 4096, workers: 1 }, &settings)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refuses_at_once_what_never_fits_and_what_finds_no_place() {
+        let admission = admission();
+        let mut place = admission.enter().unwrap();
+        assert_eq!(place.admit(3073).await.err(), Some(Error::OverBudget { needed: 4, budget: 3 }));
+        assert_eq!(place.hold_source(1025).await, Err(Error::OverBudget { needed: 2, budget: 1 }));
+        let _second = admission.enter().unwrap();
+        assert_eq!(admission.enter().err(), Some(Error::Busy("queue is full")));
+        assert_eq!(place.waited(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_no_longer_than_its_patience_in_all() {
+        let admission = admission();
+        let (mut first, mut second) = (admission.enter().unwrap(), admission.enter().unwrap());
+        first.hold_source(1).await.unwrap();
+        let room = first.admit(1).await.unwrap();
+        let half = async {
+            tokio::time::sleep(SECOND / 2).await;
+            drop(first.source(Bytes::new()));
+        };
+        let (held, ()) = futures::join!(second.hold_source(1), half);
+        assert_eq!(held, Ok(()));
+        assert_eq!(second.admit(1).await.err(), Some(Error::Busy("no worker")));
+        assert_eq!(second.waited(), SECOND);
+        drop(room);
+        assert!(second.admit(1).await.is_ok(), "what is free needs no patience");
+    }
+
+    #[tokio::test]
+    async fn gives_back_what_the_result_does_not_need() {
+        let admission = admission();
+        let mut place = admission.enter().unwrap();
+        let room = place.admit(3072).await.unwrap();
+        let during = admission.usage();
+        assert_eq!((during.memory, during.memory_used, during.flights, during.workers_busy), (4096, 3072, 1, 1));
+        let (result, memory) = room.run(|| vec![0_u8; 1000], |result| result.len() as u64).await.unwrap();
+        assert_eq!((result.len(), admission.usage().memory_used, admission.usage().workers_busy), (1000, 1024, 0));
+        drop((memory, place));
+        assert_eq!((admission.usage().memory_used, admission.usage().flights), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_caught_and_gives_everything_back() {
+        let admission = admission();
+        let room = admission.enter().unwrap().admit(1).await.unwrap();
+        let outcome = room.run(|| assert_eq!(1, 2, "on purpose"), |()| 0).await;
+        assert_eq!(outcome.err(), Some(Error::Panic));
+        assert_eq!(admission.usage(), Usage { memory: 4096, workers: 1, ..Usage::default() });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_network_has_bounds_of_its_own() {
+        let admission = admission();
+        let (mut first, mut second) = (admission.enter().unwrap(), admission.enter().unwrap());
+        let (fetch, store) = (first.fetch().await.unwrap(), first.store().await.unwrap());
+        assert!(first.admit(1).await.is_ok(), "a worker is free while others fetch and store");
+        let waits = async {
+            tokio::time::sleep(SECOND / 2).await;
+            assert_eq!(admission.usage().waiting, 1);
+            drop(fetch);
+        };
+        assert!(futures::join!(second.fetch(), waits).0.is_ok());
+        assert_eq!(second.store().await.err(), Some(Error::Busy("too many stores")));
+        drop(store);
+        assert_eq!(admission.usage().waiting, 0);
+    }
+
+    #[tokio::test]
+    async fn bytes_hold_their_memory_until_the_last_copy_is_gone() {
+        let admission = admission();
+        let mut place = admission.enter().unwrap();
+        place.hold_source(1000).await.unwrap();
+        let bytes = place.source(Bytes::from(vec![7; 1000]));
+        let copy = bytes.slice(1..3);
+        drop((bytes, place));
+        assert_eq!((admission.usage().memory_used, &copy[..]), (1024, &[7, 7][..]));
+        drop(copy);
+        assert_eq!(admission.usage().memory_used, 0);
+    }
+}

@@ -1,0 +1,225 @@
+//! What happens → counters → the text that Prometheus reads. All labels are bounded.
+
+use std::{borrow::Cow, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use resize_api::Resolution;
+
+use picture::Step;
+
+use crate::guard::admission::Usage;
+
+/// Upper bounds of the stages' duration buckets, in seconds.
+const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// Every metric of the service.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<OutcomeLabel, Counter>,
+    stages: Family<StageLabel, Histogram>,
+    s3: Family<S3Label, Counter>,
+    /// Requests being answered.
+    pub in_flight: Gauge,
+    /// Requests that waited for another one's flight.
+    pub coalesced: Counter,
+    /// Visitors sent back to us right after their picture was stored.
+    pub loop_guard_hits: Counter,
+    /// Pictures that could not be stored.
+    pub store_failures: Counter,
+    /// Pictures found stored when they were to be stored: another replica was faster.
+    pub already_stored: Counter,
+    /// Originals fetched again because their body broke off.
+    pub refetches: Counter,
+    /// Requests answered from what was found missing or bad a moment ago.
+    pub negative_cache_hits: Counter,
+    /// Panics caught while a picture was made.
+    pub panics: Counter,
+    rejected: Family<ReasonLabel, Counter>,
+    memory_budget: Gauge,
+    memory_used: Gauge,
+    flights: Gauge,
+    waiting: Gauge,
+    workers: Gauge,
+    workers_busy: Gauge,
+}
+
+/// A part of making a derivative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Getting the original.
+    Fetch,
+    /// Waiting for memory and a worker.
+    Queue,
+    /// File → pixels.
+    Decode,
+    /// Pixels → as many as wanted, with colour and canvas.
+    Scale,
+    /// Pixels → file.
+    Encode,
+    /// Putting the derivative.
+    Store,
+}
+
+impl Stage {
+    /// All stages, in their order.
+    pub const ALL: [Self; 6] = [Self::Fetch, Self::Queue, Self::Decode, Self::Scale, Self::Encode, Self::Store];
+
+    /// Stable name for metrics, logs and traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::Queue => "queue",
+            Self::Decode => "decode",
+            Self::Scale => "scale",
+            Self::Encode => "encode",
+            Self::Store => "store",
+        }
+    }
+}
+
+impl From<Step> for Stage {
+    fn from(step: Step) -> Self {
+        match step {
+            Step::Decode => Self::Decode,
+            Step::Scale => Self::Scale,
+            Step::Encode => Self::Encode,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+    /// As in the list, or `other`.
+    resolution: Cow<'static, str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: Stage,
+}
+
+impl EncodeLabelValue for Stage {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        self.name().encode(encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct S3Label {
+    operation: &'static str,
+    code: Cow<'static, str>,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("resizer"),
+            requests: Family::default(),
+            stages: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            s3: Family::default(),
+            in_flight: Gauge::default(),
+            coalesced: Counter::default(),
+            loop_guard_hits: Counter::default(),
+            store_failures: Counter::default(),
+            already_stored: Counter::default(),
+            refetches: Counter::default(),
+            negative_cache_hits: Counter::default(),
+            panics: Counter::default(),
+            rejected: Family::default(),
+            memory_budget: Gauge::default(),
+            memory_used: Gauge::default(),
+            flights: Gauge::default(),
+            waiting: Gauge::default(),
+            workers: Gauge::default(),
+            workers_busy: Gauge::default(),
+        };
+        for stage in Stage::ALL {
+            drop(metrics.stages.get_or_create(&StageLabel { stage }));
+        }
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let to = &mut self.registry;
+        to.register("requests", "Requests by outcome and by resolution, as far as that is in the list", self.requests.clone());
+        to.register("stage_duration_seconds", "Time spent in each stage of making a derivative", self.stages.clone());
+        to.register("s3_requests", "Operations on the store by kind and HTTP status, after all attempts", self.s3.clone());
+        to.register("in_flight_requests", "Requests being answered", self.in_flight.clone());
+        to.register("coalesced_requests", "Requests that waited for another request for the same key", self.coalesced.clone());
+        to.register("loop_guard_hits", "Requests for a key stored seconds ago, answered with the picture", self.loop_guard_hits.clone());
+        to.register("store_failures", "Pictures that could not be stored, answered with the picture", self.store_failures.clone());
+        to.register(
+            "already_stored",
+            "Pictures found stored, by another replica, when they were to be stored",
+            self.already_stored.clone(),
+        );
+        to.register("source_refetches", "Originals fetched again because their body broke off", self.refetches.clone());
+        to.register("negative_cache_hits", "Requests for what was found missing or bad a moment ago", self.negative_cache_hits.clone());
+        to.register("rejected_sources", "Originals that were refused, by reason", self.rejected.clone());
+        to.register("panics", "Panics caught while a picture was made", self.panics.clone());
+        to.register("memory_budget_bytes", "Memory for sources and resizes", self.memory_budget.clone());
+        to.register("memory_used_bytes", "Memory taken from the budget", self.memory_used.clone());
+        to.register("flights", "Derivatives in the making, waiting ones included", self.flights.clone());
+        to.register("queue_depth", "Derivatives that wait for memory, a worker, a fetch or a store", self.waiting.clone());
+        to.register("workers", "Resizes that may run at once", self.workers.clone());
+        to.register("workers_busy", "Resizes running", self.workers_busy.clone());
+    }
+
+    /// Counts a request's outcome; `resolution` only if it is in the list of those allowed.
+    pub fn count_request(&self, outcome: &'static str, resolution: Option<Resolution>) {
+        let resolution = resolution.map_or(Cow::Borrowed("other"), |resolution| resolution.to_string().into());
+        self.requests.get_or_create(&OutcomeLabel { outcome, resolution }).inc();
+    }
+
+    /// Counts an original that was refused.
+    pub fn count_rejected(&self, reason: &'static str) {
+        self.rejected.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Records the time one flight spent in `stage`.
+    pub fn observe(&self, stage: Stage, duration: Duration) {
+        self.stages.get_or_create(&StageLabel { stage }).observe(duration.as_secs_f64());
+    }
+
+    /// Counts an operation on the store; `code` is an HTTP status or one of a few words.
+    pub fn count_s3(&self, operation: &'static str, code: &str) {
+        self.s3.get_or_create(&S3Label { operation, code: code.to_owned().into() }).inc();
+    }
+
+    /// The text for Prometheus, with `usage` as it is now.
+    pub fn render(&self, usage: Usage) -> String {
+        let Usage { memory, memory_used, flights, waiting, workers, workers_busy } = usage;
+        for (gauge, value) in [
+            (&self.memory_budget, memory),
+            (&self.memory_used, memory_used),
+            (&self.flights, flights),
+            (&self.waiting, waiting),
+            (&self.workers, workers),
+            (&self.workers_busy, workers_busy),
+        ] {
+            gauge.set(value.try_into().unwrap_or(i64::MAX));
+        }
+        let mut text = String::new();
+        // writing to a string cannot fail
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
