@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::tenancy::AllowList;
+use crate::tenancy::policy::AllowList;
 
 /// Keeps the Deployment, Service, Ingress and bucket routing rules of every ResizeEndpoint true.
 #[derive(Clone, Debug, clap::Parser)]

@@ -2,63 +2,44 @@
 //!
 //! `ResizeEndpoint` → [`validate::Endpoint`] → [`claim`] → [`desired::Objects`] → [`apply`] → [`website`] → [`status`], always.
 
-mod apply;
-mod backoff;
-mod children;
-mod claim;
+mod admin;
+mod bucket;
 mod config;
+mod context;
 mod controller;
-mod desired;
-mod drift;
-#[cfg(test)]
-mod fake;
+mod endpoint;
 mod fence;
 mod fingerprint;
-#[cfg(test)]
-mod fixtures;
-mod health;
-mod http;
+mod kubernetes;
 mod lead;
-mod lease;
-mod locks;
-mod looked;
-mod metrics;
-mod observe;
-mod patch;
-mod public_read;
+mod names;
 mod public_url;
-mod quantity;
 mod reconcile;
-mod recorders;
-mod s3;
-mod s3_calls;
-mod secret;
-mod status;
+mod report;
 mod tenancy;
-mod validate;
+#[cfg(test)]
+mod testing;
 mod watch;
-mod website;
+mod workload;
 
 use std::{io::IsTerminal, sync::Arc};
 
+use admin::{health::Health, metrics::Metrics};
 use anyhow::Context as _;
-use backoff::Backoff;
-use claim::Claims;
+use bucket::{calls::Calls, client, locks::Locks};
 use clap::Parser;
 use config::Config;
-use desired::OPERATOR;
+use context::Context;
 use fence::Fence;
 use futures::FutureExt;
-use health::Health;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client, client::ClientBuilder, runtime::events::Reporter};
-use lease::Candidate;
-use locks::Locks;
-use looked::Looked;
-use metrics::Metrics;
+use lead::lease::Candidate;
+use names::OPERATOR;
 use public_url::{Settling, Visitor};
-use reconcile::Context;
-use recorders::Recorders;
+use reconcile::{backoff::Backoff, recall::Looked};
+use report::recorders::Recorders;
+use tenancy::claims::Claims;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -85,7 +66,7 @@ async fn main() -> anyhow::Result<()> {
     let context = Arc::new(Context {
         recorders,
         claims,
-        s3: s3::Shared { config: s3::shared_config(config.s3.region.clone()).await, calls: s3_calls::Calls(metrics.clone()), fence },
+        s3: client::Shared { config: client::shared_config(config.s3.region.clone()).await, calls: Calls(metrics.clone()), fence },
         scopes,
         backoff: Backoff::default(),
         locks: Locks::default(),
@@ -103,7 +84,7 @@ async fn main() -> anyhow::Result<()> {
     let stop = stop_signal()?.boxed().shared();
     tokio::select! {
         led = lead::run(controllers, context.clone(), candidate, stop) => led?,
-        served = axum::serve(listener, http::router(context)) => served.context("admin port")?,
+        served = axum::serve(listener, admin::router(context)) => served.context("admin port")?,
     }
     tracing::info!("stopped");
     Ok(())

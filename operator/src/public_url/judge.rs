@@ -3,7 +3,7 @@
 use resize_api::condition::Reason;
 
 use super::{Answer, Seen};
-use crate::status::Verdict;
+use crate::report::Verdict;
 
 /// Judges what `url` answered; `target` is where our rules lead, the key left out.
 pub fn judge(seen: &Seen, url: &str, target: &str) -> Verdict {

@@ -1,7 +1,7 @@
 //! `publicUrl` → what it answers for a picture that cannot exist → condition PublicUrlVerified.
 
+mod grace;
 mod judge;
-mod settle;
 
 use std::{error::Error, time::Duration};
 
@@ -13,8 +13,8 @@ use reqwest::{
 };
 use resize_api::ResizedKey;
 
+pub use grace::Settling;
 pub use judge::judge;
-pub use settle::Settling;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);

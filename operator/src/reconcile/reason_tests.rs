@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{Claims, ClaimsPolicy, Config},
-    fake::{Fake, NOW, Site},
-    fixtures::config,
+    testing::{
+        fake::{Fake, NOW, Site},
+        fixtures::config,
+    },
 };
 
 /// Endpoint and world before the first reconcile, what happens after it has settled, and what is to be seen in the end.
@@ -137,7 +139,7 @@ fn cases() -> Vec<Case> {
 fn other(fake: &Fake) {
     let mut other = fake.resource().unwrap();
     (other.metadata.namespace, other.metadata.uid) = (Some("secret".into()), Some("older".into()));
-    other.metadata.creation_timestamp = Some(crate::fixtures::time("2025-01-01T00:00:00Z"));
+    other.metadata.creation_timestamp = Some(crate::testing::fixtures::time("2025-01-01T00:00:00Z"));
     fake.context.claims.put(&other);
 }
 
@@ -278,7 +280,7 @@ async fn every_call_names_the_account_that_must_own_the_bucket_and_a_refusal_rem
         assert_eq!(sent.as_deref(), Some(owner), "{method} {name}");
     }
 
-    let fake = self::fake(json!({ "bucket": { "expectedOwner": owner } }), crate::fixtures::config()).await;
+    let fake = self::fake(json!({ "bucket": { "expectedOwner": owner } }), crate::testing::fixtures::config()).await;
     fault(&fake, DENIED);
     fake.settle().await;
     let (_, why, message) = fake.condition("RoutingRuleApplied");

@@ -1,0 +1,164 @@
+//! The bucket's website configuration: read, merged, written, verified.
+
+pub mod contention;
+pub mod merge;
+
+use aws_sdk_s3::types::WebsiteConfiguration;
+use k8s_openapi::jiff::Timestamp;
+use resize_api::{condition::Reason, status::RoutingRule};
+
+use self::merge::{Plan, Refusal};
+use crate::{bucket::client::S3Error, endpoint::rules::Wanted};
+
+/// Why the rules are not in the bucket, or still are.
+#[derive(Debug, thiserror::Error)]
+pub enum WebsiteError {
+    /// S3 failed.
+    #[error(transparent)]
+    S3(#[from] S3Error),
+    /// The configuration has no place for our rules.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Somebody wrote the configuration at the same time.
+    #[error("the website configuration was not as it had been written right before: somebody else writes it too")]
+    ConcurrentWrite,
+    /// Somebody keeps removing our rules.
+    #[error(
+        "somebody else removed the routing rules {times} times in an hour, last at {last}: find out who (Terraform, ACK, Crossplane?) and set \
+         routing.management to Observe, or stop them; the bucket is left alone until the spec changes or an hour has passed"
+    )]
+    Overwritten {
+        /// How often.
+        times: usize,
+        /// When they were missing last.
+        last: Timestamp,
+    },
+    /// The record of our rules could not be written, so nothing else was.
+    #[error("cannot record the routing rules: {0}")]
+    Record(#[from] kube::Error),
+}
+
+impl WebsiteError {
+    /// The reason to report.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::S3(error) => error.reason,
+            Self::Refused(refusal) => refusal.reason(),
+            Self::ConcurrentWrite => Reason::ConcurrentWrite,
+            Self::Overwritten { .. } => Reason::ExternallyOverwritten,
+            Self::Record(_) => Reason::KubernetesError,
+        }
+    }
+}
+
+/// An error that stands before any call to S3.
+pub fn s3_error(reason: Reason, message: String) -> WebsiteError {
+    WebsiteError::S3(S3Error { reason, message })
+}
+
+/// Where a website configuration is kept.
+pub trait Website: Sync {
+    /// The configuration, if there is one.
+    fn get(&self) -> impl Future<Output = Result<Option<WebsiteConfiguration>, S3Error>> + Send;
+    /// Replaces it.
+    fn put(&self, config: WebsiteConfiguration) -> impl Future<Output = Result<(), S3Error>> + Send;
+    /// Removes it.
+    fn delete(&self) -> impl Future<Output = Result<(), S3Error>> + Send;
+}
+
+/// Our mark in a bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The rules that are or may be there.
+    pub rules: Vec<RoutingRule>,
+    /// Whether the configuration is our creation.
+    pub created: bool,
+    /// Whether a write has begun that nobody saw succeed.
+    pub pending: bool,
+    /// When others had removed our rules.
+    pub removed: Vec<Timestamp>,
+}
+
+/// Brings the wanted rules into the website. Returns what is or may be there of us now, and whether the website was written.
+///
+/// Before it is written, `write_ahead` gets the old and new rules together:
+/// whoever continues after a crash knows every rule that may be ours.
+pub async fn apply(
+    website: &impl Website,
+    recorded: &Record,
+    wanted: &Wanted,
+    now: Timestamp,
+    write_ahead: impl AsyncFnOnce(&Record) -> Result<(), kube::Error>,
+) -> (Record, Result<bool, WebsiteError>) {
+    let mut record = recorded.clone();
+    let result = bring_in(website, &mut record, wanted, now, write_ahead).await;
+    (record, result)
+}
+
+async fn bring_in(
+    website: &impl Website,
+    record: &mut Record,
+    wanted: &Wanted,
+    now: Timestamp,
+    write_ahead: impl AsyncFnOnce(&Record) -> Result<(), kube::Error>,
+) -> Result<bool, WebsiteError> {
+    let live = website.get().await?;
+    let (plan, rules) = merge::apply(live.as_ref(), &record.rules, wanted)?;
+    record.removed = contention::recent(&record.removed, now);
+    if plan == Plan::Keep {
+        (record.rules, record.pending) = (rules, false);
+        return Ok(false);
+    }
+    // a rule that was not seen in the bucket cannot have been removed from it
+    let removed = !record.pending && !merge::holds(live.as_ref(), &record.rules);
+    contention::go_on(&mut record.removed, removed, now)?;
+    let new: Vec<_> = rules.iter().filter(|rule| !record.rules.contains(rule)).cloned().collect();
+    record.rules.extend(new);
+    record.created |= live.is_none();
+    record.pending = true;
+    write_ahead(record).await?;
+
+    // that took a while, and S3 has no lock: as little as possible may lie between reading and writing
+    let live = website.get().await?;
+    let (plan, again) = merge::apply(live.as_ref(), &record.rules, wanted)?;
+    if again != rules || (live.is_none() && !record.created) {
+        return Err(WebsiteError::ConcurrentWrite);
+    }
+    if let Plan::Put(config) = plan {
+        website.put(config).await?;
+    }
+    if !merge::holds(website.get().await?.as_ref(), &rules) {
+        record.removed.push(now);
+        return Err(WebsiteError::ConcurrentWrite);
+    }
+    (record.rules, record.pending) = (rules, false);
+    Ok(true)
+}
+
+/// Looks whether the wanted rules are in the website. Writes nothing.
+///
+/// Returns the rules that should be there, and whether they are.
+pub async fn observe(website: &impl Website, wanted: &Wanted) -> Result<(Vec<RoutingRule>, bool), WebsiteError> {
+    let live = website.get().await?;
+    let (_, rules) = merge::apply(live.as_ref(), &[], wanted)?;
+    let there = merge::holds(live.as_ref(), &rules);
+    Ok((rules, there))
+}
+
+/// Takes our rules out of the website, and looks whether they are. A bucket that is gone has none.
+pub async fn remove(website: &impl Website, recorded: &Record) -> Result<(), WebsiteError> {
+    let plan = async || match website.get().await {
+        Err(error) if error.reason != Reason::BucketNotFound => Err(error),
+        live => Ok(merge::remove(live.unwrap_or_default().as_ref(), &recorded.rules, recorded.created)),
+    };
+    match plan().await? {
+        Plan::Keep => return Ok(()),
+        Plan::Put(config) => website.put(config).await?,
+        Plan::Delete => website.delete().await?,
+    }
+    if plan().await? == Plan::Keep { Ok(()) } else { Err(WebsiteError::ConcurrentWrite) }
+}
+
+#[cfg(test)]
+#[path = "interleaving_tests.rs"]
+mod tests;

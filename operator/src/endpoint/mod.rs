@@ -1,0 +1,316 @@
+//! `ResizeEndpoint` as written → [`Endpoint`], which builders take without further questions.
+
+pub mod quantity;
+pub mod rules;
+
+use std::num::NonZeroUsize;
+
+use k8s_openapi::{api::core::v1::EnvVar, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use kube::{Resource, ResourceExt};
+use resize_api::{
+    Recipe, ResizeEndpoint, Resolution, Settings,
+    endpoint::{DeletionPolicy, Ingress, Protocol, RoutingManagement},
+    gateway::Gateway,
+    resolution::ResolutionError,
+    settings::DEFAULT_PATH,
+    workload::Workload,
+};
+
+use crate::{
+    config::{Config, S3Defaults},
+    endpoint::rules::{RedirectTarget, Wanted},
+    names::resizer_name,
+};
+
+/// The variables that carry credentials from the Secret into the pods.
+pub const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+/// Stores other than AWS want some region in the signature and do not care which.
+pub const ANY_REGION: &str = "us-east-1";
+
+/// A valid endpoint: nothing is left to decide.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Name of the object.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Generation of its spec.
+    pub generation: Option<i64>,
+    /// The reference by which children belong to it.
+    pub owner: OwnerReference,
+    /// How to reach the bucket.
+    pub bucket: BucketAddress,
+    /// Whether everybody shall read the bucket's objects.
+    pub public_read: bool,
+    /// What the resizer is told.
+    pub settings: Settings,
+    /// Image of the resizer.
+    pub image: String,
+    /// Pull policy of the image.
+    pub image_pull_policy: String,
+    /// The rest of the workload, as written.
+    pub workload: Workload,
+    /// Ingress, if there shall be one.
+    pub ingress: Option<Ingress>,
+    /// HTTPRoute, if there shall be one.
+    pub gateway: Option<Gateway>,
+    /// Who writes the rules.
+    pub management: RoutingManagement,
+    /// Where the rules lead.
+    pub target: RedirectTarget,
+    /// The rules.
+    pub wanted: Wanted,
+}
+
+/// A bucket and how to reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketAddress {
+    /// Name.
+    pub name: String,
+    /// Region.
+    pub region: String,
+    /// Base URL of the store, without slash at the end; AWS if none.
+    pub endpoint: Option<String>,
+    /// Whether the bucket goes into the path.
+    pub force_path_style: bool,
+    /// Account that must own the bucket.
+    pub expected_owner: Option<String>,
+    /// Secret with the credentials; ambient ones if none.
+    pub secret: Option<String>,
+}
+
+/// A field that cannot be used: its path, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("spec.{field}: {problem}")]
+pub struct InvalidField {
+    field: String,
+    problem: String,
+}
+
+fn invalid(field: &str, problem: impl Into<String>) -> InvalidField {
+    InvalidField { field: field.to_owned(), problem: problem.into() }
+}
+
+impl BucketAddress {
+    /// The bucket of `resource`, with the operator's `defaults` for what it leaves open.
+    pub fn new(resource: &ResizeEndpoint, defaults: &S3Defaults) -> Result<Self, InvalidField> {
+        let bucket = &resource.spec.bucket;
+        let endpoint = bucket.endpoint.as_ref().or(defaults.endpoint.as_ref()).map(|url| url.trim_end_matches('/').to_owned());
+        let region = bucket.region.clone().or_else(|| defaults.region.clone()).or_else(|| endpoint.as_ref().map(|_| ANY_REGION.to_owned()));
+        Ok(Self {
+            name: bucket.name.clone(),
+            region: region.ok_or_else(|| {
+                invalid("bucket.region", "not set, and the operator has no default region; set it to the bucket's region")
+            })?,
+            endpoint,
+            force_path_style: bucket.force_path_style.unwrap_or(defaults.force_path_style),
+            expected_owner: bucket.expected_owner.clone(),
+            secret: bucket.credentials_secret_ref.as_ref().map(|secret| secret.name.clone()),
+        })
+    }
+
+    /// Port of the store.
+    pub fn port(&self) -> u16 {
+        let Some(url) = &self.endpoint else { return 443 };
+        let (scheme, authority) = url.split_once("://").unwrap_or(("https", url));
+        let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        port.unwrap_or(if scheme == "http" { 80 } else { 443 })
+    }
+}
+
+impl Endpoint {
+    /// Checks `resource` and fills in what it leaves open.
+    pub fn new(resource: &ResizeEndpoint, config: &Config) -> Result<Self, InvalidField> {
+        let spec = &resource.spec;
+        let (name, namespace) = (resource.name_any(), resource.namespace().unwrap_or_default());
+        let bucket = BucketAddress::new(resource, &config.s3)?;
+        let target = RedirectTarget {
+            protocol: spec.routing.protocol.unwrap_or(match &spec.ingress {
+                Some(Ingress { tls_secret_name: Some(_), .. }) => Protocol::Https,
+                _ => Protocol::Http,
+            }),
+            host: spec
+                .routing
+                .host_name
+                .clone()
+                .or_else(|| spec.ingress.as_ref().map(|ingress| ingress.host.clone()))
+                .or_else(|| spec.gateway.as_ref().map(|gateway| gateway.hostname.clone()))
+                .unwrap_or_else(|| format!("{}.{namespace}.svc", resizer_name(&name))),
+            path: spec.ingress.as_ref().map_or(DEFAULT_PATH, |ingress| &ingress.path).to_owned(),
+            key_in: spec.routing.key_in,
+        };
+
+        let url = spec.public_url.parse().map_err(|error| invalid("publicUrl", error))?;
+        let mut settings = Settings::new(bucket.name.clone(), url);
+        settings.allowed_resolutions = spec
+            .allowed_resolutions
+            .iter()
+            .map(|text| text.parse::<Resolution>())
+            .collect::<Result<_, _>>()
+            .map_err(|error: ResolutionError| invalid("allowedResolutions", error.to_string()))?;
+        settings.limits = (&spec.limits).into();
+        settings.source.clone_from(&spec.source);
+        settings.force_path_style = bucket.force_path_style;
+        settings.expected_bucket_owner.clone_from(&bucket.expected_owner);
+        settings.path.clone_from(&target.path);
+        settings.recipe = Recipe::new(&spec.resize, &spec.output).map_err(|error| invalid("resize.background", error))?;
+        if let Some(cache_control) = &spec.output.cache_control {
+            settings.cache_control.clone_from(cache_control);
+        }
+        settings.workers = workers(&spec.workload);
+        if let Some(resolution) = settings.allowed_resolutions.iter().find(|resolution| !settings.limits.allow(**resolution)) {
+            let most = settings.limits.max_output_pixels;
+            return Err(invalid("allowedResolutions", format!("{resolution} is over the limit of {most} pixels")));
+        }
+
+        let endpoint = Self {
+            owner: resource.controller_owner_ref(&()).ok_or_else(|| invalid("metadata", "no uid yet"))?,
+            public_read: spec.bucket.public_read,
+            generation: resource.metadata.generation,
+            wanted: Wanted::new(&settings.allowed_resolutions, &target),
+            image: spec.workload.image.clone().unwrap_or_else(|| config.resizer_image.clone()),
+            image_pull_policy: config.resizer_image_pull_policy.clone(),
+            workload: spec.workload.clone(),
+            ingress: spec.ingress.clone(),
+            gateway: spec.gateway.clone(),
+            management: spec.routing.management,
+            name,
+            namespace,
+            bucket,
+            settings,
+            target,
+        };
+        let ours = endpoint.environment();
+        match spec.workload.env.iter().find(|theirs| ours.iter().any(|ours| ours.name == theirs.name)) {
+            Some(EnvVar { name, .. }) => Err(invalid("workload.env", format!("{name} is set by the operator; remove it"))),
+            None => Ok(endpoint),
+        }
+    }
+
+    /// The environment that the operator itself gives the resizer.
+    pub fn environment(&self) -> Vec<EnvVar> {
+        use k8s_openapi::api::core::v1::{EnvVarSource, SecretKeySelector};
+        let plain = |name: &str, value: String| EnvVar { name: name.to_owned(), value: Some(value), ..EnvVar::default() };
+        let mut env: Vec<_> = self.settings.to_env().into_iter().map(|(name, value)| plain(name, value)).collect();
+        env.push(plain("AWS_REGION", self.bucket.region.clone()));
+        env.extend(self.bucket.endpoint.clone().map(|url| plain("AWS_ENDPOINT_URL", url)));
+        for key in CREDENTIALS.into_iter().filter(|_| self.bucket.secret.is_some()) {
+            let secret_key_ref = SecretKeySelector {
+                name: self.bucket.secret.clone().unwrap_or_default(),
+                key: key.to_owned(),
+                optional: (key == "AWS_SESSION_TOKEN").then_some(true),
+            };
+            let value_from = Some(EnvVarSource { secret_key_ref: Some(secret_key_ref), ..EnvVarSource::default() });
+            env.push(EnvVar { name: key.to_owned(), value_from, ..EnvVar::default() });
+        }
+        env
+    }
+}
+
+/// Whole CPUs of the limit, rounded up: a runtime would round a fraction down. Without a limit, and
+/// where the user says so, it is the resizer's own choice.
+fn workers(workload: &Workload) -> Option<NonZeroUsize> {
+    if workload.env.iter().any(|variable| variable.name == "WORKERS") {
+        return None;
+    }
+    let limit = workload.resources.as_ref()?.limits.as_ref()?.get("cpu")?;
+    let cpus = (quantity::parse(&limit.0)?.max(0) + 999) / 1000;
+    NonZeroUsize::new(usize::try_from(cpus).ok()?.max(1))
+}
+
+/// Whether deletion takes the rules out of the bucket.
+pub fn removes_rules(resource: &ResizeEndpoint) -> bool {
+    gives_back(resource) && resource.spec.routing.management == RoutingManagement::Merge
+}
+
+/// Whether deletion gives the bucket back as it was.
+pub fn gives_back(resource: &ResizeEndpoint) -> bool {
+    resource.spec.deletion_policy == DeletionPolicy::Delete
+}
+
+#[cfg(test)]
+mod tests {
+    use resize_api::picture::Fit;
+
+    use super::*;
+    use crate::testing::fixtures::{config, resource};
+
+    #[test]
+    fn fills_in_what_is_left_open() {
+        let endpoint = Endpoint::new(&resource(), &config()).unwrap();
+        assert_eq!(endpoint.target.url(), "http://resize.example.com/default/resize?key=");
+        assert_eq!(endpoint.bucket.region, "eu-central-1");
+        assert_eq!(endpoint.image, "localhost/resizer:dev");
+
+        let mut without_ingress = resource();
+        without_ingress.spec.ingress = None;
+        assert_eq!(Endpoint::new(&without_ingress, &config()).unwrap().target.host, "photos-resizer.demo.svc");
+
+        let mut with_tls = resource();
+        with_tls.spec.ingress.as_mut().unwrap().tls_secret_name = Some("tls".into());
+        assert_eq!(Endpoint::new(&with_tls, &config()).unwrap().target.protocol, Protocol::Https);
+    }
+
+    #[test]
+    fn workers_are_the_limit_in_whole_cpus() {
+        for (cpu, workers) in [("100m", 1), ("1", 1), ("1001m", 2), ("1.5", 2), ("4", 4)] {
+            let mut resource = resource();
+            resource.spec.workload = serde_json::from_value(serde_json::json!({ "resources": { "limits": { "cpu": cpu } } })).unwrap();
+            let workers_of =
+                |resource: &ResizeEndpoint| Endpoint::new(resource, &config()).unwrap().settings.workers.map(NonZeroUsize::get);
+            assert_eq!(workers_of(&resource), Some(workers), "{cpu}");
+            resource.spec.workload.env = vec![EnvVar { name: "WORKERS".into(), value: Some("7".into()), ..EnvVar::default() }];
+            assert_eq!(workers_of(&resource), None);
+        }
+        assert_eq!(Endpoint::new(&resource(), &config()).unwrap().settings.workers, None);
+    }
+
+    #[test]
+    fn the_port_of_the_store_is_known() {
+        let port = |endpoint: Option<&str>| {
+            let mut resource = resource();
+            resource.spec.bucket.endpoint = endpoint.map(Into::into);
+            BucketAddress::new(&resource, &S3Defaults::default()).unwrap().port()
+        };
+        assert_eq!(port(None), 443);
+        assert_eq!(port(Some("http://minio.example.com/")), 80);
+        assert_eq!(port(Some("https://minio.example.com:9000")), 9000);
+        assert_eq!(port(Some("http://[fd00::1]:7480")), 7480);
+    }
+
+    #[test]
+    fn names_the_field_that_cannot_be_used() {
+        let refusal = |edit: fn(&mut ResizeEndpoint)| {
+            let mut resource = resource();
+            edit(&mut resource);
+            Endpoint::new(&resource, &config()).unwrap_err().to_string()
+        };
+        assert!(refusal(|r| r.spec.bucket.region = None).starts_with("spec.bucket.region: not set"));
+        assert!(refusal(|r| r.spec.public_url = "photos".into()).starts_with("spec.publicUrl: "));
+        assert!(refusal(|r| r.spec.allowed_resolutions = vec!["1x".into()]).starts_with("spec.allowedResolutions: `1x`"));
+        assert!(refusal(|r| r.spec.resize.background = "white".into()).starts_with("spec.resize.background: want a colour"));
+        assert!(refusal(|r| r.spec.allowed_resolutions = vec!["9000x9000".into()]).contains("25000000 pixels"));
+        assert!(refusal(|r| r.spec.limits.max_output_pixels = Some(89_999)).contains("300x300 is over the limit of 89999 pixels"));
+        assert!(
+            refusal(|r| r.spec.workload.env = vec![EnvVar { name: "BUCKET".into(), ..EnvVar::default() }])
+                .contains("BUCKET is set by the operator")
+        );
+    }
+
+    #[test]
+    fn the_resizer_reads_what_is_written_for_it() {
+        let mut resource = resource();
+        resource.spec.source.include_prefixes = vec!["photos, old/".into()];
+        resource.spec.source.exclude_prefixes = vec!["photos, old/drafts/".into()];
+        resource.spec.limits.max_source_bytes = Some(1 << 20);
+        resource.spec.resize.fit = Fit::Inside;
+        resource.spec.output.quality = Some(70);
+        resource.spec.output.cache_control = Some("no-cache".into());
+        let endpoint = Endpoint::new(&resource, &config()).unwrap();
+        assert_eq!((endpoint.settings.recipe.fit, endpoint.settings.cache_control.as_str()), (Fit::Inside, "no-cache"));
+        assert_eq!((&endpoint.settings.source, endpoint.settings.limits.max_source_bytes), (&resource.spec.source, 1 << 20));
+        let env = endpoint.environment();
+        let read = Settings::from_env(|name| env.iter().find(|variable| variable.name == name)?.value.clone());
+        assert_eq!(read, Ok(endpoint.settings));
+    }
+}

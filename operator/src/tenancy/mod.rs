@@ -1,0 +1,4 @@
+//! Who may have which bucket.
+
+pub mod claims;
+pub mod policy;

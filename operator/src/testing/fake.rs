@@ -1,0 +1,343 @@
+//! For tests: a Kubernetes API and an S3 that remember what they are told, and fail as the test says.
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_s3::config::{Credentials, Region, SharedCredentialsProvider};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri},
+    response::{IntoResponse, Response as HttpResponse},
+};
+use http::{Request, Response};
+use k8s_openapi::jiff::Timestamp;
+use kube::{Client, client::Body, runtime::events::Reporter};
+use resize_api::ResizeEndpoint;
+use serde_json::{Value, json};
+
+use crate::{
+    admin::metrics::Metrics,
+    bucket::locks::Locks,
+    config::Config,
+    context::Context,
+    public_url::{Settling, Visitor},
+    reconcile::{backoff::Backoff, reconcile},
+    report::recorders::Recorders,
+    tenancy::claims::Claims,
+    testing::fixtures,
+};
+
+thread_local! {
+    /// The time of a test, in seconds.
+    pub static NOW: Cell<i64> = const { Cell::new(1_000_000) };
+}
+
+/// Where the object of the fixtures is.
+const OBJECT: &str = "/apis/resize-operator.dev/v1alpha1/namespaces/demo/resizeendpoints/photos";
+
+/// The Kubernetes API, by path.
+#[derive(Default)]
+pub struct Cluster {
+    pub objects: BTreeMap<String, Value>,
+    /// Method and path of every call.
+    pub calls: Vec<(Method, String)>,
+    /// Status of the Deployment, if it is not available.
+    pub deployment: Option<Value>,
+    pub pods: Vec<Value>,
+    /// Reasons of the Events.
+    pub events: Vec<String>,
+    /// Calls to paths with this text get this answer.
+    pub fault: Option<(&'static str, StatusCode)>,
+}
+
+/// What `publicUrl` answers.
+#[derive(Clone, Copy, Default)]
+pub enum Site {
+    /// As S3 would: by the rules of the website configuration.
+    #[default]
+    Website,
+    /// This status, Location and header.
+    Wrong(u16, &'static str, Option<(&'static str, &'static str)>),
+}
+
+/// The S3, one bucket, by the name of the configuration: website, policy, publicAccessBlock, tagging.
+#[derive(Default)]
+pub struct Store {
+    pub configs: BTreeMap<String, Vec<u8>>,
+    /// Every API call: method, configuration, expected owner.
+    pub calls: Vec<(Method, String, Option<String>)>,
+    /// Calls to the configurations of this name (empty: all) get this answer.
+    pub fault: Option<(&'static str, u16, &'static str)>,
+    /// Writes are accepted and forgotten.
+    pub forgets: bool,
+    pub site: Site,
+    /// Answers come too late.
+    pub hangs: bool,
+}
+
+/// Both, and the context to reconcile with.
+pub struct Fake {
+    pub cluster: Arc<Mutex<Cluster>>,
+    pub store: Arc<Mutex<Store>>,
+    pub context: Arc<Context>,
+}
+
+impl Fake {
+    /// The endpoint of the fixtures after `edit`, and a bucket without anything.
+    pub async fn new(config: Config, edit: impl FnOnce(&mut ResizeEndpoint)) -> Self {
+        let store: Arc<Mutex<Store>> = Arc::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(s3).with_state(store.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let mut resource = fixtures::resource();
+        resource.spec.bucket.endpoint = Some(url.clone());
+        resource.spec.bucket.force_path_style = Some(true);
+        resource.spec.public_url = format!("{url}/site");
+        edit(&mut resource);
+        let cluster: Arc<Mutex<Cluster>> = Arc::default();
+        let mut object = serde_json::to_value(resource).unwrap();
+        object["metadata"]["resourceVersion"] = json!("1");
+        cluster.lock().unwrap().objects.insert(OBJECT.to_owned(), object);
+        let context = context(client(cluster.clone()), config);
+        Self { cluster, store, context }
+    }
+
+    /// The endpoint as the API has it.
+    pub fn resource(&self) -> Option<ResizeEndpoint> {
+        let object = self.cluster.lock().unwrap().objects.get(OBJECT).cloned();
+        object.map(|object| serde_json::from_value(object).unwrap())
+    }
+
+    /// Changes the object, as a user would, with a new generation.
+    pub fn edit(&self, edit: impl FnOnce(&mut Value)) {
+        let mut cluster = self.cluster.lock().unwrap();
+        let object = cluster.objects.get_mut(OBJECT).unwrap();
+        edit(object);
+        object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_i64().unwrap() + 1);
+        touch(object);
+    }
+
+    /// Reconciles the object once, as the API has it.
+    pub async fn reconcile(&self) -> Result<kube::runtime::controller::Action, crate::reconcile::Error> {
+        let resource = Arc::new(self.resource().expect("the object is gone"));
+        self.context.claims.put(&resource);
+        // as after the time between two looks
+        self.context.looked.forget(&resource);
+        reconcile(resource, self.context.clone()).await
+    }
+
+    /// Reconciles until the status stays as it is.
+    pub async fn settle(&self) {
+        for _ in 0..6 {
+            let before = self.resource();
+            let _ = self.reconcile().await;
+            if self.resource().is_none() || self.resource() == before {
+                return;
+            }
+        }
+    }
+
+    /// Status and reason of a condition.
+    pub fn condition(&self, type_: &str) -> (String, String, String) {
+        let status = self.resource().and_then(|resource| resource.status).unwrap_or_default();
+        let found = status.conditions.into_iter().find(|condition| condition.type_ == type_).expect(type_);
+        (found.status, found.reason, found.message)
+    }
+
+    /// A configuration of the bucket as text.
+    pub fn config(&self, name: &str) -> Option<String> {
+        self.store.lock().unwrap().configs.get(name).map(|bytes| String::from_utf8(bytes.clone()).unwrap())
+    }
+
+    /// Writes a configuration past the operator.
+    pub fn put_config(&self, name: &str, text: &str) {
+        self.store.lock().unwrap().configs.insert(name.to_owned(), text.as_bytes().to_vec());
+    }
+}
+
+fn context(client: Client, config: Config) -> Arc<Context> {
+    let credentials = SharedCredentialsProvider::new(Credentials::new("id", "key", None, None, "tests"));
+    let s3 = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(2)).build())
+        .credentials_provider(credentials)
+        .build();
+    Arc::new(Context {
+        s3: crate::bucket::client::Shared::open(s3),
+        scopes: crate::watch::Scopes::empty(),
+        health: crate::admin::health::Health::default(),
+        looked: crate::reconcile::recall::Looked::default(),
+        claims: Arc::new(Claims::new(config.s3.clone(), config.claims.clone())),
+        backoff: Backoff::default(),
+        locks: Locks::default(),
+        visitor: Visitor::new().unwrap(),
+        settling: Settling::default(),
+        recorders: Recorders::new(&client, &Reporter { controller: "tests".into(), instance: None }),
+        metrics: Metrics::default(),
+        random: || 0.0,
+        now: || Timestamp::from_second(NOW.get()).unwrap(),
+        client,
+        config,
+    })
+}
+
+fn client(cluster: Arc<Mutex<Cluster>>) -> Client {
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let cluster = cluster.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = serde_json::from_slice(&body.collect_bytes().await.unwrap()).unwrap_or_default();
+            let (status, json) = cluster.lock().unwrap().answer(&parts.method, parts.uri.path(), body);
+            Ok::<_, Infallible>(Response::builder().status(status).body(Body::from(serde_json::to_vec(&json).unwrap())).unwrap())
+        }
+    });
+    Client::new(service, "demo")
+}
+
+fn touch(object: &mut Value) {
+    let version: u64 = object["metadata"]["resourceVersion"].as_str().unwrap_or("0").parse().unwrap();
+    object["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+}
+
+pub fn refuse(status: StatusCode) -> (StatusCode, Value) {
+    let reason = status.canonical_reason().unwrap_or_default().replace(' ', "");
+    let code = status.as_u16();
+    (status, json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": reason, "code": code }))
+}
+
+impl Cluster {
+    fn answer(&mut self, method: &Method, path: &str, body: Value) -> (StatusCode, Value) {
+        self.calls.push((method.clone(), path.to_owned()));
+        if let Some((part, status)) = self.fault
+            && path.contains(part)
+        {
+            return refuse(status);
+        }
+        if path.contains("/events") {
+            self.events.extend(body["reason"].as_str().map(ToOwned::to_owned));
+            return (StatusCode::OK, body);
+        }
+        if path.ends_with("/pods") {
+            return (StatusCode::OK, json!({ "metadata": {}, "items": self.pods }));
+        }
+        if *method == Method::GET {
+            return self.objects.get(path).map_or_else(|| refuse(StatusCode::NOT_FOUND), |object| (StatusCode::OK, object.clone()));
+        }
+        if *method == Method::DELETE {
+            return self.objects.remove(path).map_or_else(|| refuse(StatusCode::NOT_FOUND), |object| (StatusCode::OK, object));
+        }
+        let (at, status_alone) = path.strip_suffix("/status").map_or((path, false), |path| (path, true));
+        if let (Value::Array(steps), Some(object)) = (&body, self.objects.get_mut(at)) {
+            // the finalizer, in or out
+            let added = steps.iter().any(|step| step["op"] == "add");
+            let finalizers = if added { json!([crate::names::FINALIZER]) } else { Value::Null };
+            object["metadata"]["finalizers"] = finalizers;
+            touch(object);
+            let object = object.clone();
+            if !added && object["metadata"]["deletionTimestamp"].is_string() {
+                self.objects.remove(at);
+            }
+            return (StatusCode::OK, object);
+        }
+        let object = self.objects.entry(at.to_owned()).or_insert_with(|| json!({ "metadata": { "uid": "made", "resourceVersion": "1" } }));
+        let expected = &body["metadata"]["resourceVersion"];
+        if expected.is_string() && *expected != object["metadata"]["resourceVersion"] {
+            return refuse(StatusCode::CONFLICT);
+        }
+        let before = object.clone();
+        if status_alone {
+            json_patch::merge(&mut object["status"], &body["status"]);
+        } else {
+            json_patch::merge(object, &body);
+        }
+        if path.contains("/deployments/") && !status_alone {
+            object["metadata"]["generation"] = json!(1);
+            let available = json!({ "observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2 });
+            object["status"] = self.deployment.clone().unwrap_or(available);
+        }
+        if *object != before {
+            touch(object);
+        }
+        (StatusCode::OK, object.clone())
+    }
+}
+
+async fn s3(State(store): State<Arc<Mutex<Store>>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> HttpResponse {
+    let hangs = store.lock().unwrap().hangs;
+    if hangs {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
+    let mut store = store.lock().unwrap();
+    if let Some(key) = uri.path().strip_prefix("/site/") {
+        return store.visit(key);
+    }
+    let name = uri.query().unwrap_or_default().split(['&', '=']).next().unwrap_or_default().to_owned();
+    let owner = headers.get("x-amz-expected-bucket-owner").map(|owner| owner.to_str().unwrap().to_owned());
+    store.calls.push((method.clone(), name.clone(), owner));
+    if let Some((part, status, code)) = store.fault
+        && name.contains(part)
+    {
+        return (StatusCode::from_u16(status).unwrap(), format!("<Error><Code>{code}</Code><Message>told to</Message></Error>"))
+            .into_response();
+    }
+    let missing = match name.as_str() {
+        "website" => "NoSuchWebsiteConfiguration",
+        "policy" => "NoSuchBucketPolicy",
+        "tagging" => "NoSuchTagSet",
+        _ => "NoSuchPublicAccessBlockConfiguration",
+    };
+    match method {
+        Method::GET => match store.configs.get(&name) {
+            Some(config) => config.clone().into_response(),
+            None => (StatusCode::NOT_FOUND, format!("<Error><Code>{missing}</Code></Error>")).into_response(),
+        },
+        Method::PUT if store.forgets => StatusCode::OK.into_response(),
+        Method::PUT => {
+            store.configs.insert(name, body.to_vec());
+            StatusCode::OK.into_response()
+        }
+        _ => {
+            store.configs.remove(&name);
+            StatusCode::NO_CONTENT.into_response()
+        }
+    }
+}
+
+impl Store {
+    /// A visit of the bucket's website; only keys that do not exist are asked for here.
+    fn visit(&self, key: &str) -> HttpResponse {
+        match self.site {
+            Site::Wrong(status, location, header) => {
+                let mut answer = StatusCode::from_u16(status).unwrap().into_response();
+                if !location.is_empty() {
+                    answer.headers_mut().insert("location", location.parse().unwrap());
+                }
+                if let Some((name, value)) = header {
+                    answer.headers_mut().insert(name, value.parse().unwrap());
+                }
+                answer
+            }
+            Site::Website => {
+                let website = self.configs.get("website").map(|config| String::from_utf8_lossy(config)).unwrap_or_default();
+                if website.contains("resize.example.com") {
+                    let to = format!("http://resize.example.com/default/resize?key={key}");
+                    (StatusCode::TEMPORARY_REDIRECT, [("location", to)]).into_response()
+                } else {
+                    StatusCode::NOT_FOUND.into_response()
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The objects that we made, as the API has them: watched once, then looked up without a call.
+
+use std::{fmt::Debug, sync::Arc};
+
+use futures::StreamExt;
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        apps::v1::Deployment,
+        autoscaling::v2::HorizontalPodAutoscaler,
+        core::v1::Service,
+        networking::v1::{Ingress, NetworkPolicy},
+        policy::v1::PodDisruptionBudget,
+    },
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::ListParams,
+    runtime::{
+        Controller, WatchStreamExt,
+        reflector::{self, ObjectRef, Store},
+        watcher,
+    },
+};
+use resize_api::ResizeEndpoint;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    watch::scope::{api, ours},
+    workload::desired::gateway::HTTPRoute,
+};
+
+/// A kind of object that belongs to an endpoint.
+pub trait Child:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// Those of this kind.
+    fn store(children: &Children) -> &Store<Self>;
+}
+
+/// What is known of every kind.
+pub struct Children {
+    deployments: Store<Deployment>,
+    services: Store<Service>,
+    ingresses: Store<Ingress>,
+    autoscalers: Store<HorizontalPodAutoscaler>,
+    budgets: Store<PodDisruptionBudget>,
+    policies: Store<NetworkPolicy>,
+    routes: Store<HTTPRoute>,
+    gateway_api: watch::Receiver<Option<bool>>,
+    gateway_api_wanted: Arc<Notify>,
+}
+
+macro_rules! child {
+    ($($kind:ty: $field:ident),*) => { $(impl Child for $kind {
+        fn store(children: &Children) -> &Store<Self> { &children.$field }
+    })* };
+}
+child!(
+    Deployment: deployments, Service: services, Ingress: ingresses, HorizontalPodAutoscaler: autoscalers,
+    PodDisruptionBudget: budgets, NetworkPolicy: policies, HTTPRoute: routes
+);
+
+impl Children {
+    /// A cluster in which nothing was made yet, without a Gateway API.
+    #[cfg(test)]
+    pub fn none() -> Self {
+        Self {
+            deployments: reflector::store().0,
+            services: reflector::store().0,
+            ingresses: reflector::store().0,
+            autoscalers: reflector::store().0,
+            budgets: reflector::store().0,
+            policies: reflector::store().0,
+            routes: reflector::store().0,
+            gateway_api: watch::channel(Some(false)).1,
+            gateway_api_wanted: Arc::default(),
+        }
+    }
+
+    /// The object `name` of `namespace` as it was last heard of; waits until all of the kind are known.
+    pub async fn get<K: Child>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        let store = K::store(self);
+        // a store without a writer belongs to a process that ends
+        let _ = store.wait_until_ready().await;
+        store.get(&ObjectRef::new(name).within(namespace))
+    }
+
+    /// Whether the Gateway API is installed. If it is `wanted` and is not there, it is looked for again.
+    pub async fn has_gateway_api(&self, wanted: bool) -> bool {
+        let mut known = self.gateway_api.clone();
+        let found = known.wait_for(Option::is_some).await.is_ok_and(|known| *known == Some(true));
+        if wanted && !found {
+            self.gateway_api_wanted.notify_one();
+        }
+        found
+    }
+}
+
+/// Watches every kind for `controller`.
+pub fn watch(client: &Client, namespace: Option<&str>, controller: Controller<ResizeEndpoint>) -> (Controller<ResizeEndpoint>, Children) {
+    let (controller, deployments) = owns(client, namespace, controller);
+    let (controller, services) = owns(client, namespace, controller);
+    let (controller, ingresses) = owns(client, namespace, controller);
+    let (controller, autoscalers) = owns(client, namespace, controller);
+    let (controller, budgets) = owns(client, namespace, controller);
+    let (controller, policies) = owns(client, namespace, controller);
+
+    // where there is no Gateway API, a watch would do nothing but fail
+    let (found, gateway_api) = watch::channel(None);
+    let gateway_api_wanted = Arc::<Notify>::default();
+    let (routes, writer) = reflector::store();
+    let all: Api<HTTPRoute> = api(client, namespace);
+    let installed = {
+        let (all, wanted) = (all.clone(), gateway_api_wanted.clone());
+        async move {
+            while !is_installed(&all).await {
+                found.send_replace(Some(false));
+                wanted.notified().await;
+            }
+            found.send_replace(Some(true));
+        }
+    };
+    let events = futures::stream::once(installed).flat_map(move |()| watcher(all.clone(), ours())).modify(slim).reflect(writer);
+    let controller = controller.owns_stream(events.touched_objects());
+    (controller, Children { deployments, services, ingresses, autoscalers, budgets, policies, routes, gateway_api, gateway_api_wanted })
+}
+
+fn owns<K: Child>(
+    client: &Client,
+    namespace: Option<&str>,
+    controller: Controller<ResizeEndpoint>,
+) -> (Controller<ResizeEndpoint>, Store<K>) {
+    let (store, writer) = reflector::store();
+    let events = watcher(api::<K>(client, namespace), ours()).modify(slim).reflect(writer);
+    (controller.owns_stream(events.touched_objects()), store)
+}
+
+/// Drops what nobody asks for.
+fn slim(object: &mut impl ResourceExt) {
+    object.managed_fields_mut().clear();
+}
+
+/// A failure other than the kind's absence is left to the watch to tell.
+async fn is_installed(routes: &Api<HTTPRoute>) -> bool {
+    let listed = routes.list_metadata(&ListParams::default().limit(1)).await;
+    // the answer for a kind that is not there is plain text, without a reason
+    !matches!(listed, Err(kube::Error::Api(status)) if status.code == 404)
+}

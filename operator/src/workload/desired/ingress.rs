@@ -1,0 +1,41 @@
+//! The resizer's address outside the cluster.
+
+use k8s_openapi::api::networking::v1::{
+    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec, IngressTLS,
+    ServiceBackendPort,
+};
+use resize_api::endpoint;
+
+use super::{metadata, service};
+use crate::endpoint::Endpoint;
+use crate::names::resizer_name;
+
+pub(super) fn build(endpoint: &Endpoint, wanted: &endpoint::Ingress) -> Ingress {
+    let mut metadata = metadata(endpoint);
+    metadata.annotations = Some(wanted.annotations.clone()).filter(|annotations| !annotations.is_empty());
+    let backend = IngressBackend {
+        service: Some(IngressServiceBackend {
+            name: resizer_name(&endpoint.name),
+            port: Some(ServiceBackendPort { number: Some(service::PORT), name: None }),
+        }),
+        resource: None,
+    };
+    Ingress {
+        metadata,
+        spec: Some(IngressSpec {
+            ingress_class_name: wanted.class_name.clone(),
+            rules: Some(vec![IngressRule {
+                host: Some(wanted.host.clone()),
+                http: Some(HTTPIngressRuleValue {
+                    paths: vec![HTTPIngressPath { path: Some(wanted.path.clone()), path_type: "Prefix".to_owned(), backend }],
+                }),
+            }]),
+            tls: wanted
+                .tls_secret_name
+                .as_ref()
+                .map(|secret| vec![IngressTLS { hosts: Some(vec![wanted.host.clone()]), secret_name: Some(secret.clone()) }]),
+            default_backend: None,
+        }),
+        status: None,
+    }
+}

@@ -1,0 +1,160 @@
+//! Valid endpoint → the Kubernetes objects that it wants. Pure, and cannot fail.
+
+mod autoscaler;
+mod budget;
+mod deployment;
+pub mod gateway;
+mod ingress;
+mod network_policy;
+mod service;
+
+use k8s_openapi::{
+    api::{
+        apps::v1::Deployment,
+        autoscaling::v2::HorizontalPodAutoscaler,
+        core::v1::Service,
+        networking::v1::{Ingress, NetworkPolicy},
+        policy::v1::PodDisruptionBudget,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+
+pub use self::deployment::CREDENTIALS as CREDENTIALS_ANNOTATION;
+use self::gateway::HTTPRoute;
+use crate::{
+    endpoint::Endpoint,
+    names::{OPERATOR, labels, resizer_name, selector_labels},
+};
+
+/// Everything in Kubernetes that belongs to an endpoint.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    /// The resizer's pods.
+    pub deployment: Deployment,
+    /// Their address in the cluster.
+    pub service: Service,
+    /// Their address outside, if wanted.
+    pub ingress: Option<Ingress>,
+    /// The same by the Gateway API, if wanted.
+    pub route: Option<HTTPRoute>,
+    /// Who says how many pods there are, if not the spec.
+    pub autoscaler: Option<HorizontalPodAutoscaler>,
+    /// How many of several pods may be missing.
+    pub budget: Option<PodDisruptionBudget>,
+    /// What may talk to them, and they to it, if that is wanted.
+    pub network_policy: Option<NetworkPolicy>,
+}
+
+impl Objects {
+    /// The objects of `endpoint`, whose pods use credentials with this fingerprint.
+    pub fn new(endpoint: &Endpoint, credentials: Option<&str>) -> Self {
+        let workload = &endpoint.workload;
+        Self {
+            deployment: deployment::build(endpoint, credentials),
+            service: service::build(endpoint),
+            ingress: endpoint.ingress.as_ref().map(|ingress| ingress::build(endpoint, ingress)),
+            route: endpoint.gateway.as_ref().map(|gateway| gateway::build(endpoint, gateway)),
+            autoscaler: workload.autoscaling.as_ref().map(|autoscaling| autoscaler::build(endpoint, autoscaling)),
+            budget: budget::build(endpoint),
+            network_policy: workload.network_policy.as_ref().map(|policy| network_policy::build(endpoint, policy)),
+        }
+    }
+}
+
+fn metadata(endpoint: &Endpoint) -> ObjectMeta {
+    let mut all = selector_labels(&endpoint.name);
+    all.extend(labels([
+        ("app.kubernetes.io/component", "resizer"),
+        ("app.kubernetes.io/part-of", OPERATOR),
+        ("app.kubernetes.io/managed-by", OPERATOR),
+    ]));
+    ObjectMeta {
+        name: Some(resizer_name(&endpoint.name)),
+        namespace: Some(endpoint.namespace.clone()),
+        labels: Some(all),
+        owner_references: Some(vec![endpoint.owner.clone()]),
+        ..ObjectMeta::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::EnvVar;
+    use resize_api::{ResizeEndpoint, endpoint::SecretRef, workload::NetworkPolicy};
+
+    use super::*;
+    use crate::testing::fixtures::{config, resource};
+
+    fn objects(edit: fn(&mut ResizeEndpoint)) -> Objects {
+        let mut resource = resource();
+        edit(&mut resource);
+        Objects::new(&Endpoint::new(&resource, &config()).unwrap(), None)
+    }
+
+    #[test]
+    fn the_smallest_endpoint() {
+        let objects = objects(|_| ());
+        insta::assert_yaml_snapshot!("deployment", objects.deployment);
+        insta::assert_yaml_snapshot!("service", objects.service);
+        insta::assert_yaml_snapshot!("ingress", objects.ingress.unwrap());
+        insta::assert_yaml_snapshot!("budget", objects.budget.unwrap());
+        assert!(objects.route.is_none() && objects.autoscaler.is_none() && objects.network_policy.is_none());
+    }
+
+    #[test]
+    fn everything_set() {
+        let objects = objects(|resource| {
+            let spec = &mut resource.spec;
+            spec.bucket.endpoint = Some("http://s3.example.com:7480".into());
+            spec.bucket.force_path_style = Some(true);
+            spec.bucket.expected_owner = Some("111122223333".into());
+            spec.bucket.credentials_secret_ref = Some(SecretRef { name: "s3".into() });
+            let ingress = spec.ingress.as_mut().unwrap();
+            ingress.class_name = Some("nginx".into());
+            ingress.path = "/img".into();
+            ingress.tls_secret_name = Some("tls".into());
+            ingress.annotations = labels([("example.com/a", "b")]);
+            spec.resize = serde_json::from_value(serde_json::json!({
+                "fit": "Contain", "position": "RightTop", "withoutEnlargement": true, "background": "#336699", "kernel": "Mitchell",
+            }))
+            .unwrap();
+            spec.output = serde_json::from_value(serde_json::json!({
+                "format": "Avif", "quality": 55, "progressive": true, "avifSpeed": 6, "animation": "Keep", "cacheControl": "no-cache",
+            }))
+            .unwrap();
+            spec.workload = serde_json::from_value(serde_json::json!({
+                "autoscaling": { "minReplicas": 3, "maxReplicas": 9, "targetCPUUtilizationPercentage": 60 },
+                "networkPolicy": { "egress": [{ "to": [{ "namespaceSelector": { "matchLabels": { "name": "proxy" } } }] }] },
+                "resources": { "limits": { "cpu": "1500m", "memory": "1Gi" } },
+                "nodeSelector": { "disk": "fast" },
+                "tolerations": [{ "key": "pictures", "operator": "Exists" }],
+                "topologySpreadConstraints": [{ "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway" }],
+                "priorityClassName": "high",
+                "podLabels": { "team": "web", "app.kubernetes.io/name": "mine" },
+                "podAnnotations": { "example.com/c": "d" },
+                "serviceAccountName": "photos",
+                "image": "registry.example.com/resizer:1",
+            }))
+            .unwrap();
+            spec.gateway = serde_json::from_value(serde_json::json!({
+                "parentRefs": [{ "name": "public", "namespace": "gateways", "sectionName": "https" }], "hostname": "resize.example.com",
+            }))
+            .unwrap();
+            spec.workload.env = vec![EnvVar { name: "LOG_FORMAT".into(), value: Some("json".into()), ..EnvVar::default() }];
+        });
+        insta::assert_yaml_snapshot!("deployment_with_everything", objects.deployment);
+        insta::assert_yaml_snapshot!("ingress_with_everything", objects.ingress.unwrap());
+        insta::assert_yaml_snapshot!("route", objects.route.unwrap());
+        insta::assert_yaml_snapshot!("autoscaler", objects.autoscaler.unwrap());
+        insta::assert_yaml_snapshot!("network_policy", objects.network_policy.unwrap());
+    }
+
+    #[test]
+    fn only_what_is_wanted() {
+        assert!(objects(|resource| resource.spec.ingress = None).ingress.is_none());
+        let alone = objects(|resource| resource.spec.workload.replicas = 1);
+        assert!(alone.budget.is_none(), "it would hold up every drain");
+        let open = objects(|resource| resource.spec.workload.network_policy = Some(NetworkPolicy::default()));
+        insta::assert_yaml_snapshot!("network_policy_without_secret", open.network_policy.unwrap().spec.unwrap().egress);
+    }
+}
