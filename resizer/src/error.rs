@@ -105,6 +105,7 @@ impl Error {
             Self::Resize(error @ picture::Error::Unsupported(_)) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type: Original is not a supported image", error.reason())
             }
+            Self::Resize(error @ picture::Error::Stopped) => (StatusCode::SERVICE_UNAVAILABLE, BUSY, error.reason()),
             Self::Resize(error @ picture::Error::Damaged(_)) => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, error.reason()),
             Self::OverBudget { .. } => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "over_budget"),
             Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, BUSY, "busy"),

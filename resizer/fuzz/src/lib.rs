@@ -1,6 +1,6 @@
 //! What bounds the pipeline while it is fuzzed.
 
-use picture::{Error, Picture, Request, execute, plan};
+use picture::{Error, Picture, Request, Stop, execute, plan};
 use resize_api::{Limits, Recipe, Resolution, picture::UpTo};
 
 /// What one byte chooses of `all`.
@@ -36,7 +36,7 @@ pub fn request(data: &[u8]) -> Option<(Request, &[u8])> {
 pub fn resize(source: &[u8], request: &Request) -> Result<Picture, Error> {
     let plan = plan(source, request)?;
     assert!(plan.memory() > 0);
-    let picture = execute(source, &plan)?;
+    let picture = execute(source, &plan, &Stop::new())?;
     assert!(u64::from(picture.width) * u64::from(picture.height) <= request.limits.max_output_pixels);
     assert!(!picture.bytes.is_empty());
     Ok(picture)

@@ -1,7 +1,9 @@
 //! Frames of an animation → scaled frames → animation, one at a time: memory does not grow with their number, but for the file's.
 
 use crate::{
-    Error, Format, Picture, Plan, Step, finish,
+    Error, Format, Picture, Plan, Step,
+    budget::Budget,
+    finish,
     format::{
         gif::animation as gif_animation,
         webp::{self, animation as webp_animation},
@@ -43,10 +45,10 @@ pub(crate) enum Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(source: &'a [u8], plan: &Plan) -> Result<Self, Error> {
+    pub(crate) fn new(source: &'a [u8], plan: &Plan, budget: &Budget) -> Result<Self, Error> {
         match plan.probe.container {
-            Container::Gif => gif_animation::Reader::new(source, &plan.probe).map(|reader| Self::Gif(Box::new(reader))),
-            _ => webp_animation::Reader::new(source, &plan.probe).map(Self::WebP),
+            Container::Gif => gif_animation::Reader::new(source, &plan.probe, budget).map(|reader| Self::Gif(Box::new(reader))),
+            _ => webp_animation::Reader::new(source, &plan.probe, budget).map(Self::WebP),
         }
     }
 
@@ -96,17 +98,18 @@ impl Writer {
 }
 
 /// Makes the animation that was planned for the same `source`.
-pub(crate) fn execute(source: &[u8], plan: &Plan, mut done: impl FnMut(Step)) -> Result<Picture, Error> {
+pub(crate) fn execute(source: &[u8], plan: &Plan, budget: &Budget, mut done: impl FnMut(Step)) -> Result<Picture, Error> {
     let profile = webp::profile(source);
-    let mut reader = Reader::new(source, plan)?;
+    let mut reader = Reader::new(source, plan, budget)?;
     let mut writer = None;
     for number in 0.. {
+        budget.go_on()?;
         let Some(Frame { raster, duration }) = reader.next()? else { break };
         if number == plan.frames {
             return Err(Error::Damaged("an animation with more frames than it says".into()));
         }
         done(Step::Decode);
-        let raster = finish(raster, profile.as_deref(), plan)?.into_channels(Channels::Rgba);
+        let raster = finish(raster, profile.as_deref(), plan)?.into_channels(Channels::Rgba)?;
         done(Step::Scale);
         if writer.is_none() {
             // the first frame comes after all that is said about the whole

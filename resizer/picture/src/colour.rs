@@ -2,28 +2,29 @@
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformExecutor, TransformOptions};
 
-use crate::raster::{Channels, Raster};
+use crate::{
+    Error,
+    raster::{Channels, Raster},
+};
 
 /// Converts to sRGB: CMYK to RGB, gray stays gray. A profile that is broken, or is for other channels, counts as none.
-pub(crate) fn to_srgb(raster: Raster, profile: Option<&[u8]>) -> Raster {
+pub(crate) fn to_srgb(raster: Raster, profile: Option<&[u8]>) -> Result<Raster, Error> {
     let transform = profile.and_then(|profile| transform(raster.channels, profile));
     match (raster.channels, transform) {
         (Channels::Cmyk, Some(transform)) => {
-            let mut converted = Raster::new(raster.width, raster.height, Channels::Rgb);
+            let mut converted = raster.another(raster.width, raster.height, Channels::Rgb)?;
             match transform.transform(&raster.pixels, &mut converted.pixels) {
-                Ok(()) => converted,
+                Ok(()) => Ok(converted),
                 Err(_) => from_cmyk(&raster),
             }
         }
         (Channels::Cmyk, None) => from_cmyk(&raster),
         (_, Some(transform)) if !is_identity(raster.channels, transform.as_ref()) => {
-            let mut converted = vec![0; raster.pixels.len()];
-            match transform.transform(&raster.pixels, &mut converted) {
-                Ok(()) => Raster { pixels: converted, ..raster },
-                Err(_) => raster,
-            }
+            let mut converted = raster.another(raster.width, raster.height, raster.channels)?;
+            let done = transform.transform(&raster.pixels, &mut converted.pixels);
+            Ok(if done.is_ok() { converted } else { raster })
         }
-        _ => raster,
+        _ => Ok(raster),
     }
 }
 
@@ -55,24 +56,22 @@ fn srgb_gray() -> ColorProfile {
 /// Whether samples from all over the space stay as they are, to within rounding: most profiles in the wild are sRGB itself.
 fn is_identity(channels: Channels, transform: &(dyn TransformExecutor<u8> + Send + Sync)) -> bool {
     const LEVELS: [u8; 6] = [0, 50, 101, 152, 203, 255];
-    let triples = LEVELS.iter().flat_map(|&r| LEVELS.iter().flat_map(move |&g| LEVELS.iter().flat_map(move |&b| [r, g, b])));
-    let pixels: Vec<u8> = triples.collect();
-    let rgb = Raster { width: 216, height: 1, channels: Channels::Rgb, pixels };
-    let samples = match channels {
+    let triples = LEVELS.iter().flat_map(|&r| LEVELS.iter().flat_map(move |&g| LEVELS.iter().map(move |&b| [r, g, b])));
+    let samples: Vec<u8> = match channels {
         Channels::Gray => LEVELS.to_vec(),
         Channels::GrayAlpha => LEVELS.iter().flat_map(|&level| [level, 255]).collect(),
-        _ => rgb.into_channels(channels).pixels,
+        Channels::Rgb => triples.flatten().collect(),
+        Channels::Rgba | Channels::Cmyk => triples.flat_map(|[r, g, b]| [r, g, b, 255]).collect(),
     };
     let mut converted = vec![0; samples.len()];
     transform.transform(&samples, &mut converted).is_ok() && samples.iter().zip(&converted).all(|(from, into)| from.abs_diff(*into) <= 1)
 }
 
 /// The conversion of viewers that know no profile: each ink takes its share of light away.
-fn from_cmyk(raster: &Raster) -> Raster {
+fn from_cmyk(raster: &Raster) -> Result<Raster, Error> {
     let light = |ink: u8, black: u8| {
         let product = u32::from(255 - ink) * u32::from(255 - black);
         u8::try_from((product + 127) / 255).unwrap_or(u8::MAX)
     };
-    let pixels = raster.pixels.chunks_exact(4).flat_map(|p| [light(p[0], p[3]), light(p[1], p[3]), light(p[2], p[3])]).collect();
-    Raster { width: raster.width, height: raster.height, channels: Channels::Rgb, pixels }
+    raster.map(Channels::Rgb, |&[cyan, magenta, yellow, black]| [light(cyan, black), light(magenta, black), light(yellow, black)])
 }

@@ -12,6 +12,9 @@ pub enum Error {
     /// Source or output is over a limit.
     #[error("too large: {0}")]
     TooLarge(String),
+    /// Somebody wanted it to [stop](crate::Stop::stop).
+    #[error("stopped")]
+    Stopped,
 }
 
 impl Error {
@@ -21,6 +24,7 @@ impl Error {
             Self::Unsupported(_) => "unsupported",
             Self::Damaged(_) => "damaged",
             Self::TooLarge(_) => "too_large",
+            Self::Stopped => "stopped",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! No network, no clock, no settings of the service: a library that anybody can call.
 
 mod animation;
+mod budget;
 mod colour;
 mod error;
 mod format;
@@ -15,11 +16,15 @@ mod scale;
 #[cfg(test)]
 mod tests;
 
+pub use budget::Stop;
 pub use error::Error;
 pub use plan::Plan;
 use resize_api::{Limits, Recipe, Resolution, picture::Animation};
 
-use crate::raster::{Channels, Raster};
+use crate::{
+    budget::Budget,
+    raster::{Channels, Raster},
+};
 
 /// What to make of a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -112,17 +117,21 @@ impl Step {
     pub const ALL: [Self; 3] = [Self::Decode, Self::Scale, Self::Encode];
 }
 
-/// Makes the picture that was planned for the same `source`.
-pub fn execute(source: &[u8], plan: &Plan) -> Result<Picture, Error> {
-    execute_in_steps(source, plan, |_| {})
+/// Makes the picture that was planned for the same `source`, unless it is to `stop`.
+pub fn execute(source: &[u8], plan: &Plan, stop: &Stop) -> Result<Picture, Error> {
+    execute_in_steps(source, plan, stop, |_| {})
 }
 
 /// As [`execute`]; `done` is told of each step as it ends, in an animation for every frame.
-pub fn execute_in_steps(source: &[u8], plan: &Plan, mut done: impl FnMut(Step)) -> Result<Picture, Error> {
-    if plan.frames > 1 {
-        return animation::execute(source, plan, done);
-    }
-    let format::Decoded { raster, profile } = format::decode(source, plan)?;
+pub fn execute_in_steps(source: &[u8], plan: &Plan, stop: &Stop, done: impl FnMut(Step)) -> Result<Picture, Error> {
+    let budget = plan.budget(stop);
+    let made = if plan.frames > 1 { animation::execute(source, plan, &budget, done) } else { still(source, plan, &budget, done) };
+    // whatever a library makes of being stopped
+    made.map_err(|error| if stop.is_stopped() { Error::Stopped } else { error })
+}
+
+fn still(source: &[u8], plan: &Plan, budget: &Budget, mut done: impl FnMut(Step)) -> Result<Picture, Error> {
+    let format::Decoded { raster, profile } = format::decode(source, plan, budget)?;
     done(Step::Decode);
     let finished = finish(raster, profile.as_deref(), plan)?;
     done(Step::Scale);
@@ -137,24 +146,25 @@ fn finish(raster: Raster, profile: Option<&[u8]>, plan: &Plan) -> Result<Raster,
     let orientation = plan.probe.orientation;
     let scaled = scale::scale(&raster, plan.region(), orientation.turn(plan.geometry.scaled), plan.how())?;
     drop(raster);
-    Ok(place(orientation.apply(colour::to_srgb(scaled, profile)), plan))
+    place(orientation.apply(colour::to_srgb(scaled, profile)?)?, plan)
 }
 
 /// Puts the picture on its canvas, if that is larger.
-fn place(raster: Raster, plan: &Plan) -> Raster {
+fn place(raster: Raster, plan: &Plan) -> Result<Raster, Error> {
     let ((width, height), (left, top)) = (plan.geometry.canvas, plan.geometry.offset);
     if (raster.width, raster.height) == (width, height) {
-        return raster;
+        return Ok(raster);
     }
     let background = plan.recipe.background.0;
     let [red, green, blue] = background;
     let gray = matches!(raster.channels, Channels::Gray | Channels::GrayAlpha);
     let raster = match (gray && (red, green) != (green, blue), raster.channels.has_alpha()) {
-        (true, false) => raster.into_channels(Channels::Rgb),
-        (true, true) => raster.into_channels(Channels::Rgba),
+        (true, false) => raster.into_channels(Channels::Rgb)?,
+        (true, true) => raster.into_channels(Channels::Rgba)?,
         _ => raster,
     };
-    let mut canvas = Raster::filled(width, height, raster.channels, background);
+    let mut canvas = raster.another(width, height, raster.channels)?;
+    canvas.fill(background);
     canvas.draw(&raster, left, top);
-    canvas
+    Ok(canvas)
 }

@@ -1,6 +1,6 @@
 //! EXIF bytes → which way up a picture is stored → the picture upright.
 
-use crate::{geometry::Region, raster::Raster};
+use crate::{Error, geometry::Region, raster::Raster};
 
 /// How the stored picture becomes the displayed one: flipped as displayed, and then
 /// read with rows and columns exchanged if `transpose`.
@@ -50,19 +50,19 @@ impl Orientation {
     }
 
     /// The picture as displayed.
-    pub(crate) fn apply(self, stored: Raster) -> Raster {
+    pub(crate) fn apply(self, stored: Raster) -> Result<Raster, Error> {
         if self == Self::default() {
-            return stored;
+            return Ok(stored);
         }
         let (width, height) = self.turn((stored.width, stored.height));
-        let mut upright = Raster::new(width, height, stored.channels);
+        let mut upright = stored.another(width, height, stored.channels)?;
         match stored.channels.count() {
             1 => self.copy::<1>(&stored, &mut upright),
             2 => self.copy::<2>(&stored, &mut upright),
             3 => self.copy::<3>(&stored, &mut upright),
             _ => self.copy::<4>(&stored, &mut upright),
         }
-        upright
+        Ok(upright)
     }
 
     fn copy<const N: usize>(self, stored: &Raster, upright: &mut Raster) {
@@ -146,7 +146,7 @@ mod tests {
         ] {
             for channels in [Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba] {
                 let pixels = stored.bytes().flat_map(|byte| vec![byte; channels.count()]).collect();
-                let upright = Orientation::from_tag(value).apply(Raster { width, height: 6 / width, channels, pixels });
+                let upright = Orientation::from_tag(value).apply(Raster::test(width, 6 / width, channels, pixels)).unwrap();
                 assert_eq!((upright.width, upright.height), (3, 2));
                 let letters: Vec<u8> = upright.pixels.chunks(channels.count()).map(|pixel| pixel[0]).collect();
                 assert_eq!(letters, b"ABCDEF", "orientation {value}");

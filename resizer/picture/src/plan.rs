@@ -7,7 +7,8 @@ use resize_api::{
 };
 
 use crate::{
-    Error, Format, Request,
+    Error, Format, Request, Stop,
+    budget::Budget,
     format::jpeg,
     geometry::{Geometry, Region, as_reduced, geometry},
     probe::{Container, Probe},
@@ -43,6 +44,11 @@ impl Plan {
     /// Upper bound on the memory that [`execute`](crate::execute) takes beside the source, in bytes.
     pub fn memory(&self) -> u64 {
         self.memory
+    }
+
+    /// What the pixels of one execution may take.
+    pub(crate) fn budget(&self, stop: &Stop) -> Budget {
+        Budget::new(self.memory, decoded(&self.probe, self.denominator, self.reduced.as_ref()), self.probe.channels, stop)
     }
 
     /// Quality that is wanted, or else what looks about the same in every format.
@@ -149,6 +155,12 @@ fn is_linear(probe: &Probe, denominator: u32) -> bool {
     light::can(probe.channels) && decoded <= FEW_PIXELS * u64::from(denominator).div_ceil(2)
 }
 
+/// Width and height of what the decoder gives.
+fn decoded(probe: &Probe, denominator: u32, reduced: Option<&scaled_jpeg::Plan>) -> (u32, u32) {
+    let whole = (probe.width.div_ceil(denominator), probe.height.div_ceil(denominator));
+    reduced.map_or(whole, scaled_jpeg::Plan::size)
+}
+
 /// Bytes for a pixel of the output: for colour, orientation, canvas, and what the encoder takes.
 fn encoder(format: Format, has_alpha: bool) -> u64 {
     match format {
@@ -161,8 +173,7 @@ fn encoder(format: Format, has_alpha: bool) -> u64 {
 
 /// Decoded, between the two passes of the scaler, and scaled; then once more for colour, orientation, canvas and file.
 fn memory(probe: &Probe, geometry: &Geometry, denominator: u32, reduced: Option<&scaled_jpeg::Plan>, format: Format, frames: u32) -> u64 {
-    let whole = (probe.width.div_ceil(denominator), probe.height.div_ceil(denominator));
-    let (decoded_width, decoded_height) = reduced.map_or(whole, scaled_jpeg::Plan::size);
+    let (decoded_width, decoded_height) = decoded(probe, denominator, reduced);
     let (decoded_width, decoded_height) = (u64::from(decoded_width), u64::from(decoded_height));
     let decoded = decoded_width * decoded_height;
     let (width, height) = probe.orientation.turn(geometry.scaled);

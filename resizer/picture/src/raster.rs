@@ -1,5 +1,10 @@
 //! Decoded pixels on their way from decoder to encoder.
 
+use crate::{
+    Error,
+    budget::{Budget, Pixels},
+};
+
 /// What the bytes of a pixel mean, one byte each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channels {
@@ -26,31 +31,55 @@ impl Channels {
     }
 }
 
-/// Rows of pixels without gaps: `width * height * channels.count()` bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Rows of pixels without gaps: `width * height * channels.count()` bytes, of some budget.
+#[derive(Debug)]
 pub(crate) struct Raster {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) channels: Channels,
-    pub(crate) pixels: Vec<u8>,
+    pub(crate) pixels: Pixels,
 }
 
 impl Raster {
     /// All bytes zero: black, and transparent where there is alpha.
-    pub(crate) fn new(width: u32, height: u32, channels: Channels) -> Self {
-        let pixels = vec![0; width as usize * height as usize * channels.count()];
-        Self { width, height, channels, pixels }
+    pub(crate) fn new(budget: &Budget, width: u32, height: u32, channels: Channels) -> Result<Self, Error> {
+        let pixels = budget.zeros(width as usize * height as usize * channels.count())?;
+        Ok(Self { width, height, channels, pixels })
     }
 
-    /// Every pixel opaque and of one colour; gray takes its first value.
-    pub(crate) fn filled(width: u32, height: u32, channels: Channels, [red, green, blue]: [u8; 3]) -> Self {
-        let pixel: &[u8] = match channels {
+    /// Of the pixels that a library has made.
+    pub(crate) fn of(budget: &Budget, (width, height): (u32, u32), channels: Channels, pixels: Vec<u8>) -> Result<Self, Error> {
+        if pixels.len() != width as usize * height as usize * channels.count() {
+            return Err(Error::Damaged("fewer pixels than its size".into()));
+        }
+        Ok(Self { width, height, channels, pixels: budget.adopt(pixels)? })
+    }
+
+    /// A new one from the budget of this one.
+    pub(crate) fn another(&self, width: u32, height: u32, channels: Channels) -> Result<Self, Error> {
+        Self::new(self.budget(), width, height, channels)
+    }
+
+    /// The same pixels once more.
+    pub(crate) fn copy(&self) -> Result<Self, Error> {
+        let mut copy = self.another(self.width, self.height, self.channels)?;
+        copy.pixels.copy_from_slice(&self.pixels);
+        Ok(copy)
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        self.pixels.budget()
+    }
+
+    /// Makes every pixel opaque and of one colour; gray takes its first value.
+    pub(crate) fn fill(&mut self, [red, green, blue]: [u8; 3]) {
+        let pixel: &[u8] = match self.channels {
             Channels::Gray => &[red],
             Channels::GrayAlpha => &[red, 255],
             Channels::Rgb => &[red, green, blue],
             Channels::Rgba | Channels::Cmyk => &[red, green, blue, 255],
         };
-        Self { width, height, channels, pixels: pixel.repeat(width as usize * height as usize) }
+        self.pixels.chunks_exact_mut(pixel.len()).for_each(|into| into.copy_from_slice(pixel));
     }
 
     /// Bytes of one row.
@@ -96,37 +125,68 @@ impl Raster {
 
     /// The same picture in `channels`; alpha is opaque where there was none, and is dropped without blending where none is wanted.
     /// CMYK is left as it is: its conversion is a matter of colour.
-    pub(crate) fn into_channels(self, channels: Channels) -> Self {
+    pub(crate) fn into_channels(self, channels: Channels) -> Result<Self, Error> {
         use Channels::{Gray, GrayAlpha, Rgb, Rgba};
-        let pixels = &self.pixels;
-        let converted = match (self.channels, channels) {
-            (Gray, GrayAlpha) => pixels.iter().flat_map(|&v| [v, 255]).collect(),
-            (Gray, Rgb) => pixels.iter().flat_map(|&v| [v, v, v]).collect(),
-            (Gray, Rgba) => pixels.iter().flat_map(|&v| [v, v, v, 255]).collect(),
-            (GrayAlpha, Gray) => pixels.chunks_exact(2).map(|p| p[0]).collect(),
-            (GrayAlpha, Rgb) => pixels.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0]]).collect(),
-            (GrayAlpha, Rgba) => pixels.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect(),
-            (Rgb, Rgba) => pixels.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect(),
-            (Rgba, Rgb) => pixels.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(),
-            _ => return self,
-        };
-        Self { channels, pixels: converted, ..self }
+        match (self.channels, channels) {
+            (Gray, GrayAlpha) => self.map(channels, |&[v]| [v, 255]),
+            (Gray, Rgb) => self.map(channels, |&[v]| [v; 3]),
+            (Gray, Rgba) => self.map(channels, |&[v]| [v, v, v, 255]),
+            (GrayAlpha, Gray) => self.map(channels, |&[v, _]| [v]),
+            (GrayAlpha, Rgb) => self.map(channels, |&[v, _]| [v; 3]),
+            (GrayAlpha, Rgba) => self.map(channels, |&[v, alpha]| [v, v, v, alpha]),
+            (Rgb, Rgba) => self.map(channels, |&[red, green, blue]| [red, green, blue, 255]),
+            (Rgba, Rgb) => self.map(channels, |&[red, green, blue, _]| [red, green, blue]),
+            _ => Ok(self),
+        }
+    }
+
+    /// Every pixel of `A` bytes as one of `B`, which is what `channels` have.
+    pub(crate) fn map<const A: usize, const B: usize>(
+        &self,
+        channels: Channels,
+        pixel: impl Fn(&[u8; A]) -> [u8; B],
+    ) -> Result<Self, Error> {
+        let mut mapped = self.another(self.width, self.height, channels)?;
+        let pairs = mapped.pixels.as_chunks_mut::<B>().0.iter_mut().zip(self.pixels.as_chunks::<A>().0);
+        pairs.for_each(|(into, from)| *into = pixel(from));
+        Ok(mapped)
     }
 
     /// Blends the picture over `background` and drops alpha, if it has any.
-    pub(crate) fn flatten(self, background: [u8; 3]) -> Self {
+    pub(crate) fn flatten(self, background: [u8; 3]) -> Result<Self, Error> {
         if !self.channels.has_alpha() {
-            return self;
+            return Ok(self);
         }
-        let mut rgba = self.into_channels(Channels::Rgba);
-        for pixel in rgba.pixels.chunks_exact_mut(4) {
-            let alpha = u32::from(pixel[3]);
-            for (value, behind) in pixel.iter_mut().zip(background) {
-                let sum = u32::from(*value) * alpha + u32::from(behind) * (255 - alpha);
-                *value = u8::try_from((sum + 127) / 255).unwrap_or(u8::MAX);
-            }
-        }
-        rgba.into_channels(Channels::Rgb)
+        self.into_channels(Channels::Rgba)?.map(Channels::Rgb, |&[red, green, blue, alpha]| {
+            let alpha = u32::from(alpha);
+            let over = |value: u8, behind: u8| {
+                let sum = u32::from(value) * alpha + u32::from(behind) * (255 - alpha);
+                u8::try_from((sum + 127) / 255).unwrap_or(u8::MAX)
+            };
+            [over(red, background[0]), over(green, background[1]), over(blue, background[2])]
+        })
+    }
+}
+
+#[cfg(test)]
+impl Raster {
+    /// For tests, which make pictures out of nothing.
+    pub(crate) fn test(width: u32, height: u32, channels: Channels, pixels: Vec<u8>) -> Self {
+        Self::of(&Budget::unlimited(), (width, height), channels, pixels).unwrap()
+    }
+}
+
+#[cfg(test)]
+impl Clone for Raster {
+    fn clone(&self) -> Self {
+        self.copy().unwrap()
+    }
+}
+
+#[cfg(test)]
+impl PartialEq for Raster {
+    fn eq(&self, other: &Self) -> bool {
+        (self.width, self.height, self.channels) == (other.width, other.height, other.channels) && *self.pixels == *other.pixels
     }
 }
 
@@ -136,17 +196,17 @@ mod tests {
 
     #[test]
     fn flattening_blends_over_the_background() {
-        let raster = Raster { width: 3, height: 1, channels: Channels::GrayAlpha, pixels: vec![10, 255, 10, 0, 0, 128] };
-        assert_eq!(raster.flatten([255, 0, 100]).pixels, [10, 10, 10, 255, 0, 100, 127, 0, 50]);
+        let raster = Raster::test(3, 1, Channels::GrayAlpha, vec![10, 255, 10, 0, 0, 128]);
+        assert_eq!(raster.flatten([255, 0, 100]).unwrap().pixels[..], [10, 10, 10, 255, 0, 100, 127, 0, 50]);
     }
 
     #[test]
     fn drawing_cuts_off_what_hangs_over() {
-        let mut canvas = Raster::new(3, 2, Channels::Gray);
-        let stamp = Raster { width: 2, height: 2, channels: Channels::Gray, pixels: vec![1, 2, 3, 4] };
+        let mut canvas = Raster::test(3, 2, Channels::Gray, vec![0; 6]);
+        let stamp = Raster::test(2, 2, Channels::Gray, vec![1, 2, 3, 4]);
         canvas.draw(&stamp, 2, 1);
         canvas.draw(&stamp, 5, 0);
         canvas.draw(&stamp, 0, 7);
-        assert_eq!(canvas.pixels, [0, 0, 0, 0, 0, 1]);
+        assert_eq!(canvas.pixels[..], [0, 0, 0, 0, 0, 1]);
     }
 }

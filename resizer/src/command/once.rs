@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use resize_api::{Limits, Recipe, Resolution, picture::OutputFormat};
 
-use picture::{Request, execute, plan};
+use picture::{Request, Stop, execute, plan};
 
 /// What to type.
 const USAGE: &str = "usage: resizer once INPUT WIDTHxHEIGHT OUTPUT[.jpg|.png|.webp|.gif|.avif]";
@@ -17,7 +17,8 @@ pub fn run(arguments: &[String], mut recipe: Recipe) -> Result<(), String> {
     let source = fs::read(input).map_err(|error| format!("{input}: {error}"))?;
     recipe.format = format_of(output).unwrap_or(recipe.format);
     let request = Request { resolution, limits: Limits::default(), recipe };
-    let picture = plan(&source, &request).and_then(|plan| execute(&source, &plan)).map_err(|error| format!("{input}: {error}"))?;
+    let picture =
+        plan(&source, &request).and_then(|plan| execute(&source, &plan, &Stop::new())).map_err(|error| format!("{input}: {error}"))?;
     fs::write(output, picture.bytes).map_err(|error| format!("{output}: {error}"))
 }
 

@@ -184,7 +184,7 @@ type Took = (Step, SystemTime, Duration);
 /// The picture, and what each step took. A step that failed counts as well.
 fn resize(source: &[u8], plan: &Plan) -> (Result<Picture, picture::Error>, Vec<Took>) {
     let (mut steps, mut began, mut start) = (Vec::with_capacity(Step::ALL.len()), SystemTime::now(), Instant::now());
-    let result = picture::execute_in_steps(source, plan, |step| {
+    let result = picture::execute_in_steps(source, plan, &picture::Stop::new(), |step| {
         steps.push((step, began, start.elapsed()));
         (began, start) = (SystemTime::now(), Instant::now());
     });

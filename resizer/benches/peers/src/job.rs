@@ -12,7 +12,7 @@ use resize_api::{
     picture::{Fit, OutputFormat},
 };
 
-use picture::{Picture, Request, execute, plan};
+use picture::{Picture, Request, Stop, execute, plan};
 
 use crate::{Outcome, draw::Drawing};
 
@@ -69,7 +69,7 @@ impl Job {
 }
 
 pub fn make(source: &[u8], request: &Request) -> Outcome<Picture> {
-    Ok(execute(source, &plan(source, request)?)?)
+    Ok(execute(source, &plan(source, request)?, &Stop::new())?)
 }
 
 fn status(name: &str) -> Outcome<u64> {
@@ -102,7 +102,7 @@ pub fn memory(job: &Job) -> Outcome<(u64, u64)> {
     fs::write("/proc/self/clear_refs", "5")?;
     let before = status("VmRSS:")?;
     let plan = plan(&source, &job.request())?;
-    execute(&source, &plan)?;
+    execute(&source, &plan, &Stop::new())?;
     Ok((status("VmHWM:")?.saturating_sub(before), plan.memory() >> 10))
 }
 

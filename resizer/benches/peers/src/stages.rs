@@ -21,7 +21,7 @@ use std::{
 
 use criterion::Criterion;
 use moxcms::ColorProfile;
-use picture::{Request, Step, execute_in_steps, plan};
+use picture::{Request, Step, Stop, execute_in_steps, plan};
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -31,7 +31,7 @@ fn time(source: &[u8], request: &Request, step: Step, count: u64) -> Duration {
     let mut total = Duration::ZERO;
     for _ in 0..count {
         let mut start = Instant::now();
-        let _ = black_box(execute_in_steps(source, &plan, |done| {
+        let _ = black_box(execute_in_steps(source, &plan, &Stop::new(), |done| {
             if done == step {
                 total += start.elapsed();
             }

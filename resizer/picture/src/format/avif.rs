@@ -16,11 +16,11 @@ pub(crate) fn encode(raster: Raster, quality: u8, speed: u8) -> Result<Vec<u8>, 
     let encoder = Encoder::new().with_quality(quality).with_alpha_quality(quality).with_speed(speed).with_bit_depth(BitDepth::Eight);
     let (width, height) = (raster.width as usize, raster.height as usize);
     let written = if raster.channels.has_alpha() {
-        let pixels = raster.into_channels(Channels::Rgba).pixels;
+        let pixels = raster.into_channels(Channels::Rgba)?.pixels;
         let pixels: Vec<_> = pixels.as_chunks().0.iter().map(|&[red, green, blue, alpha]| RGBA8::new(red, green, blue, alpha)).collect();
         encoder.encode_rgba(Img::new(&pixels, width, height))
     } else {
-        let pixels = raster.into_channels(Channels::Rgb).pixels;
+        let pixels = raster.into_channels(Channels::Rgb)?.pixels;
         let pixels: Vec<_> = pixels.as_chunks().0.iter().map(|&[red, green, blue]| RGB8::new(red, green, blue)).collect();
         encoder.encode_rgb(Img::new(&pixels, width, height))
     };

@@ -5,6 +5,7 @@ use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Sub
 
 use crate::{
     Error,
+    budget::Budget,
     geometry::Region,
     orientation::Orientation,
     probe::{Container, Probe},
@@ -131,9 +132,11 @@ pub(crate) fn plan_reduced(header: &scaled_jpeg::Header, denominator: u32, regio
 }
 
 /// Decodes what was planned.
-pub(crate) fn decode_reduced(source: &[u8], plan: &scaled_jpeg::Plan) -> Result<Raster, Error> {
+pub(crate) fn decode_reduced(source: &[u8], plan: &scaled_jpeg::Plan, budget: &Budget) -> Result<Raster, Error> {
     let (width, height) = plan.size();
-    let mut raster = Raster::new(width, height, if plan.channels() == 1 { Channels::Gray } else { Channels::Rgb });
+    let channels = if plan.channels() == 1 { Channels::Gray } else { Channels::Rgb };
+    budget.admit((width, height), channels)?;
+    let mut raster = Raster::new(budget, width, height, channels)?;
     let stride = raster.stride();
     plan.decode(source, &mut raster.pixels, stride).map_err(|error| match error.kind {
         ErrorKind::Unsupported(_) => Error::Unsupported(format!("JPEG {error}")),
@@ -150,7 +153,7 @@ fn failure(error: &turbojpeg::Error) -> Error {
 /// Decodes what scaled-jpeg does not read, at 1/`denominator` of the size, which is 1, 2, 4 or 8.
 ///
 /// Whatever the decoder would only warn of, such as a file that ends early, is an error here: the rest of such a picture is gray.
-pub(crate) fn decode(source: &[u8], probe: &Probe, denominator: u32) -> Result<Raster, Error> {
+pub(crate) fn decode(source: &[u8], probe: &Probe, denominator: u32, budget: &Budget) -> Result<Raster, Error> {
     let channels = probe.channels;
     let format = match channels {
         Channels::Gray => PixelFormat::GRAY,
@@ -164,7 +167,9 @@ pub(crate) fn decode(source: &[u8], probe: &Probe, denominator: u32) -> Result<R
     let header = decoder.read_header(source).map_err(|error| failure(&error))?.scaled(scale);
 
     let side = |length: usize| u32::try_from(length).map_err(|_| Error::TooLarge(format!("a side of {length} pixels")));
-    let mut raster = Raster::new(side(header.width)?, side(header.height)?, channels);
+    let (width, height) = (side(header.width)?, side(header.height)?);
+    budget.admit((width, height), channels)?;
+    let mut raster = Raster::new(budget, width, height, channels)?;
     let pitch = raster.stride();
     let image = Image { pixels: &mut raster.pixels[..], width: header.width, pitch, height: header.height, format };
     decoder.decompress(source, image).map_err(|error| failure(&error))?;

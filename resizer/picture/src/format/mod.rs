@@ -7,7 +7,7 @@ pub(crate) mod png;
 pub(crate) mod tiff_bmp;
 pub(crate) mod webp;
 
-use crate::{Error, Format, Plan, probe::Container, raster::Raster};
+use crate::{Error, Format, Plan, budget::Budget, probe::Container, raster::Raster};
 
 /// From so many pixels of the source for one of the output, a WebP is decoded without smoothing.
 const COARSE: f64 = 1.4;
@@ -19,20 +19,20 @@ pub(crate) struct Decoded {
     pub(crate) profile: Option<Vec<u8>>,
 }
 
-pub(crate) fn decode(source: &[u8], plan: &Plan) -> Result<Decoded, Error> {
+pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Decoded, Error> {
     let probe = &plan.probe;
     let (raster, profile) = match probe.container {
         Container::Jpeg => (
             match &plan.reduced {
-                Some(reduced) => jpeg::decode_reduced(source, reduced)?,
-                None => jpeg::decode(source, probe, plan.denominator)?,
+                Some(reduced) => jpeg::decode_reduced(source, reduced, budget)?,
+                None => jpeg::decode(source, probe, plan.denominator, budget)?,
             },
             jpeg::profile(source),
         ),
-        Container::Png => png::decode(source, plan.memory)?,
-        Container::WebP => webp::decode(source, probe, plan.shrink() >= COARSE)?,
-        Container::Gif => (gif::decode(source, probe)?, None),
-        Container::Tiff | Container::Bmp => tiff_bmp::decode(source, probe)?,
+        Container::Png => png::decode(source, plan.memory, budget)?,
+        Container::WebP => webp::decode(source, probe, plan.shrink() >= COARSE, budget)?,
+        Container::Gif => (gif::decode(source, probe, budget)?, None),
+        Container::Tiff | Container::Bmp => tiff_bmp::decode(source, probe, budget)?,
     };
     Ok(Decoded { raster, profile })
 }
@@ -40,7 +40,7 @@ pub(crate) fn decode(source: &[u8], plan: &Plan) -> Result<Decoded, Error> {
 pub(crate) fn encode(raster: Raster, plan: &Plan) -> Result<Vec<u8>, Error> {
     let quality = plan.quality();
     match plan.format {
-        Format::Jpeg => jpeg::encode(&raster.flatten(plan.recipe.background.0), quality, plan.recipe.progressive),
+        Format::Jpeg => jpeg::encode(&raster.flatten(plan.recipe.background.0)?, quality, plan.recipe.progressive),
         Format::Png => png::encode(&raster),
         Format::WebP => webp::encode(raster, quality),
         Format::Gif => gif::encode(raster),

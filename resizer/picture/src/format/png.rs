@@ -6,6 +6,7 @@ use png::{BitDepth, ColorType, Decoder, DecodingError, DeflateCompression, Encod
 
 use crate::{
     Error,
+    budget::Budget,
     orientation::Orientation,
     probe::{Container, Probe},
     raster::{Channels, Raster},
@@ -56,7 +57,7 @@ fn failure(error: DecodingError) -> Error {
 }
 
 /// Pixels of 8 bits, palette and transparent colours expanded, and the colour profile.
-pub(crate) fn decode(source: &[u8], memory: u64) -> Result<(Raster, Option<Vec<u8>>), Error> {
+pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Raster, Option<Vec<u8>>), Error> {
     let limits = Limits { bytes: usize::try_from(memory).unwrap_or(usize::MAX) };
     let mut decoder = Decoder::new_with_limits(Cursor::new(source), limits);
     decoder.set_transformations(Transformations::normalize_to_color8());
@@ -69,7 +70,9 @@ pub(crate) fn decode(source: &[u8], memory: u64) -> Result<(Raster, Option<Vec<u
         ColorType::Rgba => Channels::Rgba,
     };
     let profile = reader.info().icc_profile.as_ref().map(|profile| profile.to_vec());
-    let mut raster = Raster::new(reader.info().width, reader.info().height, channels);
+    let (width, height) = (reader.info().width, reader.info().height);
+    budget.admit((width, height), channels)?;
+    let mut raster = Raster::new(budget, width, height, channels)?;
     if reader.output_buffer_size() != Some(raster.pixels.len()) {
         return Err(Error::Damaged("PNG whose rows do not fill its size".into()));
     }
@@ -89,10 +92,11 @@ pub(crate) fn encode(raster: &Raster) -> Result<Vec<u8>, Error> {
     let fast = |raster: &Raster| write(raster, DeflateCompression::FdeflateUltraFast, Filter::Adaptive);
     let thorough = |raster: &Raster| write(raster, DeflateCompression::Level(6), Filter::NoFilter);
     let file = fast(raster)?;
+    raster.budget().go_on()?;
     if PHOTO.contains(&(file.len() * 100 / raster.pixels.len().max(1))) {
         return Ok(file);
     }
-    if let Some(sample) = sample(raster)
+    if let Some(sample) = sample(raster)?
         && fast(&sample)?.len() < thorough(&sample)?.len()
     {
         return Ok(file);
@@ -102,12 +106,17 @@ pub(crate) fn encode(raster: &Raster) -> Result<Vec<u8>, Error> {
 }
 
 /// Bands of the picture's rows, if it has enough of them.
-fn sample(raster: &Raster) -> Option<Raster> {
+fn sample(raster: &Raster) -> Result<Option<Raster>, Error> {
     let stride = raster.stride();
+    if raster.height as usize <= 2 * SAMPLE.0 {
+        return Ok(None);
+    }
     let bands = raster.pixels.chunks(stride * SAMPLE.0).filter(|band| band.len() >= stride * SAMPLE.1);
-    let pixels: Vec<u8> = bands.flat_map(|band| &band[band.len() - stride * SAMPLE.1..]).copied().collect();
-    let height = u32::try_from(pixels.len() / stride).ok()?;
-    (raster.height as usize > 2 * SAMPLE.0).then_some(Raster { height, pixels, ..*raster })
+    let bands = bands.map(|band| &band[band.len() - stride * SAMPLE.1..]);
+    let height = u32::try_from(bands.clone().count() * SAMPLE.1).unwrap_or(u32::MAX);
+    let mut sample = raster.another(raster.width, height, raster.channels)?;
+    sample.pixels.chunks_exact_mut(stride * SAMPLE.1).zip(bands).for_each(|(into, band)| into.copy_from_slice(band));
+    Ok(Some(sample))
 }
 
 fn write(raster: &Raster, compression: DeflateCompression, filter: Filter) -> Result<Vec<u8>, Error> {

@@ -9,6 +9,7 @@ use image::{
 
 use crate::{
     Error,
+    budget::Budget,
     orientation::Orientation,
     probe::{Container, Probe},
     raster::{Channels, Raster},
@@ -57,19 +58,20 @@ pub(crate) fn probe(source: &[u8], container: Container) -> Result<Probe, Error>
 }
 
 /// Pixels of 8 bits and the colour profile.
-pub(crate) fn decode(source: &[u8], probe: &Probe) -> Result<(Raster, Option<Vec<u8>>), Error> {
+pub(crate) fn decode(source: &[u8], probe: &Probe, budget: &Budget) -> Result<(Raster, Option<Vec<u8>>), Error> {
     let mut decoder = decoder(source, probe.container)?;
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(probe.working);
     decoder.set_limits(limits).map_err(|error| failure(&error))?;
+    budget.admit(decoder.dimensions(), channels(decoder.color_type()))?;
     let profile = decoder.icc_profile().map_err(|error| failure(&error))?;
     let image = DynamicImage::from_decoder(decoder).map_err(|error| failure(&error))?;
-    let (width, height) = (image.width(), image.height());
+    let size = (image.width(), image.height());
     let pixels = match probe.channels {
         Channels::Gray => image.into_luma8().into_raw(),
         Channels::GrayAlpha => image.into_luma_alpha8().into_raw(),
         Channels::Rgb => image.into_rgb8().into_raw(),
         Channels::Rgba | Channels::Cmyk => image.into_rgba8().into_raw(),
     };
-    Ok((Raster { width, height, channels: probe.channels, pixels }, profile))
+    Ok((Raster::of(budget, size, probe.channels, pixels)?, profile))
 }

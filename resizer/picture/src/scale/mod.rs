@@ -37,7 +37,7 @@ pub(crate) fn scale(source: &Raster, region: Region, (width, height): (u32, u32)
         return light::scale(source, (width, height), &options);
     }
 
-    let mut scaled = Raster::new(width, height, source.channels);
+    let mut scaled = source.another(width, height, source.channels)?;
     let impossible = |error: &dyn std::fmt::Display| Error::Damaged(format!("cannot scale: {error}"));
     let from = ImageRef::new(source.width, source.height, &source.pixels, kind).map_err(|error| impossible(&error))?;
     let mut into = Image::from_slice_u8(width, height, &mut scaled.pixels, kind).map_err(|error| impossible(&error))?;
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn transparent_pixels_do_not_bleed_their_colour() {
         let pixels = (0..64 * 64).flat_map(|i| if i % 64 < 31 { [255, 0, 0, 255] } else { [0, 255, 0, 0] }).collect();
-        let source = Raster { width: 64, height: 64, channels: Channels::Rgba, pixels };
+        let source = Raster::test(64, 64, Channels::Rgba, pixels);
         let scaled = scale(
             &source,
             Region { left: 0.0, top: 0.0, width: 64.0, height: 64.0 },
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_flat_picture_stays_flat() {
         for channels in [Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba, Channels::Cmyk] {
-            let source = Raster { width: 31, height: 17, channels, pixels: vec![200; 31 * 17 * channels.count()] };
+            let source = Raster::test(31, 17, channels, vec![200; 31 * 17 * channels.count()]);
             for size in [(1, 1), (7, 40), (31, 17), (90, 3)] {
                 let region = Region { left: 1.5, top: 0.25, width: 29.5, height: 16.75 };
                 for (&kernel, linear) in Kernel::ALL.iter().flat_map(|kernel| [(kernel, false), (kernel, true)]) {

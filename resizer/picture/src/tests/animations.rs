@@ -5,7 +5,7 @@ use resize_api::picture::{Animation, Fit};
 
 use super::drawing::{at, extended_webp, flat, lossy_webp, near, noisy, pixels, request, resize, riff_chunk, written};
 use crate::{
-    Error, Format, Request, animation,
+    Error, Format, Request, Stop, animation,
     animation::Playback,
     plan,
     raster::{Channels, Raster},
@@ -50,7 +50,7 @@ fn webp(frames: &[([u8; 3], u8, u8)]) -> Vec<u8> {
 /// Every frame of `file` with its duration, and how it plays.
 fn frames(file: &[u8]) -> (Vec<(Raster, u32)>, Playback) {
     let plan = plan(file, &keep(request(1, 1))).unwrap();
-    let mut reader = animation::Reader::new(file, &plan).unwrap();
+    let mut reader = animation::Reader::new(file, &plan, &plan.budget(&Stop::new())).unwrap();
     let mut frames = vec![];
     while let Some(frame) = reader.next().unwrap() {
         frames.push((frame.raster, frame.duration));

@@ -4,7 +4,7 @@ use resize_api::{Limits, Resolution, picture::Fit};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 use crate::{
-    Error, Format, Picture, Request, execute,
+    Error, Format, Picture, Request, Stop, execute,
     format::{self, webp},
     plan,
     raster::{Channels, Raster},
@@ -27,14 +27,15 @@ pub(crate) fn request(width: u32, height: u32) -> Request {
 }
 
 pub(crate) fn resize(source: &[u8], request: &Request) -> Result<Picture, Error> {
-    execute(source, &plan(source, request)?)
+    execute(source, &plan(source, request)?, &Stop::new())
 }
 
 /// The pixels of a whole file.
 pub(crate) fn pixels(file: &[u8]) -> Raster {
     let mut whole = lossless(16_000, 16_000);
     (whole.recipe.fit, whole.recipe.without_enlargement) = (Fit::Inside, true);
-    format::decode(file, &plan(file, &whole).unwrap()).unwrap().raster
+    let plan = plan(file, &whole).unwrap();
+    format::decode(file, &plan, &plan.budget(&Stop::new())).unwrap().raster
 }
 
 /// Smooth, and different in every corner.
@@ -46,19 +47,19 @@ pub(crate) fn gradient(width: u32, height: u32, channels: Channels) -> Raster {
         Channels::GrayAlpha => each.flat_map(|(x, y)| [pixel(x, y)[0], pixel(x, y)[3]]).collect(),
         _ => each.flat_map(|(x, y)| pixel(x, y).into_iter().take(channels.count())).collect(),
     };
-    Raster { width, height, channels, pixels }
+    Raster::test(width, height, channels, pixels)
 }
 
 /// One colour everywhere.
 pub(crate) fn flat(width: u32, height: u32, channels: Channels, pixel: &[u8]) -> Raster {
-    Raster { width, height, channels, pixels: pixel.repeat((width * height) as usize) }
+    Raster::test(width, height, channels, pixel.repeat((width * height) as usize))
 }
 
 /// Noise over a gradient, so that every part of a file matters.
 pub(crate) fn noisy(width: u32, height: u32, channels: Channels) -> Raster {
     let mut raster = gradient(width, height, channels);
     let mut seed = 1_u32;
-    for value in &mut raster.pixels {
+    for value in raster.pixels.iter_mut() {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         *value = value.wrapping_add((seed >> 27) as u8);
     }
@@ -171,7 +172,7 @@ pub(crate) fn one_of_each() -> Vec<(&'static str, Vec<u8>)> {
 /// Largest difference between two rasters of one shape.
 pub(crate) fn difference(one: &Raster, other: &Raster) -> u8 {
     assert_eq!((one.width, one.height, one.channels), (other.width, other.height, other.channels));
-    one.pixels.iter().zip(&other.pixels).map(|(one, other)| one.abs_diff(*other)).max().unwrap_or(0)
+    one.pixels.iter().zip(other.pixels.iter()).map(|(one, other)| one.abs_diff(*other)).max().unwrap_or(0)
 }
 
 /// Pixel at `x`, `y`, in percent of the size.

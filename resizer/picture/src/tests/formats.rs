@@ -40,7 +40,7 @@ fn pixels_survive_a_round_trip() {
     for (format, tolerance) in [(Format::Jpeg, 24), (Format::WebP, 24), (Format::Gif, 60)] {
         let mut request = written(format, 120, 90);
         request.recipe.quality = Some(UpTo::new(95));
-        let out = pixels(&resize(&png(&opaque, |_| ()), &request).unwrap().bytes).into_channels(Channels::Rgb);
+        let out = pixels(&resize(&png(&opaque, |_| ()), &request).unwrap().bytes).into_channels(Channels::Rgb).unwrap();
         assert!(difference(&out, &opaque) <= tolerance, "{format:?}: {}", difference(&out, &opaque));
     }
 }

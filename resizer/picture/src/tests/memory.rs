@@ -5,7 +5,7 @@ use std::{env, fs, path::Path, process::Command};
 use resize_api::{Limits, Recipe};
 
 use super::drawing::{gif, jpeg, lossless_webp, lossy_webp, noisy, png, png_of};
-use crate::{Request, execute, plan, raster::Channels};
+use crate::{Request, Stop, execute, plan, raster::Channels};
 
 const SIDES: (u32, u32) = (1403, 1101);
 
@@ -72,10 +72,10 @@ fn in_a_process_of_its_own() {
     let request = Request { resolution: size.parse().unwrap(), limits: Limits::default(), recipe };
     let plan = plan(&source, &request).unwrap();
     // the first time also loads the code
-    execute(&source, &plan).unwrap();
+    execute(&source, &plan, &Stop::new()).unwrap();
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = status("VmRSS:");
-    execute(&source, &plan).unwrap();
+    execute(&source, &plan, &Stop::new()).unwrap();
     println!("memory {} {}", plan.memory(), status("VmHWM:").saturating_sub(before));
 }
 

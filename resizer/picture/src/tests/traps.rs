@@ -34,7 +34,7 @@ fn stored(displayed: &Raster, orientation: u8) -> Raster {
         8 => 6,
         other => other,
     };
-    Orientation::from_tag(u16::from(undo)).apply(displayed.clone())
+    Orientation::from_tag(u16::from(undo)).apply(displayed.clone()).unwrap()
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn palettes_and_transparent_colours_are_expanded() {
     let mut header = png::Info::with_size(2, 1);
     (header.color_type, header.bit_depth) = (png::ColorType::Grayscale, png::BitDepth::Eight);
     header.trns = Some(Cow::Borrowed(&[0, 7]));
-    assert_eq!(pixels(&resize(&png_of(header, &[7, 8]), &request(2, 1)).unwrap().bytes).pixels, [7, 0, 8, 255]);
+    assert_eq!(pixels(&resize(&png_of(header, &[7, 8]), &request(2, 1)).unwrap().bytes).pixels[..], [7, 0, 8, 255]);
 }
 
 /// A gray PNG in seven passes, its data stored without compression.

@@ -7,6 +7,7 @@ use gif::{Decoder, DisposalMethod, Encoder, Repeat};
 use crate::{
     Error,
     animation::{Frame, Playback},
+    budget::Budget,
     format::gif::{failure, options, palette, picture, side, write_failure},
     probe::Probe,
     raster::{Channels, Raster},
@@ -53,10 +54,10 @@ enum Dispose {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(source: &'a [u8], probe: &Probe) -> Result<Self, Error> {
+    pub(crate) fn new(source: &'a [u8], probe: &Probe, budget: &Budget) -> Result<Self, Error> {
         Ok(Self {
             decoder: options(probe).read_info(source).map_err(failure)?,
-            canvas: Raster::new(probe.width, probe.height, Channels::Rgba),
+            canvas: Raster::new(budget, probe.width, probe.height, Channels::Rgba)?,
             dispose: Dispose::Nothing,
         })
     }
@@ -80,16 +81,19 @@ impl<'a> Reader<'a> {
         self.dispose = match frame.dispose {
             DisposalMethod::Any | DisposalMethod::Keep => Dispose::Nothing,
             DisposalMethod::Background => Dispose::Clear { left, top, width: u32::from(frame.width), height: u32::from(frame.height) },
-            DisposalMethod::Previous => Dispose::Restore(self.canvas.clone()),
+            DisposalMethod::Previous => Dispose::Restore(self.canvas.copy()?),
         };
-        self.canvas.draw_over(&picture(frame)?, left, top);
+        self.canvas.draw_over(&picture(frame, self.canvas.budget())?, left, top);
         let duration = match u32::from(frame.delay) * 10 {
             ..LEAST_DURATION => 100,
             duration => duration,
         };
-        Ok(Some(Frame { raster: self.canvas.clone(), duration }))
+        Ok(Some(Frame { raster: self.canvas.copy()?, duration }))
     }
 }
+
+/// Columns and rows.
+type Rectangle = (Range<u32>, Range<u32>);
 
 /// An animation in the making. Each frame is written as what it changes of the one before.
 pub(crate) struct Writer {
@@ -101,7 +105,7 @@ pub(crate) struct Writer {
 struct Last {
     frame: Frame,
     /// Where it differs from the one before.
-    changed: (Range<u32>, Range<u32>),
+    changed: Rectangle,
     /// The same, transparent where nothing changes.
     change: Raster,
 }
@@ -122,13 +126,13 @@ impl Writer {
         super::harden(&mut frame.raster);
         let whole = (0..frame.raster.width, 0..frame.raster.height);
         let (changed, change) = match self.last.take() {
-            None => (whole, frame.raster.clone()),
+            None => (whole, frame.raster.copy()?),
             Some(last) if shows_through(&last.frame.raster, &frame.raster) => {
                 self.write(&last.frame.raster, (0, 0), last.frame.duration, DisposalMethod::Background)?;
-                (whole, frame.raster.clone())
+                (whole, frame.raster.copy()?)
             }
             Some(last) => {
-                let change = difference(&last.frame.raster, &frame.raster);
+                let change = difference(&last.frame.raster, &frame.raster)?;
                 let (x, y) = &last.changed;
                 self.write(&last.change, (x.start, y.start), last.frame.duration, DisposalMethod::Keep)?;
                 change
@@ -146,7 +150,7 @@ impl Writer {
     }
 
     fn write(&mut self, raster: &Raster, (left, top): (u32, u32), duration: u32, dispose: DisposalMethod) -> Result<(), Error> {
-        let mut frame = palette(raster.clone())?;
+        let mut frame = palette(raster.copy()?)?;
         (frame.left, frame.top, frame.dispose) = (side(left)?, side(top)?, dispose);
         frame.delay = u16::try_from(duration.div_ceil(10)).unwrap_or(u16::MAX);
         self.encoder.write_frame(&frame).map_err(|error| write_failure(&error))
@@ -160,7 +164,7 @@ fn shows_through(last: &Raster, next: &Raster) -> bool {
 }
 
 /// The rectangle where `next` differs from `last`, one pixel at least, and `next` there, transparent where it does not differ.
-fn difference(last: &Raster, next: &Raster) -> ((Range<u32>, Range<u32>), Raster) {
+fn difference(last: &Raster, next: &Raster) -> Result<(Rectangle, Raster), Error> {
     let width = next.width as usize;
     let (from, into) = (last.pixels.as_chunks::<4>().0, next.pixels.as_chunks::<4>().0);
     let differs = |index: &usize| from[*index] != into[*index];
@@ -175,6 +179,7 @@ fn difference(last: &Raster, next: &Raster) -> ((Range<u32>, Range<u32>), Raster
     let pixels = rows.clone().flat_map(|y| columns.clone().map(move |x| y * width + x)).flat_map(pixel).collect();
     let side = |range: Range<usize>| u32::try_from(range.start).unwrap_or(0)..u32::try_from(range.end).unwrap_or(0);
     let (columns, rows) = (side(columns), side(rows));
-    let raster = Raster { width: columns.end - columns.start, height: rows.end - rows.start, channels: Channels::Rgba, pixels };
-    ((columns, rows), raster)
+    let across_and_down = (columns.end - columns.start, rows.end - rows.start);
+    let raster = Raster::of(next.budget(), across_and_down, Channels::Rgba, pixels)?;
+    Ok(((columns, rows), raster))
 }

@@ -6,6 +6,7 @@ use gif::{ColorOutput, DecodeOptions, DecodingError, Encoder, Frame, MemoryLimit
 
 use crate::{
     Error,
+    budget::Budget,
     orientation::Orientation,
     probe::{Container, Probe},
     raster::{Channels, Raster},
@@ -48,24 +49,20 @@ pub(crate) fn options(probe: &Probe) -> DecodeOptions {
 }
 
 /// The pixels of a frame, without its canvas.
-pub(crate) fn picture(frame: &Frame) -> Result<Raster, Error> {
+pub(crate) fn picture(frame: &Frame, budget: &Budget) -> Result<Raster, Error> {
     let (width, height) = (u32::from(frame.width), u32::from(frame.height));
-    let picture = Raster { width, height, channels: Channels::Rgba, pixels: frame.buffer.to_vec() };
-    if picture.pixels.len() != picture.stride() * height as usize {
-        return Err(Error::Damaged("GIF with a frame that ends early".into()));
-    }
-    Ok(picture)
+    Raster::of(budget, (width, height), Channels::Rgba, frame.buffer.to_vec())
 }
 
 /// The first frame on its canvas.
-pub(crate) fn decode(source: &[u8], probe: &Probe) -> Result<Raster, Error> {
+pub(crate) fn decode(source: &[u8], probe: &Probe, budget: &Budget) -> Result<Raster, Error> {
     let mut decoder = options(probe).read_info(source).map_err(failure)?;
     let frame = decoder.read_next_frame().map_err(failure)?.ok_or_else(|| Error::Damaged("GIF without a frame".into()))?;
-    let picture = picture(frame)?;
+    let picture = picture(frame, budget)?;
     if (frame.left, frame.top, picture.width, picture.height) == (0, 0, probe.width, probe.height) {
         return Ok(picture);
     }
-    let mut canvas = Raster::new(probe.width, probe.height, Channels::Rgba);
+    let mut canvas = Raster::new(budget, probe.width, probe.height, Channels::Rgba)?;
     canvas.draw(&picture, u32::from(frame.left), u32::from(frame.top));
     Ok(canvas)
 }
@@ -89,11 +86,11 @@ pub(crate) fn harden(raster: &mut Raster) {
 pub(crate) fn palette(raster: Raster) -> Result<Frame<'static>, Error> {
     let (width, height) = (side(raster.width)?, side(raster.height)?);
     Ok(if raster.channels.has_alpha() {
-        let mut rgba = raster.into_channels(Channels::Rgba);
+        let mut rgba = raster.into_channels(Channels::Rgba)?;
         harden(&mut rgba);
         Frame::from_rgba_speed(width, height, &mut rgba.pixels, PALETTE_SPEED)
     } else {
-        Frame::from_rgb_speed(width, height, &raster.into_channels(Channels::Rgb).pixels, PALETTE_SPEED)
+        Frame::from_rgb_speed(width, height, &raster.into_channels(Channels::Rgb)?.pixels, PALETTE_SPEED)
     })
 }
 

@@ -19,6 +19,7 @@ use libwebp_sys::{
 use crate::{
     Error,
     animation::{Frame, Playback},
+    budget::Budget,
     format::webp::lib::{import, invalid, length},
     probe::Probe,
     raster::{Channels, Raster},
@@ -34,6 +35,7 @@ pub(crate) struct Reader<'a> {
     info: WebPAnimInfo,
     /// Milliseconds from the start to the end of the last frame.
     elapsed: u32,
+    budget: Budget,
     source: PhantomData<&'a [u8]>,
 }
 
@@ -46,7 +48,7 @@ impl Drop for Reader<'_> {
 
 impl<'a> Reader<'a> {
     /// `probe` is of the same `source`: its size is the one that was admitted.
-    pub(crate) fn new(source: &'a [u8], probe: &Probe) -> Result<Self, Error> {
+    pub(crate) fn new(source: &'a [u8], probe: &Probe, budget: &Budget) -> Result<Self, Error> {
         let data = WebPData { bytes: source.as_ptr(), size: source.len() };
         // SAFETY: the data is a live slice, which the decoder reads until it is deleted, before 'a ends. No options: RGBA, one thread.
         let decoder = unsafe { WebPAnimDecoderNewInternal(&raw const data, ptr::null(), abi(WEBP_DEMUX_ABI_VERSION)) };
@@ -55,6 +57,7 @@ impl<'a> Reader<'a> {
             decoder,
             info: WebPAnimInfo { canvas_width: 0, canvas_height: 0, loop_count: 0, bgcolor: 0, frame_count: 0, pad: [0; 4] },
             elapsed: 0,
+            budget: budget.clone(),
             source: PhantomData,
         };
         // SAFETY: decoder and destination are alive.
@@ -79,7 +82,7 @@ impl<'a> Reader<'a> {
         if read == 0 || pixels.is_null() {
             return Err(damaged());
         }
-        let mut raster = Raster::new(self.info.canvas_width, self.info.canvas_height, Channels::Rgba);
+        let mut raster = Raster::new(&self.budget, self.info.canvas_width, self.info.canvas_height, Channels::Rgba)?;
         // SAFETY: the decoder gives its canvas: 4 bytes for each of its pixels, valid until the next call.
         let canvas = unsafe { slice::from_raw_parts(pixels, raster.pixels.len()) };
         raster.pixels.copy_from_slice(canvas);

@@ -16,6 +16,7 @@ use libwebp_sys::{
 
 use crate::{
     Error,
+    budget::Budget,
     raster::{Channels, Raster},
 };
 
@@ -36,9 +37,9 @@ pub(crate) fn length(value: u32) -> Result<c_int, Error> {
     c_int::try_from(value).map_err(|_| Error::TooLarge(format!("a side of {value} pixels")))
 }
 
-/// Decodes a file, or the data of a frame, to RGB or RGBA. `coarse` spares smoothing between blocks and colours, which nobody
+/// Decodes a file, or the data of a frame, to RGB or RGBA, if it has the `size` that was admitted. `coarse` spares smoothing between blocks and colours, which nobody
 /// sees at a smaller size.
-pub(crate) fn decode(data: &[u8], coarse: bool) -> Result<Raster, Error> {
+pub(crate) fn decode(data: &[u8], size: (u32, u32), coarse: bool, budget: &Budget) -> Result<Raster, Error> {
     let mut config = WebPDecoderConfig::new().map_err(|()| invalid())?;
     // SAFETY: pointer and length are those of one live slice; the features are written, not read.
     let status = unsafe { WebPGetFeatures(data.as_ptr(), data.len(), &raw mut config.input) };
@@ -48,8 +49,11 @@ pub(crate) fn decode(data: &[u8], coarse: bool) -> Result<Raster, Error> {
     let WebPBitstreamFeatures { width, height, has_alpha, .. } = config.input;
     let (channels, mode) =
         if has_alpha == 0 { (Channels::Rgb, WEBP_CSP_MODE::MODE_RGB) } else { (Channels::Rgba, WEBP_CSP_MODE::MODE_RGBA) };
-    let side = |side: c_int| u32::try_from(side).map_err(|_| failure(VP8StatusCode::VP8_STATUS_BITSTREAM_ERROR));
-    let mut raster = Raster::new(side(width)?, side(height)?, channels);
+    let unsigned = |side: c_int| u32::try_from(side).map_err(|_| failure(VP8StatusCode::VP8_STATUS_BITSTREAM_ERROR));
+    if (unsigned(width)?, unsigned(height)?) != size {
+        return Err(Error::Damaged(format!("WebP of {width} by {height} pixels where its header says {} by {}", size.0, size.1)));
+    }
+    let mut raster = Raster::new(budget, size.0, size.1, channels)?;
     let stride = c_int::try_from(raster.stride()).map_err(|_| invalid())?;
     config.options.no_fancy_upsampling = c_int::from(coarse);
     config.options.bypass_filtering = c_int::from(coarse);

@@ -5,6 +5,7 @@ mod lib;
 
 use crate::{
     Error,
+    budget::Budget,
     orientation::Orientation,
     probe::{Container, Probe},
     raster::{Channels, Raster},
@@ -64,30 +65,29 @@ pub(crate) fn profile(source: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Pixels of the picture, or of an animation's first frame, and the colour profile. For `coarse` see [`lib::decode`].
-pub(crate) fn decode(source: &[u8], probe: &Probe, coarse: bool) -> Result<(Raster, Option<Vec<u8>>), Error> {
+pub(crate) fn decode(source: &[u8], probe: &Probe, coarse: bool, budget: &Budget) -> Result<(Raster, Option<Vec<u8>>), Error> {
     let profile = profile(source);
     let Some(frame) = chunk(source, b"ANMF") else {
-        let raster = lib::decode(source, coarse)?;
+        let raster = lib::decode(source, (probe.width, probe.height), coarse, budget)?;
         return Ok((raster, profile));
     };
     let (head, data) = frame.split_at_checked(16).ok_or_else(|| Error::Damaged("WebP with a short frame".into()))?;
     let (left, top) = (u24(head) * 2, u24(&head[3..]) * 2);
-    let covers = (left, top, u24(&head[6..]) + 1, u24(&head[9..]) + 1) == (0, 0, probe.width, probe.height);
-    // the frame's own size bounds what is decoded, so it has to be within the one that was admitted
-    if left + u24(&head[6..]) >= probe.width || top + u24(&head[9..]) >= probe.height {
+    let (width, height) = (u24(&head[6..]) + 1, u24(&head[9..]) + 1);
+    if left + width > probe.width || top + height > probe.height {
         return Err(Error::Damaged("WebP with a frame outside of its canvas".into()));
     }
-    let picture = lib::decode(data, coarse)?;
-    if covers {
+    let picture = lib::decode(data, (width, height), coarse, budget)?;
+    if (left, top, width, height) == (0, 0, probe.width, probe.height) {
         return Ok((picture, profile));
     }
-    let mut canvas = Raster::new(probe.width, probe.height, Channels::Rgba);
-    canvas.draw(&picture.into_channels(Channels::Rgba), left, top);
+    let mut canvas = Raster::new(budget, probe.width, probe.height, Channels::Rgba)?;
+    canvas.draw(&picture.into_channels(Channels::Rgba)?, left, top);
     Ok((canvas, profile))
 }
 
 /// Encodes lossily; gray becomes RGB, for the format has no gray.
 pub(crate) fn encode(raster: Raster, quality: u8) -> Result<Vec<u8>, Error> {
     let channels = if raster.channels.has_alpha() { Channels::Rgba } else { Channels::Rgb };
-    lib::encode(&raster.into_channels(channels), quality)
+    lib::encode(&raster.into_channels(channels)?, quality)
 }
