@@ -1,7 +1,7 @@
 //! Frames of an animation → scaled frames → animation, one at a time: memory does not grow with their number, but for the file's.
 
 use crate::{
-    Error, Format, Picture, Plan, Step,
+    Error, Format, Picture, Plan, Step, Stop,
     budget::Budget,
     finish,
     format::{
@@ -74,11 +74,11 @@ enum Writer {
 }
 
 impl Writer {
-    fn new(plan: &Plan, playback: Playback) -> Result<Self, Error> {
+    fn new(plan: &Plan, playback: Playback, stop: &Stop) -> Result<Self, Error> {
         let (width, height) = plan.geometry.canvas;
         match plan.format {
             Format::Gif => gif_animation::Writer::new(width, height, playback).map(Self::Gif),
-            _ => webp_animation::Writer::new(width, height, playback, plan.quality()).map(Self::WebP),
+            _ => webp_animation::Writer::new(width, height, playback, plan.quality(), stop).map(Self::WebP),
         }
     }
 
@@ -113,7 +113,7 @@ pub(crate) fn execute(source: &[u8], plan: &Plan, budget: &Budget, mut done: imp
         done(Step::Scale);
         if writer.is_none() {
             // the first frame comes after all that is said about the whole
-            writer = Some(Writer::new(plan, reader.playback())?);
+            writer = Some(Writer::new(plan, reader.playback(), budget.stop())?);
         }
         if let Some(writer) = &mut writer {
             writer.add(Frame { raster, duration })?;

@@ -5,34 +5,13 @@ use std::{
     fmt,
     ops::{Deref, DerefMut},
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
 };
 
-use crate::{Error, raster::Channels};
-
-/// A handle on work in another thread, which ends soon after [`stop`](Self::stop) with [`Error::Stopped`].
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Nothing is stopped yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Ends the work of every clone of this handle.
-    pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether somebody called [`stop`](Self::stop).
-    pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+use crate::{
+    Error,
+    raster::Channels,
+    stop::{Stop, Watched},
+};
 
 /// Memory for pixels, and what a decoder may give.
 #[derive(Clone)]
@@ -73,6 +52,16 @@ impl Budget {
     /// To be asked between parts of long work.
     pub(crate) fn go_on(&self) -> Result<(), Error> {
         if self.0.stop.is_stopped() { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    /// For libraries that ask themselves.
+    pub(crate) fn stop(&self) -> &Stop {
+        &self.0.stop
+    }
+
+    /// `source` for a decoder that only reads: it fails when the work is to stop.
+    pub(crate) fn watch<'a>(&self, source: &'a [u8]) -> Watched<'a> {
+        Watched::new(source, &self.0.stop)
     }
 
     /// So many zeros.

@@ -13,13 +13,14 @@ mod plan;
 mod probe;
 mod raster;
 mod scale;
+mod stop;
 #[cfg(test)]
 mod tests;
 
-pub use budget::Stop;
 pub use error::Error;
 pub use plan::Plan;
 use resize_api::{Limits, Recipe, Resolution, picture::Animation};
+pub use stop::Stop;
 
 use crate::{
     budget::Budget,

@@ -5,6 +5,8 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "at most 32 bits at a time")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::{
     error::{Error, ErrorKind},
     segment::{RST0, RST7},
@@ -75,6 +77,8 @@ impl Reader {
 /// The data of a scan, from one marker to the next.
 pub(crate) struct Data<'a> {
     source: &'a [u8],
+    /// Whether the caller wants no more.
+    stop: &'a AtomicBool,
     /// The next byte of the source.
     next: usize,
     /// All up to the next marker is in `bytes`.
@@ -85,9 +89,9 @@ pub(crate) struct Data<'a> {
 
 impl<'a> Data<'a> {
     /// Data of `source`, from where [`restart_at`](Self::restart_at) says.
-    pub(crate) fn new(source: &'a [u8]) -> Self {
+    pub(crate) fn new(source: &'a [u8], stop: &'a AtomicBool) -> Self {
         let bytes = vec![0; SIZE].into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("the length is SIZE"));
-        Self { source, next: 0, complete: false, filled: 0, bytes }
+        Self { source, stop, next: 0, complete: false, filled: 0, bytes }
     }
 
     /// Goes on at `position`.
@@ -161,6 +165,11 @@ impl<'a> Data<'a> {
     pub(crate) fn error(&self, kind: ErrorKind, reader: Reader) -> Error {
         // what was made up after the end can look like any damage
         self.check(reader).err().unwrap_or_else(|| kind.at(self.next.saturating_sub(self.filled.saturating_sub(reader.at))))
+    }
+
+    /// Whether to go on: asked for each row of units.
+    pub(crate) fn go_on(&self) -> Result<(), Error> {
+        if self.stop.load(Ordering::Relaxed) { Err(ErrorKind::Stopped.at(self.next)) } else { Ok(()) }
     }
 
     /// Whether `reader` has taken more than there is.

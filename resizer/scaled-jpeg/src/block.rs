@@ -126,6 +126,8 @@ pub(crate) fn keep(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicBool;
+
     use crate::{bits::Data, huffman::Spec};
 
     #[test]
@@ -141,7 +143,8 @@ mod tests {
         bits += &"0".repeat(8 - length % 8);
         let bytes: Vec<u8> =
             bits.as_bytes().chunks(8).map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap()).collect();
-        let mut data = Data::new(&bytes);
+        let stop = AtomicBool::new(false);
+        let mut data = Data::new(&bytes, &stop);
         let mut reader = data.restart_at(0);
         skip(&mut reader, data.bytes(), &ac, 1).unwrap();
         assert_eq!(reader.taken(), length);

@@ -44,6 +44,9 @@ pub enum ErrorKind {
     /// The file is over one of the caller's limits.
     #[error("too large: {0}")]
     Limit(Limit),
+    /// The caller wanted it to [stop](crate::Plan::decode_until).
+    #[error("stopped")]
+    Stopped,
     /// The caller's region lies outside of the picture, or its buffer is too small.
     #[error("bad request: {0}")]
     BadRequest(&'static str),

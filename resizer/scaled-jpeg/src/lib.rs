@@ -60,6 +60,8 @@ pub use error::{Error, ErrorKind, Limit, Unsupported};
 pub use header::{Coding, Colour, Header};
 pub use plan::{Plan, PlaneLayout};
 
+use std::sync::atomic::AtomicBool;
+
 use output::Output;
 
 /// How much smaller than the picture the output is, on each side.
@@ -141,12 +143,17 @@ impl Plan {
     ///
     /// Gives the number of rows that are complete: all, unless the file ends early and that is accepted. None is, if it lacks scans.
     pub fn decode(&self, source: &[u8], pixels: &mut [u8], stride: usize) -> Result<u32, Error> {
+        self.decode_until(&AtomicBool::new(false), source, pixels, stride)
+    }
+
+    /// As [`decode`](Self::decode); ends with [`ErrorKind::Stopped`] soon after another thread has set `stop`.
+    pub fn decode_until(&self, stop: &AtomicBool, source: &[u8], pixels: &mut [u8], stride: usize) -> Result<u32, Error> {
         let (width, height) = (self.region.width as usize * self.channels(), self.region.height as usize);
         if stride < width || pixels.len() < (height - 1).saturating_mul(stride).saturating_add(width) {
             return Err(ErrorKind::BadRequest("the buffer is too small").at(0));
         }
         self.check(source)?;
-        decode::decode(source, self, Output::Pixels(pixels, stride))
+        decode::decode(source, self, Output::Pixels(pixels, stride), stop)
     }
 
     /// Decodes `source`, whose header this was planned for, into planes of the sizes that [`planes`](Self::planes) gives, without gaps.
@@ -158,7 +165,7 @@ impl Plan {
             return Err(ErrorKind::BadRequest("a buffer is too small").at(0));
         }
         self.check(source)?;
-        decode::decode(source, self, Output::Planes(planes.iter_mut().map(|plane| &mut **plane).collect()))
+        decode::decode(source, self, Output::Planes(planes.iter_mut().map(|plane| &mut **plane).collect()), &AtomicBool::new(false))
     }
 
     /// Whether `source` has the header that this was planned for.

@@ -81,6 +81,7 @@ impl<'a> Progressive<'a> {
         let mut predictions = [0_i32; 4];
         let mut restarts = Restarts::new(tables.restart);
         for y in 0..bottom {
+            data.go_on()?;
             for x in 0..width {
                 if restarts.next() {
                     reader = data.restart(reader, restarts.number())?;
@@ -127,6 +128,7 @@ impl<'a> Progressive<'a> {
         let mut band = Band { part, first: scan.band.0 as u32, last: scan.band.1 as u32, low: scan.low, ends: 0 };
         let mut unwanted = vec![0_i16; part.kept() * LANES];
         for y in 0..bottom {
+            data.go_on()?;
             for x in 0..part.own.0 {
                 if restarts.next() {
                     reader = data.restart(reader, restarts.number())?;
@@ -158,9 +160,10 @@ impl<'a> Progressive<'a> {
 
     /// Turns the coefficients into samples.
     #[inline(always)]
-    pub(crate) fn finish(&self, multipliers: &[[f32; 64]], sink: &mut Sink) {
+    pub(crate) fn finish(&self, multipliers: &[[f32; 64]], sink: &mut Sink, data: &Data) -> Result<(), Error> {
         let (top, bottom) = self.plan.wanted.1;
         for y in top..bottom {
+            data.go_on()?;
             for (index, ((part, store), multipliers)) in self.plan.parts.iter().zip(&self.stores).zip(multipliers).enumerate() {
                 let length = LANES * part.kept();
                 for row in 0..part.blocks.1 {
@@ -180,6 +183,7 @@ impl<'a> Progressive<'a> {
         if !self.plan.striped {
             sink.finish(top, bottom);
         }
+        Ok(())
     }
 }
 

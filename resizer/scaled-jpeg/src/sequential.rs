@@ -131,6 +131,7 @@ impl<'a> Sequential<'a> {
             if x + 1 == right {
                 // a row is finished only if nothing of it was made up
                 data.check(reader)?;
+                data.go_on()?;
             }
             remaining -= 1;
             self.at.0 += 1;

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::atomic::AtomicBool;
+
 use proptest::prelude::*;
 use scaled_jpeg::{Error, ErrorKind, Header, Limit, Options, Plan, Region, Scale, Unsupported};
 use support::{
@@ -134,6 +136,18 @@ fn broken_headers_are_refused() {
     // no tables
     let bare = file(&[frame(0xC0, 8, 8, 8, &[[1, 0x11, 0]])]);
     assert!(matches!(kind(&bare, &Options::new(Scale::Half)), ErrorKind::BadSegment(_)));
+}
+
+#[test]
+fn work_that_is_to_stop_stops() {
+    for file in files() {
+        for scale in SCALES {
+            let plan = Plan::new(&Header::read(&file).unwrap(), &Options::new(scale)).unwrap();
+            let stride = plan.size().0 as usize * 3;
+            let mut pixels = vec![0; stride * plan.size().1 as usize];
+            assert_eq!(plan.decode_until(&AtomicBool::new(true), &file, &mut pixels, stride).unwrap_err().kind, ErrorKind::Stopped);
+        }
+    }
 }
 
 #[test]

@@ -138,7 +138,7 @@ pub(crate) fn decode_reduced(source: &[u8], plan: &scaled_jpeg::Plan, budget: &B
     budget.admit((width, height), channels)?;
     let mut raster = Raster::new(budget, width, height, channels)?;
     let stride = raster.stride();
-    plan.decode(source, &mut raster.pixels, stride).map_err(|error| match error.kind {
+    plan.decode_until(budget.stop().flag(), source, &mut raster.pixels, stride).map_err(|error| match error.kind {
         ErrorKind::Unsupported(_) => Error::Unsupported(format!("JPEG {error}")),
         _ => Error::Damaged(format!("JPEG {error}")),
     })?;

@@ -1,8 +1,8 @@
 //! PNG: header → [`Probe`]; file → pixels and profile; pixels → file.
 
-use std::io::Cursor;
+use std::io::Write;
 
-use png::{BitDepth, ColorType, Decoder, DecodingError, DeflateCompression, Encoder, Filter, Limits, Transformations};
+use png::{BitDepth, ColorType, Decoder, DecodingError, DeflateCompression, Encoder, Filter, Limits, Transformations, Writer};
 
 use crate::{
     Error,
@@ -59,7 +59,7 @@ fn failure(error: DecodingError) -> Error {
 /// Pixels of 8 bits, palette and transparent colours expanded, and the colour profile.
 pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Raster, Option<Vec<u8>>), Error> {
     let limits = Limits { bytes: usize::try_from(memory).unwrap_or(usize::MAX) };
-    let mut decoder = Decoder::new_with_limits(Cursor::new(source), limits);
+    let mut decoder = Decoder::new_with_limits(budget.watch(source), limits);
     decoder.set_transformations(Transformations::normalize_to_color8());
     decoder.set_ignore_text_chunk(true);
     let mut reader = decoder.read_info().map_err(failure)?;
@@ -89,10 +89,7 @@ const SAMPLE: (usize, usize) = (128, 8);
 /// Encodes fast and filtered, which is best for photos; what does not look like one in its size is also tried thoroughly and unfiltered,
 /// which is best for drawings: a sample of it first.
 pub(crate) fn encode(raster: &Raster) -> Result<Vec<u8>, Error> {
-    let fast = |raster: &Raster| write(raster, DeflateCompression::FdeflateUltraFast, Filter::Adaptive);
-    let thorough = |raster: &Raster| write(raster, DeflateCompression::Level(6), Filter::NoFilter);
     let file = fast(raster)?;
-    raster.budget().go_on()?;
     if PHOTO.contains(&(file.len() * 100 / raster.pixels.len().max(1))) {
         return Ok(file);
     }
@@ -119,9 +116,20 @@ fn sample(raster: &Raster) -> Result<Option<Raster>, Error> {
     Ok(Some(sample))
 }
 
-fn write(raster: &Raster, compression: DeflateCompression, filter: Filter) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes, raster.width, raster.height);
+/// Bytes of compressed data in a chunk.
+const CHUNK: usize = 256 << 10;
+
+fn failed(error: &dyn std::fmt::Display) -> Error {
+    Error::Damaged(format!("cannot write PNG: {error}"))
+}
+
+fn writer<'a>(
+    raster: &Raster,
+    bytes: &'a mut Vec<u8>,
+    compression: DeflateCompression,
+    filter: Filter,
+) -> Result<Writer<&'a mut Vec<u8>>, Error> {
+    let mut encoder = Encoder::new(bytes, raster.width, raster.height);
     encoder.set_depth(BitDepth::Eight);
     encoder.set_color(match raster.channels {
         Channels::Gray => ColorType::Grayscale,
@@ -131,11 +139,25 @@ fn write(raster: &Raster, compression: DeflateCompression, filter: Filter) -> Re
     });
     encoder.set_deflate_compression(compression);
     encoder.set_filter(filter);
-    let write = |encoder: Encoder<_>| {
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&raster.pixels)?;
-        writer.finish()
-    };
-    write(encoder).map_err(|error| Error::Damaged(format!("cannot write PNG: {error}")))?;
+    encoder.write_header().map_err(|error| failed(&error))
+}
+
+fn fast(raster: &Raster) -> Result<Vec<u8>, Error> {
+    raster.budget().go_on()?;
+    let mut bytes = Vec::new();
+    let mut writer = writer(raster, &mut bytes, DeflateCompression::FdeflateUltraFast, Filter::Adaptive)?;
+    writer.write_image_data(&raster.pixels).and_then(|()| writer.finish()).map_err(|error| failed(&error))?;
+    Ok(bytes)
+}
+
+fn thorough(raster: &Raster) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let mut writer = writer(raster, &mut bytes, DeflateCompression::Level(6), Filter::NoFilter)?;
+    let mut data = writer.stream_writer_with_size(CHUNK).map_err(|error| failed(&error))?;
+    for row in raster.pixels.chunks_exact(raster.stride()) {
+        raster.budget().go_on()?;
+        data.write_all(row).map_err(|error| failed(&error))?;
+    }
+    data.finish().and_then(|()| writer.finish()).map_err(|error| failed(&error))?;
     Ok(bytes)
 }

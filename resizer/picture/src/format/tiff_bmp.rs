@@ -1,6 +1,6 @@
 //! TIFF and BMP, which are read and not written: header → [`Probe`]; file → pixels and profile.
 
-use std::io::Cursor;
+use std::io::{BufRead, Cursor, Seek};
 
 use image::{
     ColorType, DynamicImage, ImageDecoder, ImageError, Limits,
@@ -23,8 +23,7 @@ fn failure(error: &ImageError) -> Error {
     }
 }
 
-fn decoder(source: &[u8], container: Container) -> Result<Box<dyn ImageDecoder + '_>, Error> {
-    let source = Cursor::new(source);
+fn decoder<'a>(source: impl BufRead + Seek + 'a, container: Container) -> Result<Box<dyn ImageDecoder + 'a>, Error> {
     match container {
         Container::Tiff => TiffDecoder::new(source).map(|decoder| Box::new(decoder) as Box<dyn ImageDecoder>),
         _ => BmpDecoder::new(source).map(|decoder| Box::new(decoder) as Box<dyn ImageDecoder>),
@@ -42,7 +41,7 @@ fn channels(color: ColorType) -> Channels {
 }
 
 pub(crate) fn probe(source: &[u8], container: Container) -> Result<Probe, Error> {
-    let mut decoder = decoder(source, container)?;
+    let mut decoder = decoder(Cursor::new(source), container)?;
     let orientation = decoder.orientation().map_err(|error| failure(&error))?;
     let ((width, height), color) = (decoder.dimensions(), decoder.color_type());
     Ok(Probe {
@@ -59,7 +58,7 @@ pub(crate) fn probe(source: &[u8], container: Container) -> Result<Probe, Error>
 
 /// Pixels of 8 bits and the colour profile.
 pub(crate) fn decode(source: &[u8], probe: &Probe, budget: &Budget) -> Result<(Raster, Option<Vec<u8>>), Error> {
-    let mut decoder = decoder(source, probe.container)?;
+    let mut decoder = decoder(budget.watch(source), probe.container)?;
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(probe.working);
     decoder.set_limits(limits).map_err(|error| failure(&error))?;

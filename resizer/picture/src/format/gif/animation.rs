@@ -11,6 +11,7 @@ use crate::{
     format::gif::{failure, options, palette, picture, side, write_failure},
     probe::Probe,
     raster::{Channels, Raster},
+    stop::Watched,
 };
 
 /// Browsers take shorter ones for a tenth of a second.
@@ -41,7 +42,7 @@ pub(crate) fn frames(source: &[u8]) -> impl Iterator<Item = ()> {
 
 /// Frames of an animation, each as it looks when it shows.
 pub(crate) struct Reader<'a> {
-    decoder: Decoder<&'a [u8]>,
+    decoder: Decoder<Watched<'a>>,
     canvas: Raster,
     /// What the last frame leaves to do before the next one.
     dispose: Dispose,
@@ -56,7 +57,7 @@ enum Dispose {
 impl<'a> Reader<'a> {
     pub(crate) fn new(source: &'a [u8], probe: &Probe, budget: &Budget) -> Result<Self, Error> {
         Ok(Self {
-            decoder: options(probe).read_info(source).map_err(failure)?,
+            decoder: options(probe).read_info(budget.watch(source)).map_err(failure)?,
             canvas: Raster::new(budget, probe.width, probe.height, Channels::Rgba)?,
             dispose: Dispose::Nothing,
         })

@@ -56,7 +56,7 @@ pub(crate) fn picture(frame: &Frame, budget: &Budget) -> Result<Raster, Error> {
 
 /// The first frame on its canvas.
 pub(crate) fn decode(source: &[u8], probe: &Probe, budget: &Budget) -> Result<Raster, Error> {
-    let mut decoder = options(probe).read_info(source).map_err(failure)?;
+    let mut decoder = options(probe).read_info(budget.watch(source)).map_err(failure)?;
     let frame = decoder.read_next_frame().map_err(failure)?.ok_or_else(|| Error::Damaged("GIF without a frame".into()))?;
     let picture = picture(frame, budget)?;
     if (frame.left, frame.top, picture.width, picture.height) == (0, 0, probe.width, probe.height) {

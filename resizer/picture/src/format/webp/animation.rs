@@ -23,6 +23,7 @@ use crate::{
     format::webp::lib::{import, invalid, length},
     probe::Probe,
     raster::{Channels, Raster},
+    stop::Stop,
 };
 
 fn damaged() -> Error {
@@ -97,6 +98,8 @@ impl<'a> Reader<'a> {
 pub(crate) struct Writer {
     encoder: NonNull<WebPAnimEncoder>,
     config: WebPConfig,
+    /// Libwebp keeps a copy of the last frame's picture, which points to the flag of this.
+    _stop: Stop,
     /// Milliseconds from the start to the next frame.
     elapsed: c_int,
 }
@@ -109,7 +112,7 @@ impl Drop for Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(width: u32, height: u32, playback: Playback, quality: u8) -> Result<Self, Error> {
+    pub(crate) fn new(width: u32, height: u32, playback: Playback, quality: u8, stop: &Stop) -> Result<Self, Error> {
         let mut config = WebPConfig::new().map_err(|()| invalid())?;
         config.quality = f32::from(quality);
         let mut options = MaybeUninit::<WebPAnimEncoderOptions>::uninit();
@@ -124,14 +127,14 @@ impl Writer {
         let (width, height) = (length(width)?, length(height)?);
         // SAFETY: the options are alive during the call, which copies them.
         let encoder = unsafe { WebPAnimEncoderNewInternal(width, height, &raw const options, abi(WEBP_MUX_ABI_VERSION)) };
-        Ok(Self { encoder: NonNull::new(encoder).ok_or_else(invalid)?, config, elapsed: 0 })
+        Ok(Self { encoder: NonNull::new(encoder).ok_or_else(invalid)?, config, _stop: stop.clone(), elapsed: 0 })
     }
 
     /// Adds an RGBA frame of the animation's size.
     pub(crate) fn add(&mut self, frame: &Frame) -> Result<(), Error> {
-        let mut picture = import(&frame.raster, true)?;
-        // SAFETY: encoder, picture and configuration are alive and initialised; the encoder copies the pixels.
-        let added = unsafe { WebPAnimEncoderAdd(self.encoder.as_ptr(), &raw mut picture.0, self.elapsed, &raw const self.config) };
+        let mut owned = import(&frame.raster, true)?;
+        // SAFETY: encoder, frame and configuration are alive and initialised; the encoder copies the pixels.
+        let added = unsafe { WebPAnimEncoderAdd(self.encoder.as_ptr(), &raw mut owned.picture, self.elapsed, &raw const self.config) };
         self.elapsed = self.elapsed.saturating_add(c_int::try_from(frame.duration).unwrap_or(c_int::MAX));
         if added == 0 { Err(Error::Damaged("cannot write a frame of a WebP".into())) } else { Ok(()) }
     }

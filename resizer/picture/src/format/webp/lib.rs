@@ -6,18 +6,22 @@
 
 use std::{
     ffi::{c_int, c_void},
+    marker::PhantomData,
+    ptr::{self, NonNull},
     slice,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use libwebp_sys::{
-    VP8StatusCode, WEBP_CSP_MODE, WebPBitstreamFeatures, WebPConfig, WebPDecode, WebPDecoderConfig, WebPEncode, WebPGetFeatures,
-    WebPPicture, WebPPictureFree, WebPPictureImportRGB, WebPPictureImportRGBA, WebPRGBABuffer,
+    VP8StatusCode, WEBP_CSP_MODE, WebPBitstreamFeatures, WebPConfig, WebPDecoderConfig, WebPEncode, WebPGetFeatures, WebPIDecode,
+    WebPIDecoder, WebPIDelete, WebPIUpdate, WebPPicture, WebPPictureFree, WebPPictureImportRGB, WebPPictureImportRGBA, WebPRGBABuffer,
 };
 
 use crate::{
     Error,
     budget::Budget,
     raster::{Channels, Raster},
+    stop::Stop,
 };
 
 fn failure(status: VP8StatusCode) -> Error {
@@ -60,10 +64,50 @@ pub(crate) fn decode(data: &[u8], size: (u32, u32), coarse: bool, budget: &Budge
     config.output.colorspace = mode;
     config.output.is_external_memory = 1;
     config.output.u.RGBA = WebPRGBABuffer { rgba: raster.pixels.as_mut_ptr(), stride, size: raster.pixels.len() };
-    // SAFETY: `data` is a live slice. The output is memory of ours, with its true length and stride, alive during the call; libwebp
-    // checks the picture's size against them, and allocates nothing that it does not free, as the memory is external.
-    let status = unsafe { WebPDecode(data.as_ptr(), data.len(), &raw mut config) };
-    if status == VP8StatusCode::VP8_STATUS_OK { Ok(raster) } else { Err(failure(status)) }
+    let decoder = Decoder::new(&mut config)?;
+    for end in (PIECE..data.len()).step_by(PIECE).chain([data.len()]) {
+        budget.go_on()?;
+        match decoder.read(&data[..end]) {
+            VP8StatusCode::VP8_STATUS_SUSPENDED => {}
+            VP8StatusCode::VP8_STATUS_OK => {
+                drop(decoder);
+                return Ok(raster);
+            }
+            status => return Err(failure(status)),
+        }
+    }
+    Err(failure(VP8StatusCode::VP8_STATUS_NOT_ENOUGH_DATA))
+}
+
+/// Bytes of a file at a time, between which the work can stop.
+const PIECE: usize = 64 << 10;
+
+/// Decodes into the memory that its configuration names.
+struct Decoder<'a> {
+    decoder: NonNull<WebPIDecoder>,
+    config: PhantomData<&'a mut WebPDecoderConfig>,
+}
+
+impl Drop for Decoder<'_> {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`, and freed only here.
+        unsafe { WebPIDelete(self.decoder.as_ptr()) }
+    }
+}
+
+impl<'a> Decoder<'a> {
+    fn new(config: &'a mut WebPDecoderConfig) -> Result<Self, Error> {
+        // SAFETY: without data the call only keeps the configuration, which outlives this.
+        let decoder = unsafe { WebPIDecode(ptr::null(), 0, config) };
+        Ok(Self { decoder: NonNull::new(decoder).ok_or_else(invalid)?, config: PhantomData })
+    }
+
+    /// Goes on with `data`, which begins with all that was given before.
+    fn read(&self, data: &[u8]) -> VP8StatusCode {
+        // SAFETY: `data` is a live slice, and nothing of it is kept but positions. The output is memory of the caller's, with its true
+        // length and stride, alive as long as the configuration is used; libwebp checks the picture's size against them.
+        unsafe { WebPIUpdate(self.decoder.as_ptr(), data.as_ptr(), data.len()) }
+    }
 }
 
 /// In percent. More than libwebp's own 50 saves 3 % of the bytes and looks the same.
@@ -73,13 +117,24 @@ const NOISE_SHAPING: c_int = 80;
 const EFFORT: c_int = 2;
 
 /// Freed whatever happens.
-pub(crate) struct OwnedPicture(pub(crate) WebPPicture);
+pub(crate) struct OwnedPicture {
+    pub(crate) picture: WebPPicture,
+    /// What [`go_on`] asks.
+    stop: Stop,
+}
 
 impl Drop for OwnedPicture {
     fn drop(&mut self) {
         // SAFETY: made by `WebPPicture::new`, and freed only here.
-        unsafe { WebPPictureFree(&raw mut self.0) }
+        unsafe { WebPPictureFree(&raw mut self.picture) }
     }
+}
+
+/// Whether libwebp is to go on with a picture of [`import`].
+extern "C" fn go_on(_percent: c_int, picture: *const WebPPicture) -> c_int {
+    // SAFETY: libwebp passes the picture or a copy of it, whose `user_data` is the flag of its owner's `stop`.
+    let stop = unsafe { &*(*picture).user_data.cast::<AtomicBool>() };
+    c_int::from(!stop.load(Ordering::Relaxed))
 }
 
 /// Appends what libwebp writes to the `Vec<u8>` behind `custom_ptr`.
@@ -92,20 +147,24 @@ extern "C" fn append(data: *const u8, length: usize, picture: *const WebPPicture
 
 /// Copies RGB or RGBA pixels, as ARGB or else as the luma and chroma that a lossy picture stores.
 pub(crate) fn import(raster: &Raster, argb: bool) -> Result<OwnedPicture, Error> {
-    let mut picture = OwnedPicture(WebPPicture::new().map_err(|()| invalid())?);
-    picture.0.use_argb = c_int::from(argb);
-    picture.0.width = length(raster.width)?;
-    picture.0.height = length(raster.height)?;
+    let picture = WebPPicture::new().map_err(|()| invalid())?;
+    let mut owned = OwnedPicture { picture, stop: raster.budget().stop().clone() };
+    let picture = &mut owned.picture;
+    picture.progress_hook = Some(go_on);
+    picture.user_data = ptr::from_ref(owned.stop.flag()).cast_mut().cast::<c_void>();
+    picture.use_argb = c_int::from(argb);
+    picture.width = length(raster.width)?;
+    picture.height = length(raster.height)?;
     let stride = c_int::try_from(raster.stride()).map_err(|_| invalid())?;
     // SAFETY: the pixels are `height` rows of `stride` bytes, which is what the size and the format say; they are copied.
     let imported = unsafe {
         match raster.channels {
-            Channels::Rgb => WebPPictureImportRGB(&raw mut picture.0, raster.pixels.as_ptr(), stride),
-            Channels::Rgba => WebPPictureImportRGBA(&raw mut picture.0, raster.pixels.as_ptr(), stride),
+            Channels::Rgb => WebPPictureImportRGB(picture, raster.pixels.as_ptr(), stride),
+            Channels::Rgba => WebPPictureImportRGBA(picture, raster.pixels.as_ptr(), stride),
             _ => 0,
         }
     };
-    if imported == 0 { Err(invalid()) } else { Ok(picture) }
+    if imported == 0 { Err(invalid()) } else { Ok(owned) }
 }
 
 /// Encodes RGB or RGBA pixels lossily; transparency is kept without loss.
@@ -114,11 +173,11 @@ pub(crate) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
     config.quality = f32::from(quality);
     config.sns_strength = NOISE_SHAPING;
     config.method = EFFORT;
-    let mut picture = import(raster, false)?;
+    let mut owned = import(raster, false)?;
     let mut bytes: Vec<u8> = Vec::new();
-    picture.0.writer = Some(append);
-    picture.0.custom_ptr = (&raw mut bytes).cast::<c_void>();
+    owned.picture.writer = Some(append);
+    owned.picture.custom_ptr = (&raw mut bytes).cast::<c_void>();
     // SAFETY: configuration and picture are initialised; `bytes` outlives the call.
-    let encoded = unsafe { WebPEncode(&raw const config, &raw mut picture.0) } != 0;
+    let encoded = unsafe { WebPEncode(&raw const config, &raw mut owned.picture) } != 0;
     if encoded { Ok(bytes) } else { Err(Error::Damaged("cannot write WebP".into())) }
 }

@@ -1,0 +1,80 @@
+//! One thread's wish → the end of another thread's work.
+
+use std::{
+    io::{self, BufRead, Cursor, Read, Seek, SeekFrom},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// A handle on work in another thread, which ends soon after [`stop`](Self::stop) with [`Error::Stopped`].
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Nothing is stopped yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the work of every clone of this handle.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody called [`stop`](Self::stop).
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// For libraries that ask themselves.
+    pub(crate) fn flag(&self) -> &AtomicBool {
+        &self.0
+    }
+}
+
+/// Bytes at a time: a compressed file may make a thousand times as much of them.
+const PIECE: usize = 16 << 10;
+
+/// A file of which nothing more comes once its reader is to stop.
+pub(crate) struct Watched<'a> {
+    source: Cursor<&'a [u8]>,
+    stop: Stop,
+}
+
+impl<'a> Watched<'a> {
+    pub(crate) fn new(source: &'a [u8], stop: &Stop) -> Self {
+        Self { source: Cursor::new(source), stop: stop.clone() }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.stop.is_stopped() { Err(io::Error::other("stopped")) } else { Ok(()) }
+    }
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.check()?;
+        let length = into.len().min(PIECE);
+        self.source.read(&mut into[..length])
+    }
+}
+
+impl BufRead for Watched<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.check()?;
+        let rest = self.source.fill_buf()?;
+        Ok(&rest[..rest.len().min(PIECE)])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.source.consume(amount);
+    }
+}
+
+impl Seek for Watched<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.source.seek(to)
+    }
+}
