@@ -44,6 +44,9 @@ pub(crate) fn length(value: u32) -> Result<c_int, Error> {
 /// Decodes a file, or the data of a frame, to RGB or RGBA, if it has the `size` that was admitted. `coarse` spares smoothing between blocks and colours, which nobody
 /// sees at a smaller size.
 pub(crate) fn decode(data: &[u8], size: (u32, u32), coarse: bool, budget: &Budget) -> Result<Raster, Error> {
+    if ends_early(data) {
+        return Err(failure(VP8StatusCode::VP8_STATUS_NOT_ENOUGH_DATA));
+    }
     let mut config = WebPDecoderConfig::new().map_err(|()| invalid())?;
     // SAFETY: pointer and length are those of one live slice; the features are written, not read.
     let status = unsafe { WebPGetFeatures(data.as_ptr(), data.len(), &raw mut config.input) };
@@ -77,6 +80,12 @@ pub(crate) fn decode(data: &[u8], size: (u32, u32), coarse: bool, budget: &Budge
         }
     }
     Err(failure(VP8StatusCode::VP8_STATUS_NOT_ENOUGH_DATA))
+}
+
+/// Whether `data` is shorter than its first chunk says, which is all of a file: libwebp takes what is given in pieces for what has come so far.
+fn ends_early(data: &[u8]) -> bool {
+    let length = data.get(4..8).and_then(|length| length.try_into().ok()).map_or(u32::MAX, u32::from_le_bytes);
+    data.len().saturating_sub(8) < length as usize
 }
 
 /// Bytes of a file at a time, between which the work can stop.
