@@ -1,6 +1,9 @@
 //! What the operator reports in a `ResizeEndpoint`: conditions and routing rules.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +53,30 @@ pub struct ResizeEndpointStatus {
     /// Label selector of the resizer's pods, for the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
+}
+
+/// The operator's mark in a bucket, as a status holds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The rules that are or may be there.
+    pub rules: Vec<RoutingRule>,
+    /// Whether the website configuration is the operator's creation.
+    pub created: bool,
+    /// Whether a write has begun that nobody saw succeed.
+    pub pending: bool,
+    /// When others had removed the rules.
+    pub removed: Vec<Timestamp>,
+}
+
+impl From<&ResizeEndpointStatus> for Record {
+    fn from(status: &ResizeEndpointStatus) -> Self {
+        Self {
+            rules: status.routing_rules.clone(),
+            created: status.website_created,
+            pending: status.routing_rules_pending,
+            removed: status.routing_rules_removed.iter().map(|time| time.0).collect(),
+        }
+    }
 }
 
 /// Parts of the bucket's public access block that were on and that the operator lifted.

@@ -20,8 +20,7 @@ use resize_api::ResizeEndpoint;
 
 use crate::{
     admin::metrics::Metrics,
-    context::Context,
-    reconcile::{on_error, reconcile},
+    reconcile::{context::Context, on_error, reconcile},
     report::recorders::Recorders,
     tenancy::claims::Claims,
     watch::{

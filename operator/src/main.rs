@@ -1,11 +1,12 @@
 //! Keeps the Deployment, Service, Ingress and bucket routing rules of every `ResizeEndpoint` true.
 //!
-//! `ResizeEndpoint` → [`validate::Endpoint`] → [`claim`] → [`desired::Objects`] → [`apply`] → [`website`] → [`status`], always.
+//! What is heard ([`watch`]) → [`reconcile`]: what is asked ([`endpoint`]), who may ([`tenancy`]), what is said to Kubernetes
+//! ([`workload`]) and to S3 ([`bucket`]), what visitors see ([`public_url`]), what is told ([`report`]). A room imports only what
+//! stands below it.
 
 mod admin;
 mod bucket;
 mod config;
-mod context;
 mod controller;
 mod endpoint;
 mod fence;
@@ -26,18 +27,17 @@ use std::{io::IsTerminal, sync::Arc};
 
 use admin::{health::Health, metrics::Metrics};
 use anyhow::Context as _;
-use bucket::{calls::Calls, client, locks::Locks};
+use bucket::{Buckets, calls::Calls, client, locks::Locks};
 use clap::Parser;
 use config::Config;
-use context::Context;
 use fence::Fence;
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client, client::ClientBuilder, runtime::events::Reporter};
 use lead::lease::Candidate;
 use names::OPERATOR;
-use public_url::{Settling, Visitor};
-use reconcile::{backoff::Backoff, recall::Looked};
+use public_url::Visitor;
+use reconcile::{context::Context, memory::Memories};
 use report::recorders::Recorders;
 use tenancy::claims::Claims;
 use tokio::signal::unix::{SignalKind, signal};
@@ -63,31 +63,30 @@ async fn main() -> anyhow::Result<()> {
     let recorders = Recorders::new(&client, &reporter);
     let claims = Arc::new(Claims::new(config.s3.clone(), config.claims.clone()));
     let (controllers, scopes) = controller::new(&client, &config.watch_namespaces, &claims, &recorders, &metrics);
-    let context = Arc::new(Context {
-        recorders,
-        claims,
+    let health = Health::default();
+    let admin = admin::router(health.clone(), metrics.clone(), scopes.endpoints());
+    let buckets = Buckets {
         s3: client::Shared { config: client::shared_config(config.s3.region.clone()).await, calls: Calls(metrics.clone()), fence },
-        scopes,
-        backoff: Backoff::default(),
         locks: Locks::default(),
         visitor: Visitor::new().context("HTTP client for public URLs")?,
-        settling: Settling::default(),
-        looked: Looked::default(),
-        health: Health::default(),
-        metrics,
-        random: rand::random::<f64>,
-        now: || Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(), // as it is written
-        client,
-        config,
-    });
+        now,
+    };
+    let memories = Memories::default();
+    let random = rand::random::<f64>;
+    let context = Arc::new(Context { client, config, scopes, claims, buckets, memories, recorders, metrics, random, now });
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
     let stop = stop_signal()?.boxed().shared();
     tokio::select! {
-        led = lead::run(controllers, context.clone(), candidate, stop) => led?,
-        served = axum::serve(listener, admin::router(context)) => served.context("admin port")?,
+        led = lead::run(controllers, context, health, candidate, stop) => led?,
+        served = axum::serve(listener, admin) => served.context("admin port")?,
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The time in whole seconds, as it is written.
+fn now() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
 }
 
 fn pod_name() -> Option<String> {

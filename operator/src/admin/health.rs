@@ -1,6 +1,6 @@
 //! What the process waits for, if it does → `/readyz`, a gauge, and a log line when it changes.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the process does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +14,12 @@ pub enum Phase {
 }
 
 /// The phase, shared by who sets and who asks.
-#[derive(Debug)]
-pub struct Health(Mutex<Phase>);
+#[derive(Clone, Debug)]
+pub struct Health(Arc<Mutex<Phase>>);
 
 impl Default for Health {
     fn default() -> Self {
-        Self(Mutex::new(Phase::Waiting("starting".to_owned())))
+        Self(Arc::new(Mutex::new(Phase::Waiting("starting".to_owned()))))
     }
 }
 

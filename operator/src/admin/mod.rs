@@ -1,4 +1,4 @@
-//! Health and metrics of the operator.
+//! What the process does, what it counts and the endpoints that it knows → health and metrics over HTTP.
 
 pub mod health;
 pub mod metrics;
@@ -6,26 +6,34 @@ pub mod metrics;
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, http::StatusCode, http::header::CONTENT_TYPE, routing::get};
+use kube::runtime::reflector::Store;
+use resize_api::ResizeEndpoint;
 
-use crate::{admin::health::Phase, context::Context};
+use crate::admin::{
+    health::{Health, Phase},
+    metrics::Metrics,
+};
 
-/// `/healthz`: the process runs. `/readyz`: it leads and knows all endpoints, or could lead. `/metrics`.
-pub fn router(context: Arc<Context>) -> Router {
-    let ready = context.clone();
-    let readyz = async move || readyz(&ready).await;
+/// `/healthz`: the process runs. `/readyz`: it leads and knows all `endpoints`, or could lead. `/metrics`.
+pub fn router(health: Health, metrics: Metrics, endpoints: Vec<Store<ResizeEndpoint>>) -> Router {
+    let endpoints = Arc::new(endpoints);
+    let (phase, listed) = (health.clone(), endpoints.clone());
+    let readyz = async move || readyz(phase.phase(), &listed).await;
     let metrics = async move || {
-        let text = context.metrics.encode(&context.health.phase(), context.scopes.endpoints());
+        let text = metrics.encode(&health.phase(), endpoints.iter().flat_map(Store::state));
         ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
     };
     Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(readyz)).route("/metrics", get(metrics))
 }
 
-async fn readyz(context: &Context) -> (StatusCode, String) {
-    match context.health.phase() {
+async fn readyz(phase: Phase, endpoints: &[Store<ResizeEndpoint>]) -> (StatusCode, String) {
+    // a store without a writer belongs to a process that ends
+    let listed = futures::future::join_all(endpoints.iter().map(Store::wait_until_ready));
+    match phase {
         Phase::Waiting(what) => (StatusCode::SERVICE_UNAVAILABLE, format!("waiting: {what}")),
         Phase::Standby => (StatusCode::OK, "standby".to_owned()),
-        Phase::Leading => match tokio::time::timeout(Duration::from_millis(100), context.scopes.wait_until_ready()).await {
-            Ok(()) => (StatusCode::OK, "leading".to_owned()),
+        Phase::Leading => match tokio::time::timeout(Duration::from_millis(100), listed).await {
+            Ok(_) => (StatusCode::OK, "leading".to_owned()),
             Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for the list of ResizeEndpoints".to_owned()),
         },
     }

@@ -1,47 +1,134 @@
-//! The Secret with a bucket's credentials → a fingerprint of them, by which pods are replaced when they change.
+//! The Secret that an endpoint names → the keys to its bucket and a fingerprint of them. Read once a reconcile.
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Secret};
+use std::fmt;
+
+use aws_sdk_s3::config::Credentials;
+use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
+use resize_api::condition::Reason;
 
 use crate::{
-    endpoint::{CREDENTIALS, Endpoint},
+    bucket::client::S3Error,
+    endpoint::{BucketAddress, CREDENTIALS},
     fingerprint::fingerprint,
-    names::resizer_name,
-    watch::children::Children,
-    workload::desired::CREDENTIALS_ANNOTATION,
+    kubernetes::explain,
 };
 
-/// The fingerprint of the credentials of `endpoint`, if it names a Secret.
-///
-/// As long as the Secret cannot be read, pods go on with what they have.
-pub async fn fingerprint_for(client: &Client, children: &Children, endpoint: &Endpoint) -> Option<String> {
-    let name = endpoint.bucket.secret.as_ref()?;
-    if let Ok(secret) = Api::<Secret>::namespaced(client.clone(), &endpoint.namespace).get(name).await {
-        return Some(fingerprint_of(&secret));
+/// How a bucket is entered: with the keys of a Secret, with the operator's own identity if none is named, or why not at all.
+pub type Access = Result<Option<Keys>, S3Error>;
+
+/// How the bucket at `address` is entered by an endpoint of `namespace`.
+pub async fn read(client: &Client, namespace: &str, address: &BucketAddress) -> Access {
+    match &address.secret {
+        Some(name) => Keys::read(client, namespace, name).await.map(Some),
+        None => Ok(None),
     }
-    let live = children.get::<Deployment>(&endpoint.namespace, &resizer_name(&endpoint.name)).await?;
-    let annotations = live.spec.as_ref()?.template.metadata.as_ref()?.annotations.as_ref()?;
-    annotations.get(CREDENTIALS_ANNOTATION).cloned()
 }
 
-fn fingerprint_of(secret: &Secret) -> String {
-    let value = |key: &&str| secret.data.as_ref().and_then(|data| data.get(*key)).map_or(&[][..], |bytes| &bytes.0);
-    fingerprint(&CREDENTIALS.each_ref().map(value))
+/// What a Secret with credentials holds.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys {
+    id: String,
+    secret: String,
+    token: Option<String>,
+}
+
+/// Says nothing of what they are.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+impl Keys {
+    /// The keys in the Secret `name` of `namespace`.
+    async fn read(client: &Client, namespace: &str, name: &str) -> Result<Self, S3Error> {
+        let invalid = |message| S3Error { reason: Reason::SecretInvalid, message };
+        let secret = Api::<Secret>::namespaced(client.clone(), namespace)
+            .get(name)
+            .await
+            .map_err(|error| invalid(format!("cannot read Secret {name}, named in bucket.credentialsSecretRef: {}", explain(&error))))?;
+        Self::of(name, &secret).map_err(invalid)
+    }
+
+    fn of(name: &str, secret: &Secret) -> Result<Self, String> {
+        let value = |key: &str| {
+            let Some(bytes) = secret.data.as_ref().and_then(|data| data.get(key)).filter(|bytes| !bytes.0.is_empty()) else {
+                return Ok(None);
+            };
+            let Ok(text) = std::str::from_utf8(&bytes.0) else { return Err(format!("{key} of Secret {name} is no text: write it anew")) };
+            match blemish(text) {
+                // the pods get it as it is, and S3 would refuse them
+                Some(what) => {
+                    Err(format!("{key} {what}: write the Secret {name} without it (kubectl create secret --from-literal, or printf %s)"))
+                }
+                None => Ok(Some(text.to_owned())),
+            }
+        };
+        let required = |key: &str| value(key)?.ok_or_else(|| format!("Secret {name} has no {key}: add it"));
+        let [id, key, token] = CREDENTIALS;
+        Ok(Self { id: required(id)?, secret: required(key)?, token: value(token)? })
+    }
+
+    /// Changes with the keys. Pods are replaced when it does.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&[self.id.as_bytes(), self.secret.as_bytes(), self.token.as_deref().unwrap_or_default().as_bytes()])
+    }
+}
+
+impl From<Keys> for Credentials {
+    fn from(keys: Keys) -> Self {
+        Self::new(keys.id, keys.secret, keys.token, None, "Secret")
+    }
+}
+
+/// What is wrong with a value that was not typed: no key of any store holds blanks or control characters.
+fn blemish(text: &str) -> Option<&'static str> {
+    if text.ends_with(['\n', '\r']) {
+        Some("ends with a newline")
+    } else if text.trim() != text {
+        Some("has a blank at its start or end")
+    } else if text.contains(|character: char| character.is_whitespace() || character.is_control()) {
+        Some("holds a blank or control character")
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use k8s_openapi::ByteString;
 
     use super::*;
 
+    fn secret(pairs: &[(&str, &str)]) -> Secret {
+        let data = pairs.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect();
+        Secret { data: Some(data), ..Secret::default() }
+    }
+
     #[test]
-    fn changes_with_the_credentials_alone() {
-        let secret = |data: serde_json::Value| serde_json::from_value::<Secret>(json!({ "data": data })).unwrap();
-        let before = fingerprint_of(&secret(json!({ "AWS_ACCESS_KEY_ID": "aWQ=", "AWS_SECRET_ACCESS_KEY": "a2V5" })));
-        let other = fingerprint_of(&secret(json!({ "AWS_ACCESS_KEY_ID": "aWQ=", "AWS_SECRET_ACCESS_KEY": "bmV3" })));
-        let same = fingerprint_of(&secret(json!({ "AWS_ACCESS_KEY_ID": "aWQ=", "AWS_SECRET_ACCESS_KEY": "a2V5", "note": "bmV3" })));
+    fn the_fingerprint_changes_with_the_credentials_alone() {
+        let of = |pairs: &[(&str, &str)]| Keys::of("s3", &secret(pairs)).unwrap().fingerprint();
+        let before = of(&[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")]);
+        let other = of(&[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "new")]);
+        let same = of(&[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key"), ("note", "new")]);
         assert_ne!(before, other);
         assert_eq!(before, same);
+    }
+
+    /// The pods take the value as it is, so the operator may not trim what they cannot use.
+    #[test]
+    fn a_newline_or_blank_in_a_value_is_told_and_not_trimmed() {
+        for (id, key, says) in [
+            ("id", "key\n", "AWS_SECRET_ACCESS_KEY ends with a newline"),
+            ("id\r\n", "key", "AWS_ACCESS_KEY_ID ends with a newline"),
+            (" id", "key", "AWS_ACCESS_KEY_ID has a blank"),
+            ("i d", "key", "holds a blank"),
+            ("id", "", "has no AWS_SECRET_ACCESS_KEY"),
+        ] {
+            let refused = Keys::of("s3", &secret(&[("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", key)])).unwrap_err();
+            assert!(refused.contains(says), "{refused}");
+            assert!(!refused.contains("key\n"), "{refused}");
+        }
     }
 }

@@ -8,10 +8,10 @@ use kube::{Api, api::ListParams, runtime::Controller};
 use resize_api::ResizeEndpoint;
 
 use crate::{
-    admin::health::Phase,
-    context::Context,
+    admin::health::{Health, Phase},
     controller,
     lead::lease::{Candidate, Lost},
+    reconcile::context::Context,
     watch::scope::api,
 };
 
@@ -22,16 +22,17 @@ const RETRY: Duration = Duration::from_secs(3);
 pub async fn run(
     controllers: Vec<Controller<ResizeEndpoint>>,
     context: Arc<Context>,
+    health: Health,
     mut candidate: Candidate,
     stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) -> Result<(), Lost> {
     let lease = async {
-        wait_for_definition(&context).await;
-        context.health.set(Phase::Standby);
+        wait_for_definition(&context, &health).await;
+        health.set(Phase::Standby);
         candidate
             .acquire(|heard| match heard {
-                Ok(()) => context.health.set(Phase::Standby),
-                Err(error) => context.health.set(Phase::Waiting(format!("the lease cannot be read or written: {error}"))),
+                Ok(()) => health.set(Phase::Standby),
+                Err(error) => health.set(Phase::Waiting(format!("the lease cannot be read or written: {error}"))),
             })
             .await;
     };
@@ -39,7 +40,7 @@ pub async fn run(
         () = lease => {}
         () = stop.clone() => return Ok(()),
     }
-    context.health.set(Phase::Leading);
+    health.set(Phase::Leading);
     tokio::select! {
         () = controller::run(controllers, context.clone(), stop) => {}
         lost = candidate.keep() => {
@@ -54,7 +55,7 @@ pub async fn run(
 }
 
 /// Waits until ResizeEndpoints can be listed wherever they are watched.
-async fn wait_for_definition(context: &Context) {
+async fn wait_for_definition(context: &Context, health: &Health) {
     let namespaces = &context.config.watch_namespaces;
     let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().map(|name| Some(name.as_str())).collect() };
     for namespace in scopes {
@@ -68,7 +69,7 @@ async fn wait_for_definition(context: &Context) {
                 kube::Error::Api(status) => format!("ResizeEndpoints cannot be listed: {}", status.message),
                 error => format!("ResizeEndpoints cannot be listed: {error}"),
             };
-            context.health.set(Phase::Waiting(what));
+            health.set(Phase::Waiting(what));
             tokio::time::sleep(RETRY).await;
         }
     }

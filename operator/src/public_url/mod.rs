@@ -13,7 +13,7 @@ use reqwest::{
 };
 use resize_api::ResizedKey;
 
-pub use grace::Settling;
+pub use grace::settle;
 pub use judge::judge;
 
 /// How long an answer may take.
@@ -48,6 +48,7 @@ pub struct Answer {
 }
 
 /// Asks public URLs.
+#[derive(Debug)]
 pub struct Visitor(Client);
 
 impl Visitor {

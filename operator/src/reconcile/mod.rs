@@ -1,11 +1,15 @@
-//! One `ResizeEndpoint` → children, rules, status. Reads as one sentence; the work is elsewhere.
+//! One `ResizeEndpoint` → children, rules, status. Reads as one sentence; the work is in the rooms below.
 
-pub mod backoff;
+pub mod context;
+pub mod memory;
 #[cfg(test)]
 mod reason_tests;
-pub mod recall;
+mod schedule;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kube::{
     Api, Resource, ResourceExt,
@@ -16,28 +20,20 @@ use kube::{
 };
 use resize_api::{ResizeEndpoint, condition::Reason, status::ResizeEndpointStatus};
 
+use self::{context::Context, memory::Memory};
 use crate::{
-    bucket::{self, credentials, website::WebsiteError},
-    context::Context,
-    endpoint::Endpoint,
-    kubernetes::explain,
-    names::{FINALIZER, selector_labels},
-    reconcile::backoff::jitter,
+    bucket::{
+        Before, Mark,
+        credentials::{self, Access, Keys},
+        website::{self, WebsiteError},
+    },
+    config::ClaimsPolicy,
+    endpoint::{BucketAddress, Endpoint},
+    names::FINALIZER,
     report::{self, Report, Verdict, writer::StatusWriter},
     tenancy::policy,
-    workload::{
-        apply::{self, ApplyError},
-        desired::Objects,
-        observe::{self, Workload},
-    },
+    workload::{self, Stopped},
 };
-
-/// How soon to look again at what is on its way.
-const SOON: Duration = Duration::from_secs(2);
-/// How soon to look again at what tells of itself.
-const LATER: Duration = Duration::from_secs(30);
-/// How soon a loser looks whether the bucket is free.
-const CLAIM_RETRY: Duration = Duration::from_secs(30);
 
 /// The Kubernetes API failed where a status could not be written either, or deletion has to wait.
 #[derive(Debug, thiserror::Error)]
@@ -79,83 +75,99 @@ pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> 
 
 /// When to try again after an error.
 pub fn on_error(resource: Arc<ResizeEndpoint>, error: &Error, context: Arc<Context>) -> Action {
-    let uid = resource.uid().unwrap_or_default();
     tracing::warn!(namespace = resource.namespace(), name = resource.name_any(), %error, "reconcile failed");
     context.metrics.failed(error.reason());
-    Action::requeue(context.backoff.failed(&uid, resource.metadata.generation, error.reason(), (context.random)()))
+    let memory = context.memories.of(&resource).failed(&resource);
+    let delay = schedule::after_failure(error.reason(), memory.failures, (context.random)());
+    context.memories.keep(&resource, memory);
+    Action::requeue(delay)
 }
 
 async fn keep(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Error> {
     let mut previous = resource.status.clone().unwrap_or_default();
     let mut writer = StatusWriter::new(&context.client, resource);
     if previous.conditions.is_empty() {
-        previous = write_status(resource, context, &previous, &blank(&previous, "not looked at yet"), &mut writer).await?;
+        previous = write_status(resource, context, &previous, &Report::unseen("not looked at yet", &previous), &mut writer).await?;
     }
+    let memory = context.memories.of(resource);
     // boxed: it is too large to be moved about
-    let report = Box::pin(look_and_act(resource, context, &previous, &mut writer)).await;
-    let reason = report.ready().reason;
+    let report = Box::pin(look_and_act(resource, context, &previous, &memory, &mut writer)).await;
     write_status(resource, context, &previous, &report, &mut writer).await?;
-    bucket::remember(resource, context, &report);
-    context.metrics.reconciled(reason);
-    Ok(next_look(resource, context, &report))
+    context.metrics.reconciled(report.ready().reason);
+
+    let memory = memory.after(resource, &report, age(context), Instant::now());
+    let resync = Duration::from_secs(context.config.resync_seconds);
+    let next = schedule::next_look(&report, &memory, resync, (context.random)());
+    context.memories.keep(resource, memory);
+    Ok(next.map_or_else(Action::await_change, Action::requeue))
 }
 
 /// Goes as far as it can; what stops it is in the report.
-async fn look_and_act(resource: &ResizeEndpoint, context: &Context, previous: &ResizeEndpointStatus, writer: &mut StatusWriter) -> Report {
+async fn look_and_act(
+    resource: &ResizeEndpoint,
+    context: &Context,
+    previous: &ResizeEndpointStatus,
+    memory: &Memory,
+    writer: &mut StatusWriter,
+) -> Report {
     if resource.spec.suspend {
-        return Report::of(&Verdict::unknown(Reason::Suspended, "suspend is true: everything is kept as it is"), previous);
+        return Report::suspended(previous);
     }
-    let mut report = blank(previous, "an earlier condition does not hold");
+    let mut before = Report::unseen(report::EARLIER, previous);
     if previous.observed_generation != resource.metadata.generation {
-        // a change of the spec ends a peace over its rules
-        report.record.removed.clear();
+        // a new generation clears the count of removals
+        before.record.removed.clear();
     }
     let endpoint = match Endpoint::new(resource, &context.config) {
         Ok(endpoint) => endpoint,
-        Err(invalid) => {
-            report.accepted = Verdict::no(Reason::InvalidSpec, invalid.to_string());
-            return report;
-        }
+        Err(invalid) => return Report { accepted: Verdict::no(Reason::InvalidSpec, invalid.to_string()), ..before },
     };
-    if let Err(refusal) = may_have(resource, &endpoint, context).await {
-        report.accepted = refusal;
-        return report;
+    let access = credentials::read(&context.client, &endpoint.namespace, &endpoint.bucket).await;
+    if let Err(refusal) = may_have(resource, &endpoint, &access, context).await {
+        return Report { accepted: refusal, ..before };
     }
-    report.accepted = Verdict::yes(Reason::Valid, format!("the spec is valid, and bucket {} is this endpoint's", endpoint.bucket.name));
-    report.every_size = endpoint.settings.allowed_resolutions.is_empty();
-    report.redirect_url = Some(endpoint.target.url());
+    let accepted = Report {
+        accepted: Verdict::yes(Reason::Valid, format!("the spec is valid, and bucket {} is this endpoint's", endpoint.bucket.name)),
+        every_size: endpoint.settings.allowed_resolutions.is_empty(),
+        redirect_url: Some(endpoint.target.url()),
+        ..before
+    };
 
-    let Some(children) = context.scopes.children(&endpoint.namespace) else { return report };
-    let credentials = credentials::fingerprint_for(&context.client, children, &endpoint).await;
-    let objects = Objects::new(&endpoint, credentials.as_deref());
-    let deployment = match apply::apply(&context.client, children, &endpoint, &objects).await {
-        Ok(deployment) => deployment,
-        Err(error) => {
-            let message = if let ApplyError::Kubernetes(error) = &error { explain(error) } else { error.to_string() };
-            match error.reason() {
-                Reason::KubernetesError => report.workload = Verdict::no(Reason::KubernetesError, message),
-                reason => report.accepted = Verdict::no(reason, message),
-            }
-            return report;
-        }
-    };
-    report.replicas = Some(deployment.status.as_ref().and_then(|status| status.replicas).unwrap_or(0));
-    report.selector =
-        Some(selector_labels(&endpoint.name).iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(","));
+    let Some(children) = context.scopes.children(&endpoint.namespace) else { return accepted };
+    let fingerprint = access.as_ref().ok().and_then(|keys| keys.as_ref().map(Keys::fingerprint));
     let is_settled = endpoint.wanted.are(&previous.routing_rules);
-    let workload = match observe::workload(&context.client, &endpoint, &deployment, is_settled).await {
-        Ok(workload) => workload,
-        Err(error) => Workload { verdict: Verdict::unknown(Reason::KubernetesError, explain(&error)), rolled_out: false },
+    let pods = match workload::bring_in_line(&context.client, children, &endpoint, fingerprint, is_settled).await {
+        Ok(pods) => pods,
+        Err(Stopped::Refused(verdict)) => return Report { accepted: verdict, ..accepted },
+        Err(Stopped::Failed(verdict)) => return Report { workload: verdict, ..accepted },
     };
-    report.workload = workload.verdict.clone();
-    if !bucket::recall(resource, context, &mut report) {
-        bucket::route(context, &endpoint, &workload, previous, writer, &mut report).await;
+    let found = if let Some(found) = memory.recall(resource, &accepted, age(context), Instant::now()) {
+        found
+    } else {
+        let record = accepted.record.clone();
+        let before = Before { status: previous, record, wrong_since: memory.wrong_since, rolled_out: pods.rolled_out };
+        context.buckets.look_after(&endpoint, &access, before, writer).await
+    };
+    Report {
+        workload: pods.verdict,
+        replicas: Some(pods.replicas),
+        selector: Some(pods.selector),
+        routing: found.routing,
+        public_url: found.public_url,
+        wrong_since: found.wrong_since,
+        record: found.record,
+        public_read: found.public_read,
+        ..accepted
     }
-    report
+}
+
+/// How long what was found in a bucket is believed: shorter than the next look is away.
+fn age(context: &Context) -> Duration {
+    Duration::from_secs(context.config.resync_seconds) * 3 / 4
 }
 
 /// Whether the bucket is this endpoint's, or what to say of it. Nothing is revealed of other namespaces.
-async fn may_have(resource: &ResizeEndpoint, endpoint: &Endpoint, context: &Context) -> Result<(), Verdict> {
+async fn may_have(resource: &ResizeEndpoint, endpoint: &Endpoint, access: &Access, context: &Context) -> Result<(), Verdict> {
     let (bucket, namespace) = (&endpoint.bucket.name, &endpoint.namespace);
     let not_allowed = |why: &str| Verdict::no(Reason::BucketNotAllowed, format!("bucket {bucket} is not for namespace {namespace}: {why}"));
     if !context.config.claims.allow(namespace, bucket) {
@@ -165,54 +177,39 @@ async fn may_have(resource: &ResizeEndpoint, endpoint: &Endpoint, context: &Cont
         let message = format!("another ResizeEndpoint has bucket {bucket}: delete that one first, or use another bucket");
         return Err(Verdict::no(Reason::BucketClaimed, message));
     }
-    match bucket::is_allowed(context, endpoint).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(not_allowed(&format!("whoever owns the bucket can give it the tag {} with that name", policy::TAG))),
+    if context.config.claims.policy != ClaimsPolicy::BucketTag {
+        return Ok(());
+    }
+    match context.buckets.tag(&endpoint.bucket, access, policy::TAG).await {
+        Ok(Some(value)) if policy::tag_names(&value, namespace) => Ok(()),
+        Ok(_) => Err(not_allowed(&format!("whoever owns the bucket can give it the tag {} with that name", policy::TAG))),
         Err(error) => Err(Verdict::unknown(error.reason(), format!("cannot read the bucket's tags: {error}"))),
     }
 }
 
 /// Takes our rules out of the bucket, before the object and with it the workload goes.
 async fn clean_up(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Error> {
-    let previous = resource.status.clone().unwrap_or_default();
-    if let Err(error) = bucket::clean_up(resource, context, &previous).await {
+    if let Err(error) = take_back(resource, context).await {
         let help = "; to delete this object all the same and leave the rules in the bucket, set deletionPolicy to Retain";
-        let mut report = blank(&previous, "being deleted");
-        report.routing = Verdict::no(error.reason(), format!("cannot take the routing rules out of the bucket: {error}{help}"));
-        report.accepted = Verdict::yes(Reason::Valid, "being deleted");
-        report.workload = Verdict::yes(Reason::PodsAvailable, "kept until the rules are out of the bucket");
+        let previous = resource.status.clone().unwrap_or_default();
+        let routing = Verdict::no(error.reason(), format!("cannot take the routing rules out of the bucket: {error}{help}"));
+        let report = Report { routing, ..Report::unseen("being deleted", &previous) };
         write_status(resource, context, &previous, &report, &mut StatusWriter::new(&context.client, resource)).await?;
         return Err(Error::Cleanup(error));
     }
-    let uid = resource.uid().unwrap_or_default();
-    context.backoff.succeeded(&uid);
-    context.settling.forget(&uid);
-    context.looked.forget(resource);
+    context.memories.forget(resource);
     Ok(Action::await_change())
 }
 
-/// A report of nothing looked at, with what the bucket holds of us as it was.
-fn blank(previous: &ResizeEndpointStatus, why: &str) -> Report {
-    Report::of(&Verdict::unknown(Reason::NotAttempted, why), previous)
-}
-
-fn next_look(resource: &ResizeEndpoint, context: &Context, report: &Report) -> Action {
-    let uid = resource.uid().unwrap_or_default();
-    let ready = report.ready();
-    if ready.reason.is_passing() {
-        return Action::requeue(context.backoff.failed(&uid, resource.metadata.generation, ready.reason, (context.random)()));
+async fn take_back(resource: &ResizeEndpoint, context: &Context) -> Result<(), WebsiteError> {
+    let mark = Mark::of(resource);
+    if mark.is_none() {
+        return Ok(());
     }
-    context.backoff.succeeded(&uid);
-    match ready.reason {
-        // nothing but a change of the object can help
-        Reason::InvalidSpec | Reason::Suspended => Action::await_change(),
-        // what happens to Deployment and pods is heard of; this is for what is missed
-        Reason::Progressing | Reason::PodsFailing | Reason::WaitingForWorkload => Action::requeue(LATER),
-        _ if report.workload.reason == Reason::RollingOut => Action::requeue(LATER),
-        _ if context.settling.is_wrong(&uid) => Action::requeue(SOON),
-        Reason::BucketClaimed => Action::requeue(CLAIM_RETRY),
-        _ => Action::requeue(jitter(Duration::from_secs(context.config.resync_seconds), (context.random)())),
-    }
+    let address =
+        BucketAddress::new(resource, &context.config.s3).map_err(|invalid| website::s3_error(Reason::InvalidSpec, invalid.to_string()))?;
+    let access = credentials::read(&context.client, &resource.namespace().unwrap_or_default(), &address).await;
+    context.buckets.take_back(mark, &address, &access).await
 }
 
 async fn write_status(

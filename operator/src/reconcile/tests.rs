@@ -7,20 +7,14 @@ use aws_sdk_s3::config::{Credentials, Region};
 use axum::{Router, extract::State};
 use http::{Method, Request, Response, StatusCode};
 use k8s_openapi::jiff::Timestamp;
-use kube::{Client, client::Body, runtime::events::Reporter};
+use kube::{Client, client::Body};
 use resize_api::status::RoutingRule;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    admin::{health::Health, metrics::Metrics},
-    bucket::{client::Shared, locks::Locks},
-    public_url::{Settling, Visitor},
-    reconcile::{backoff::Backoff, recall::Looked},
-    report::recorders::Recorders,
-    tenancy::claims::Claims,
-    testing::fixtures::{config, resource},
-    watch::Scopes,
+use crate::testing::{
+    fake,
+    fixtures::{config, resource},
 };
 
 /// A call to the API server: method, path, body.
@@ -95,24 +89,7 @@ fn context(client: Client) -> Arc<Context> {
         .region(Region::new("us-east-1"))
         .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(credentials))
         .build();
-    let config = config();
-    Arc::new(Context {
-        s3: Shared::open(s3),
-        scopes: Scopes::empty(),
-        health: Health::default(),
-        looked: Looked::default(),
-        claims: Arc::new(Claims::new(config.s3.clone(), config.claims.clone())),
-        backoff: Backoff::default(),
-        locks: Locks::default(),
-        visitor: Visitor::new().unwrap(),
-        settling: Settling::default(),
-        recorders: Recorders::new(&client, &Reporter { controller: "tests".into(), instance: None }),
-        metrics: Metrics::default(),
-        config,
-        random: || 0.0,
-        now: || Timestamp::UNIX_EPOCH,
-        client,
-    })
+    fake::context_of(client, config(), s3, || Timestamp::UNIX_EPOCH)
 }
 
 /// The endpoint of the fixtures, with the finalizer.

@@ -10,11 +10,12 @@ use k8s_openapi::{
 use kube::runtime::events::{Event, EventType};
 use resize_api::{
     condition::{ConditionType, Reason},
-    status::{PublicRead, ResizeEndpointStatus},
+    status::{PublicRead, Record, ResizeEndpointStatus},
 };
 use serde_json::{Value, json};
 
-use crate::bucket::website::Record;
+/// Why nothing is said of a condition.
+pub const EARLIER: &str = "an earlier condition does not hold";
 
 /// What is said of one condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,10 @@ pub struct Report {
     pub routing: Verdict,
     /// Condition PublicUrlVerified.
     pub public_url: Verdict,
+    /// Since when the public URL answers wrongly, if it does.
+    pub wrong_since: Option<Timestamp>,
+    /// Whether nothing is to be looked at.
+    pub suspended: bool,
     /// Whether every resolution is allowed.
     pub every_size: bool,
     /// Where rules lead, if the spec is valid.
@@ -70,33 +75,54 @@ pub struct Report {
 }
 
 impl Report {
-    /// The same `verdict` on everything; what the bucket holds of us, and all else, as it was.
-    pub fn of(verdict: &Verdict, previous: &ResizeEndpointStatus) -> Self {
+    /// Nothing was looked at, and `why`; what the bucket holds of us, and all else, as it was.
+    pub fn unseen(why: &str, previous: &ResizeEndpointStatus) -> Self {
+        let unseen = || Verdict::unknown(Reason::NotAttempted, why);
         Self {
-            accepted: verdict.clone(),
-            workload: verdict.clone(),
-            routing: verdict.clone(),
-            public_url: verdict.clone(),
+            accepted: unseen(),
+            workload: unseen(),
+            routing: unseen(),
+            public_url: unseen(),
+            wrong_since: None,
+            suspended: false,
             every_size: false,
             redirect_url: previous.redirect_url.clone(),
-            record: Record {
-                rules: previous.routing_rules.clone(),
-                created: previous.website_created,
-                pending: previous.routing_rules_pending,
-                removed: previous.routing_rules_removed.iter().map(|time| time.0).collect(),
-            },
+            record: previous.into(),
             public_read: previous.public_read.clone(),
             replicas: previous.replicas,
             selector: previous.selector.clone(),
         }
     }
 
-    /// The summary: the first condition that does not hold, or that all do.
+    /// Nothing is looked at: what was said last is still said.
+    pub fn suspended(previous: &ResizeEndpointStatus) -> Self {
+        let unseen = Self::unseen("suspend is true", previous);
+        let last = |type_| said(previous, type_).unwrap_or_else(|| unseen.accepted.clone());
+        Self {
+            accepted: last(ConditionType::Accepted),
+            workload: last(ConditionType::WorkloadAvailable),
+            routing: last(ConditionType::RoutingRuleApplied),
+            public_url: last(ConditionType::PublicUrlVerified),
+            suspended: true,
+            ..unseen
+        }
+    }
+
+    /// The summary: the first condition that is false, else the first of which nothing is known, else that all hold.
     pub fn ready(&self) -> Verdict {
+        let summary = self.summary();
+        if self.suspended {
+            return Verdict { reason: Reason::Suspended, message: "suspend is true: everything is kept as it is".to_owned(), ..summary };
+        }
+        summary
+    }
+
+    fn summary(&self) -> Verdict {
         let parts = [&self.accepted, &self.workload, &self.routing, &self.public_url];
         let unseen = self.public_url.reason == Reason::PublicUrlUnreachable;
         let holds = |verdict: &Verdict| verdict.holds == Some(true) || verdict.reason == Reason::PublicUrlUnreachable;
-        if let Some(verdict) = parts.into_iter().find(|verdict| !holds(verdict)) {
+        let is_false = |verdict: &&Verdict| verdict.holds == Some(false);
+        if let Some(verdict) = parts.into_iter().find(is_false).or_else(|| parts.into_iter().find(|verdict| !holds(verdict))) {
             return verdict.clone();
         }
         let mut message =
@@ -127,9 +153,14 @@ impl Report {
 /// The status after `report`. Equal to `previous` where nothing changed, transition times included.
 pub fn status(previous: &ResizeEndpointStatus, generation: Option<i64>, report: &Report, now: Timestamp) -> ResizeEndpointStatus {
     let condition = |(type_, verdict): (ConditionType, Verdict)| {
+        let is_summary = type_ == ConditionType::Ready;
         let type_ = type_.to_string();
+        let last = previous.conditions.iter().find(|last| last.type_ == type_);
+        if let (Some(last), true, false) = (last, report.suspended, is_summary) {
+            return last.clone();
+        }
         let status = verdict.holds.map_or("Unknown", |holds| if holds { "True" } else { "False" }).to_owned();
-        let before = previous.conditions.iter().find(|before| before.type_ == type_ && before.status == status);
+        let before = last.filter(|last| last.status == status);
         Condition {
             last_transition_time: before.map_or(Time(now), |before| before.last_transition_time.clone()),
             message: verdict.message,
@@ -165,8 +196,13 @@ pub fn record(record: &Record) -> Value {
 
 /// What `status` says of a condition, if that is about the spec of `generation`.
 pub fn verdict(status: &ResizeEndpointStatus, type_: ConditionType, generation: Option<i64>) -> Option<Verdict> {
-    let same = |condition: &&Condition| condition.type_ == type_.to_string() && condition.observed_generation == generation;
-    let condition = status.conditions.iter().find(same)?;
+    let condition = find(status, type_)?;
+    said(status, type_).filter(|_| condition.observed_generation == generation)
+}
+
+/// What `status` says of a condition.
+fn said(status: &ResizeEndpointStatus, type_: ConditionType) -> Option<Verdict> {
+    let condition = find(status, type_)?;
     let reason = Reason::ALL.iter().find(|reason| reason.to_string() == condition.reason)?;
     let holds = match condition.status.as_str() {
         "True" => Some(true),
@@ -174,6 +210,11 @@ pub fn verdict(status: &ResizeEndpointStatus, type_: ConditionType, generation: 
         _ => None,
     };
     Some(Verdict { holds, reason: *reason, message: condition.message.clone() })
+}
+
+fn find(status: &ResizeEndpointStatus, type_: ConditionType) -> Option<&Condition> {
+    let type_ = type_.to_string();
+    status.conditions.iter().find(|condition| condition.type_ == type_)
 }
 
 /// Whether a condition is false only for now, as in every start.
@@ -211,6 +252,8 @@ mod tests {
             workload: Verdict::yes(Reason::PodsAvailable, "2 of 2 pods serve"),
             routing,
             public_url: Verdict::yes(Reason::PublicUrlServes, "to the resizer"),
+            wrong_since: None,
+            suspended: false,
             every_size: false,
             redirect_url: Some("http://resize.example.com/default/resize?key=".into()),
             record: Record::default(),
@@ -256,6 +299,25 @@ mod tests {
         let told = |events: Vec<Event>| events.into_iter().map(|event| (event.type_, event.reason)).collect::<Vec<_>>();
         assert_eq!(told(events(&first, &second)), [(EventType::Warning, "BucketNotFound".to_owned())]);
         assert_eq!(told(events(&second, &third)), [(EventType::Normal, "RulesApplied".to_owned())]);
+    }
+
+    #[test]
+    fn suspend_keeps_the_last_verdicts_and_says_so_in_ready() {
+        let first = status(&ResizeEndpointStatus::default(), Some(3), &report(Verdict::yes(Reason::RulesApplied, "2 rules")), at(0));
+        let second = status(&first, Some(4), &Report::suspended(&first), at(9));
+        assert_eq!(second.conditions[..4], first.conditions[..4], "nobody looked at generation 4");
+        let ready = &second.conditions[4];
+        assert_eq!((ready.status.as_str(), ready.reason.as_str(), ready.observed_generation), ("True", "Suspended", Some(4)));
+        assert_eq!(ready.last_transition_time, first.conditions[4].last_transition_time);
+        assert!(events(&first, &second).is_empty());
+        assert_eq!(Report::suspended(&ResizeEndpointStatus::default()).ready().holds, None);
+    }
+
+    #[test]
+    fn ready_tells_what_is_false_before_what_nobody_looked_at() {
+        let unseen = Report::unseen("being deleted", &ResizeEndpointStatus::default());
+        let stuck = Report { routing: Verdict::no(Reason::AccessDenied, "S3 refuses"), ..unseen };
+        assert_eq!((stuck.ready().holds, stuck.ready().reason), (Some(false), Reason::AccessDenied));
     }
 
     #[test]

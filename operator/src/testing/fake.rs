@@ -25,11 +25,10 @@ use serde_json::{Value, json};
 
 use crate::{
     admin::metrics::Metrics,
-    bucket::locks::Locks,
+    bucket::{Buckets, client::Shared, locks::Locks},
     config::Config,
-    context::Context,
-    public_url::{Settling, Visitor},
-    reconcile::{backoff::Backoff, reconcile},
+    public_url::Visitor,
+    reconcile::{context::Context, memory::Memories, reconcile},
     report::recorders::Recorders,
     tenancy::claims::Claims,
     testing::fixtures,
@@ -132,7 +131,8 @@ impl Fake {
         let resource = Arc::new(self.resource().expect("the object is gone"));
         self.context.claims.put(&resource);
         // as after the time between two looks
-        self.context.looked.forget(&resource);
+        let memory = self.context.memories.of(&resource);
+        self.context.memories.keep(&resource, memory.without_finding());
         reconcile(resource, self.context.clone()).await
     }
 
@@ -174,20 +174,21 @@ fn context(client: Client, config: Config) -> Arc<Context> {
         .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(2)).build())
         .credentials_provider(credentials)
         .build();
+    context_of(client, config, s3, || Timestamp::from_second(NOW.get()).unwrap())
+}
+
+/// What reconciles share in a test.
+pub fn context_of(client: Client, config: Config, s3: SdkConfig, now: fn() -> Timestamp) -> Arc<Context> {
+    let buckets = Buckets { s3: Shared::open(s3), locks: Locks::default(), visitor: Visitor::new().unwrap(), now };
     Arc::new(Context {
-        s3: crate::bucket::client::Shared::open(s3),
+        buckets,
         scopes: crate::watch::Scopes::empty(),
-        health: crate::admin::health::Health::default(),
-        looked: crate::reconcile::recall::Looked::default(),
         claims: Arc::new(Claims::new(config.s3.clone(), config.claims.clone())),
-        backoff: Backoff::default(),
-        locks: Locks::default(),
-        visitor: Visitor::new().unwrap(),
-        settling: Settling::default(),
+        memories: Memories::default(),
         recorders: Recorders::new(&client, &Reporter { controller: "tests".into(), instance: None }),
         metrics: Metrics::default(),
         random: || 0.0,
-        now: || Timestamp::from_second(NOW.get()).unwrap(),
+        now,
         client,
         config,
     })

@@ -4,7 +4,7 @@ pub mod children;
 pub mod endpoints;
 pub mod scope;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use kube::runtime::reflector::Store;
 use resize_api::ResizeEndpoint;
@@ -35,16 +35,8 @@ impl Scopes {
         self.0.get(&Some(namespace.to_owned())).or_else(|| self.0.get(&None)).map(|scope| &scope.children)
     }
 
-    /// Every endpoint that is watched.
-    pub fn endpoints(&self) -> impl Iterator<Item = Arc<ResizeEndpoint>> {
-        self.0.values().flat_map(|scope| scope.endpoints.state())
-    }
-
-    /// Waits until every endpoint is known.
-    pub async fn wait_until_ready(&self) {
-        for scope in self.0.values() {
-            // a store without a writer belongs to a process that ends
-            let _ = scope.endpoints.wait_until_ready().await;
-        }
+    /// The store of every scope.
+    pub fn endpoints(&self) -> Vec<Store<ResizeEndpoint>> {
+        self.0.values().map(|scope| scope.endpoints.clone()).collect()
     }
 }

@@ -5,7 +5,10 @@ pub mod merge;
 
 use aws_sdk_s3::types::WebsiteConfiguration;
 use k8s_openapi::jiff::Timestamp;
-use resize_api::{condition::Reason, status::RoutingRule};
+use resize_api::{
+    condition::Reason,
+    status::{Record, RoutingRule},
+};
 
 use self::merge::{Plan, Refusal};
 use crate::{bucket::client::S3Error, endpoint::rules::Wanted};
@@ -64,19 +67,6 @@ pub trait Website: Sync {
     fn put(&self, config: WebsiteConfiguration) -> impl Future<Output = Result<(), S3Error>> + Send;
     /// Removes it.
     fn delete(&self) -> impl Future<Output = Result<(), S3Error>> + Send;
-}
-
-/// Our mark in a bucket.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
-    /// The rules that are or may be there.
-    pub rules: Vec<RoutingRule>,
-    /// Whether the configuration is our creation.
-    pub created: bool,
-    /// Whether a write has begun that nobody saw succeed.
-    pub pending: bool,
-    /// When others had removed our rules.
-    pub removed: Vec<Timestamp>,
 }
 
 /// Brings the wanted rules into the website. Returns what is or may be there of us now, and whether the website was written.

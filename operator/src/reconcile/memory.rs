@@ -1,0 +1,163 @@
+//! What is remembered of an endpoint from one reconcile to the next, by its uid. All of it ends together.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use resize_api::ResizeEndpoint;
+
+use crate::{bucket::Found, report::Report};
+
+/// What is remembered of one endpoint.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Failures in a row with the same spec.
+    pub failures: u32,
+    /// Since when its public URL answers wrongly, if it does.
+    pub wrong_since: Option<Timestamp>,
+    failed: Option<i64>,
+    finding: Option<Finding>,
+}
+
+/// That all was well with a bucket: what happens to pods is no reason to ask S3 again.
+#[derive(Clone, Debug)]
+struct Finding {
+    of: Version,
+    at: Instant,
+    found: Found,
+}
+
+/// What a user writes; a change of either is a reason to look, an annotation the way to ask for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Version {
+    generation: Option<i64>,
+    annotations: BTreeMap<String, String>,
+}
+
+impl Version {
+    fn of(resource: &ResizeEndpoint) -> Self {
+        Self { generation: resource.metadata.generation, annotations: resource.annotations().clone() }
+    }
+}
+
+impl Memory {
+    /// What was found in the bucket of `resource` as it is, no longer than `age` before `now`.
+    ///
+    /// `report` holds the status' record of the bucket: that is what counts.
+    pub fn recall(&self, resource: &ResizeEndpoint, report: &Report, age: Duration, now: Instant) -> Option<Found> {
+        let Finding { found, .. } =
+            self.finding.as_ref().filter(|finding| finding.of == Version::of(resource) && now < finding.at + age)?;
+        (found.record == report.record && found.public_read == report.public_read).then(|| found.clone())
+    }
+
+    /// What is remembered after a reconcile that came to its end at `now` with `report`.
+    #[must_use]
+    pub fn after(self, resource: &ResizeEndpoint, report: &Report, age: Duration, now: Instant) -> Self {
+        let ready = report.ready();
+        let is_well = ready.holds == Some(true) && report.wrong_since.is_none();
+        let finding = if is_well && self.recall(resource, report, age, now).is_some() {
+            self.finding.clone()
+        } else {
+            let found = || Found {
+                routing: report.routing.clone(),
+                public_url: report.public_url.clone(),
+                wrong_since: None,
+                record: report.record.clone(),
+                public_read: report.public_read.clone(),
+            };
+            is_well.then(|| Finding { of: Version::of(resource), at: now, found: found() })
+        };
+        let rest = if ready.reason.is_passing() { self.failed(resource) } else { Self { failures: 0, ..self } };
+        Self { wrong_since: report.wrong_since, finding, ..rest }
+    }
+
+    /// What is remembered after a failure. A change of the spec begins a new row.
+    #[must_use]
+    pub fn failed(self, resource: &ResizeEndpoint) -> Self {
+        let generation = resource.metadata.generation;
+        let before = if self.failed == generation { self.failures } else { 0 };
+        Self { failures: before + 1, failed: generation, ..self }
+    }
+
+    /// The same, but the bucket is looked at again.
+    #[cfg(test)]
+    #[must_use]
+    pub fn without_finding(self) -> Self {
+        Self { finding: None, ..self }
+    }
+}
+
+/// The memory of every endpoint.
+#[derive(Debug, Default)]
+pub struct Memories(Mutex<HashMap<String, Memory>>);
+
+impl Memories {
+    /// What is remembered of `resource`.
+    pub fn of(&self, resource: &ResizeEndpoint) -> Memory {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(resource.metadata.uid.as_deref().unwrap_or_default()).cloned().unwrap_or_default()
+    }
+
+    /// Remembers this of `resource`.
+    pub fn keep(&self, resource: &ResizeEndpoint, memory: Memory) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(resource.uid().unwrap_or_default(), memory);
+    }
+
+    /// Forgets `resource`, which is gone.
+    pub fn forget(&self, resource: &ResizeEndpoint) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(resource.metadata.uid.as_deref().unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use resize_api::{condition::Reason, status::ResizeEndpointStatus};
+
+    use super::*;
+    use crate::{report::Verdict, testing::fixtures::resource};
+
+    fn report(reason: Reason) -> Report {
+        let yes = Verdict::yes(Reason::Valid, "");
+        let routing = Verdict { holds: Some(reason == Reason::RulesApplied), reason, message: String::new() };
+        let unseen = Report::unseen("", &ResizeEndpointStatus::default());
+        Report { accepted: yes.clone(), workload: yes.clone(), routing, public_url: yes, ..unseen }
+    }
+
+    #[test]
+    fn a_change_and_time_are_reasons_to_look_again() {
+        let (now, age, resource, well) = (Instant::now(), Duration::from_mins(1), resource(), report(Reason::RulesApplied));
+        let memory = Memory::default().after(&resource, &well, age, now);
+        let recall = |resource: &ResizeEndpoint, report: &Report, at| memory.recall(resource, report, age, at).is_some();
+        assert!(recall(&resource, &well, now + age / 2));
+        assert!(!recall(&resource, &well, now + age));
+
+        let (mut edited, mut asked) = (resource.clone(), resource.clone());
+        edited.metadata.generation = Some(4);
+        asked.annotations_mut().insert("look".into(), "again".into());
+        assert!(!recall(&edited, &well, now) && !recall(&asked, &well, now));
+
+        let mut other = well.clone();
+        other.record.pending = true;
+        assert!(!recall(&resource, &other, now), "the status is what counts");
+        // recalled, it grows no younger
+        let later = memory.clone().after(&resource, &well, age, now + age / 2);
+        assert!(later.recall(&resource, &well, age, now + age).is_none());
+        let wrong = memory.after(&resource, &report(Reason::AccessDenied), age, now);
+        assert!(wrong.recall(&resource, &well, age, now).is_none());
+    }
+
+    #[test]
+    fn failures_are_counted_until_success_or_a_change() {
+        let (now, age, resource) = (Instant::now(), Duration::ZERO, resource());
+        let twice = (0..2).fold(Memory::default(), |memory, _| memory.after(&resource, &report(Reason::S3Error), age, now));
+        assert_eq!(twice.failures, 2);
+        let mut edited = resource.clone();
+        edited.metadata.generation = Some(4);
+        assert_eq!(twice.clone().failed(&edited).failures, 1);
+        assert_eq!(twice.after(&resource, &report(Reason::RulesApplied), age, now).failures, 0);
+    }
+}
