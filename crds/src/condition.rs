@@ -119,7 +119,7 @@ pub enum Reason {
     Undecodable,
     /// The Kubernetes API refuses a call, or fails.
     KubernetesError,
-    /// Not looked at, for `suspend` is true.
+    /// Ready: `suspend` is true, everything is kept as it is.
     Suspended,
     /// Not looked at, for an earlier condition is false.
     NotAttempted,
