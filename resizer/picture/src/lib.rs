@@ -11,6 +11,7 @@ mod geometry;
 mod orientation;
 mod plan;
 mod probe;
+mod profile;
 mod raster;
 mod scale;
 mod stop;

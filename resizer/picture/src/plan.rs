@@ -161,14 +161,9 @@ fn decoded(probe: &Probe, denominator: u32, reduced: Option<&scaled_jpeg::Plan>)
     reduced.map_or(whole, scaled_jpeg::Plan::size)
 }
 
-/// Bytes for a pixel of the output: for colour, orientation, canvas, and what the encoder takes.
-fn encoder(format: Format, has_alpha: bool) -> u64 {
-    match format {
-        Format::Avif => 64,
-        // transparency is kept without loss, for which every pixel is looked up in all that went before
-        Format::WebP if has_alpha => 56,
-        _ => 16,
-    }
+/// For a colour profile of so many bytes: itself, what it is read to, and the tables of its conversion.
+fn colour(profile: usize) -> u64 {
+    if profile == 0 { 0 } else { profile as u64 * 7 + (2 << 20) }
 }
 
 /// Decoded, between the two passes of the scaler, and scaled; then once more for colour, orientation, canvas and file.
@@ -185,8 +180,9 @@ fn memory(probe: &Probe, geometry: &Geometry, denominator: u32, reduced: Option<
     // light has twice the bits
     let bytes = if is_linear(probe, denominator) { 3 } else { 1 };
     let still = (decoded * copies + between) * bytes * probe.channels.count() as u64
-        + output * encoder(format, probe.channels.has_alpha())
+        + format.encoding(output, probe.channels.has_alpha())
         + working
+        + colour(probe.profile)
         + (1 << 20);
     if frames < 2 {
         return still;

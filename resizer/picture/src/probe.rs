@@ -30,6 +30,8 @@ pub(crate) struct Probe {
     pub(crate) orientation: Orientation,
     /// What the decoder takes beside the pixels it gives, in bytes.
     pub(crate) working: u64,
+    /// Bytes of the colour profile, if it has one that is applied.
+    pub(crate) profile: usize,
     /// A JPEG that can be decoded at a part of its size without reading all of it.
     pub(crate) scaled: Option<scaled_jpeg::Header>,
 }

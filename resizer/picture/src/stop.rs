@@ -28,6 +28,11 @@ impl Stop {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// For readers of libraries.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        if self.is_stopped() { Err(io::Error::other("stopped")) } else { Ok(()) }
+    }
+
     /// For libraries that ask themselves.
     pub(crate) fn flag(&self) -> &AtomicBool {
         &self.0
@@ -35,7 +40,7 @@ impl Stop {
 }
 
 /// Bytes at a time: a compressed file may make a thousand times as much of them.
-const PIECE: usize = 16 << 10;
+pub(crate) const PIECE: usize = 16 << 10;
 
 /// A file of which nothing more comes once its reader is to stop.
 pub(crate) struct Watched<'a> {
@@ -47,15 +52,11 @@ impl<'a> Watched<'a> {
     pub(crate) fn new(source: &'a [u8], stop: &Stop) -> Self {
         Self { source: Cursor::new(source), stop: stop.clone() }
     }
-
-    fn check(&self) -> io::Result<()> {
-        if self.stop.is_stopped() { Err(io::Error::other("stopped")) } else { Ok(()) }
-    }
 }
 
 impl Read for Watched<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.check()?;
+        self.stop.check()?;
         let length = into.len().min(PIECE);
         self.source.read(&mut into[..length])
     }
@@ -63,7 +64,7 @@ impl Read for Watched<'_> {
 
 impl BufRead for Watched<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.check()?;
+        self.stop.check()?;
         let rest = self.source.fill_buf()?;
         Ok(&rest[..rest.len().min(PIECE)])
     }

@@ -4,7 +4,10 @@
 
 mod animations;
 mod bad_input;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod counter;
 mod drawing;
 mod formats;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod memory;
 mod traps;

@@ -4,10 +4,7 @@ use std::time::Instant;
 
 use futures::future::join_all;
 
-use crate::{
-    corpus,
-    lab::{self, Cage, Lab, picture},
-};
+use crate::lab::{self, Cage, Lab, picture};
 
 const LIMIT: u64 = 256 << 20;
 /// What the resizer gives itself in a container of 256 MiB; said here for where no control group can be made.
@@ -19,7 +16,7 @@ async fn no_picture_kills_it() {
         let cage = Cage::new(LIMIT);
         let variables = [("NEGATIVE_SECONDS", "0"), ("MEMORY_BUDGET_BYTES", BUDGET)];
         let mut resizer = lab.resizer_in(cage.as_ref(), if cage.is_some() { &variables[..1] } else { &variables });
-        let cases = corpus::cases();
+        let cases = hostile::cases();
         for (number, case) in cases.iter().enumerate() {
             lab.upload(&format!("{number}.jpg"), "image/jpeg", case.bytes.clone()).await;
         }

@@ -8,7 +8,6 @@
 
 mod bombs;
 mod cold;
-mod corpus;
 mod faults;
 mod kill;
 mod lab;

@@ -10,6 +10,11 @@ use crate::{
     raster::{Channels, Raster},
 };
 
+/// See [`Format::encoding`](crate::Format::encoding).
+pub(crate) fn encoding(pixels: u64) -> u64 {
+    pixels * 64 + (8 << 20)
+}
+
 /// Encodes with `speed` from 1, the slowest, to 10; gray becomes RGB.
 pub(crate) fn encode(raster: Raster, quality: u8, speed: u8) -> Result<Vec<u8>, Error> {
     let quality = f32::from(quality);

@@ -9,6 +9,7 @@ use crate::{
     geometry::Region,
     orientation::Orientation,
     probe::{Container, Probe},
+    profile,
     raster::{Channels, Raster},
 };
 
@@ -85,12 +86,22 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
     let (width, height) = (u32::from(u16::from_be_bytes([*w1, *w0])), u32::from(u16::from_be_bytes([*h1, *h0])));
     let progressive = matches!(marker, 0xC2 | 0xCA);
     let orientation = named(source, APP1, b"Exif\0\0").next().map(Orientation::from_exif).unwrap_or_default();
-    let working = if progressive { coefficients(width, height, components) } else { 0 };
+    let several = progressive || components_of_first_scan(source) != Some(*count);
+    let working = if several { coefficients(width, height, components) } else { 0 };
+    let profile = profile::length(profile_parts(source).map(|part| &part[2..]));
     let scaled = scaled_jpeg::Header::read(source).ok();
-    Ok(Probe { container: Container::Jpeg, width, height, channels, orientation, working, scaled })
+    Ok(Probe { container: Container::Jpeg, width, height, channels, orientation, working, profile, scaled })
 }
 
-/// Bytes of all DCT coefficients, which a progressive picture keeps until its last scan.
+/// How many components the first scan has.
+fn components_of_first_scan(source: &[u8]) -> Option<u8> {
+    let mut segments = segments(source);
+    segments.by_ref().for_each(drop);
+    let [marker, _, _, components, ..] = source.get(segments.at.checked_sub(1)?..)? else { return None };
+    (*marker == SOS).then_some(*components)
+}
+
+/// Bytes of all DCT coefficients, which libjpeg-turbo keeps until the last scan if there is more than one.
 fn coefficients(width: u32, height: u32, components: &[u8]) -> u64 {
     let sampling: Vec<_> =
         components.chunks_exact(3).map(|component| (u64::from(component[1] >> 4), u64::from(component[1] & 15))).collect();
@@ -100,12 +111,16 @@ fn coefficients(width: u32, height: u32, components: &[u8]) -> u64 {
     units * blocks * 64 * 2
 }
 
+/// Number, count and content of each part of the colour profile.
+fn profile_parts(source: &[u8]) -> impl Iterator<Item = &[u8]> {
+    named(source, APP2, b"ICC_PROFILE\0").filter(|part| part.len() > 2)
+}
+
 /// The colour profile, put together from its parts.
 pub(crate) fn profile(source: &[u8]) -> Option<Vec<u8>> {
-    let mut parts: Vec<_> = named(source, APP2, b"ICC_PROFILE\0").filter(|part| part.len() > 2).collect();
+    let mut parts: Vec<_> = profile_parts(source).collect();
     parts.sort_by_key(|part| part[0]);
-    let profile: Vec<u8> = parts.iter().flat_map(|part| &part[2..]).copied().collect();
-    (!profile.is_empty()).then_some(profile)
+    profile::joined(parts.iter().map(|part| &part[2..]))
 }
 
 /// What scaled-jpeg will do, if it can: the part that the scaler reads, which is `region` and what its kernel reaches.

@@ -4,6 +4,7 @@ pub(crate) mod avif;
 pub(crate) mod gif;
 pub(crate) mod jpeg;
 pub(crate) mod png;
+mod png_chunks;
 pub(crate) mod tiff_bmp;
 pub(crate) mod webp;
 
@@ -35,6 +36,17 @@ pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Deco
         Container::Tiff | Container::Bmp => tiff_bmp::decode(source, probe, budget)?,
     };
     Ok(Decoded { raster, profile })
+}
+
+impl Format {
+    /// Bytes that `pixels` take once they are scaled: for colour, orientation and canvas, and for what the encoder holds and writes.
+    pub(crate) fn encoding(self, pixels: u64, has_alpha: bool) -> u64 {
+        match self {
+            Self::Avif => avif::encoding(pixels),
+            Self::WebP => webp::encoding(pixels, has_alpha),
+            Self::Jpeg | Self::Png | Self::Gif => pixels * 16,
+        }
+    }
 }
 
 pub(crate) fn encode(raster: Raster, plan: &Plan) -> Result<Vec<u8>, Error> {

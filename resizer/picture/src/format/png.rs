@@ -7,8 +7,10 @@ use png::{BitDepth, ColorType, Decoder, DecodingError, DeflateCompression, Encod
 use crate::{
     Error,
     budget::Budget,
+    format::png_chunks::Essential,
     orientation::Orientation,
     probe::{Container, Probe},
+    profile::{inflated, inflated_length},
     raster::{Channels, Raster},
 };
 
@@ -36,9 +38,10 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         6 => Channels::Rgba,
         _ => return Err(Error::Damaged(format!("PNG of colour type {color}"))),
     };
-    let mut orientation = Orientation::default();
+    let (mut orientation, mut profile) = (Orientation::default(), 0);
     for (name, content) in chunks(source).take_while(|chunk| chunk.0 != b"IDAT") {
         match name {
+            b"iCCP" => profile = compressed_profile(content).and_then(inflated_length).unwrap_or(0),
             b"eXIf" => orientation = Orientation::from_exif(content),
             b"tRNS" if channels == Channels::Gray => channels = Channels::GrayAlpha,
             b"tRNS" if channels == Channels::Rgb => channels = Channels::Rgba,
@@ -46,7 +49,19 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         }
     }
     let row = u64::from(width) * channels.count() as u64 * u64::from(depth.div_ceil(8));
-    Ok(Probe { container: Container::Png, width, height, channels, orientation, working: row * 4 + (256 << 10), scaled: None })
+    Ok(Probe { container: Container::Png, width, height, channels, orientation, working: row * 4 + (256 << 10), profile, scaled: None })
+}
+
+/// The compressed profile behind its name and the one kind of compression.
+fn compressed_profile(content: &[u8]) -> Option<&[u8]> {
+    let name = content.iter().position(|&byte| byte == 0)?;
+    content[name + 1..].strip_prefix(&[0])
+}
+
+/// The colour profile.
+fn profile(source: &[u8]) -> Option<Vec<u8>> {
+    let content = chunks(source).take_while(|chunk| chunk.0 != b"IDAT").find(|chunk| chunk.0 == b"iCCP")?.1;
+    compressed_profile(content).and_then(inflated)
 }
 
 fn failure(error: DecodingError) -> Error {
@@ -59,9 +74,8 @@ fn failure(error: DecodingError) -> Error {
 /// Pixels of 8 bits, palette and transparent colours expanded, and the colour profile.
 pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Raster, Option<Vec<u8>>), Error> {
     let limits = Limits { bytes: usize::try_from(memory).unwrap_or(usize::MAX) };
-    let mut decoder = Decoder::new_with_limits(budget.watch(source), limits);
+    let mut decoder = Decoder::new_with_limits(Essential::new(source, budget.stop()), limits);
     decoder.set_transformations(Transformations::normalize_to_color8());
-    decoder.set_ignore_text_chunk(true);
     let mut reader = decoder.read_info().map_err(failure)?;
     let channels = match reader.output_color_type().0 {
         ColorType::Grayscale => Channels::Gray,
@@ -69,7 +83,6 @@ pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Ras
         ColorType::Rgb | ColorType::Indexed => Channels::Rgb,
         ColorType::Rgba => Channels::Rgba,
     };
-    let profile = reader.info().icc_profile.as_ref().map(|profile| profile.to_vec());
     let (width, height) = (reader.info().width, reader.info().height);
     budget.admit((width, height), channels)?;
     let mut raster = Raster::new(budget, width, height, channels)?;
@@ -77,7 +90,7 @@ pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Ras
         return Err(Error::Damaged("PNG whose rows do not fill its size".into()));
     }
     reader.next_frame(&mut raster.pixels).map_err(failure)?;
-    Ok((raster, profile))
+    Ok((raster, profile(source)))
 }
 
 /// Shares of the raw size that a photo keeps when it is compressed fast.

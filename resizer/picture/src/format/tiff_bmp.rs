@@ -52,6 +52,7 @@ pub(crate) fn probe(source: &[u8], container: Container) -> Result<Probe, Error>
         orientation: Orientation::from_tag(u16::from(orientation.to_exif())),
         // samples of up to 4 bytes before they become 8 bits, and strips of as much again
         working: decoder.total_bytes().saturating_mul(2),
+        profile: 0,
         scaled: None,
     })
 }

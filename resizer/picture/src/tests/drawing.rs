@@ -87,6 +87,28 @@ pub(crate) fn with_segment(jpeg: &[u8], marker: u8, content: &[u8]) -> Vec<u8> {
     [&jpeg[..2], &[0xFF, marker], &length, content, &jpeg[2..]].concat()
 }
 
+/// A profile of CMYK with a table of `grid` samples for each ink, to Lab: the more ink, the darker.
+pub(crate) fn cmyk_profile(grid: u8) -> Vec<u8> {
+    let level = |index: u32| u8::try_from(index * 255 / u32::from(grid - 1)).unwrap_or(255);
+    let samples = (0..u32::from(grid).pow(4)).flat_map(|index| {
+        let inks = [0, 1, 2, 3].map(|place| u32::from(level(index / u32::from(grid).pow(3 - place) % u32::from(grid))));
+        let dark = inks.iter().sum::<u32>().min(255) as u8;
+        [255 - dark, 128, 128]
+    });
+    let identity: Vec<u8> = [1_u32, 0, 0, 0, 1, 0, 0, 0, 1].iter().flat_map(|value| (value << 16).to_be_bytes()).collect();
+    let curve: Vec<u8> = (0..=255).collect();
+    let table =
+        [&b"mft1\0\0\0\0\x04\x03"[..], &[grid, 0], &identity, &curve.repeat(4), &samples.collect::<Vec<_>>(), &curve.repeat(3)].concat();
+    let length = |bytes: usize| u32::try_from(bytes).unwrap().to_be_bytes();
+    let mut header = [0; 128];
+    header[..4].copy_from_slice(&length(144 + table.len()));
+    header[8..12].copy_from_slice(&[2, 0x40, 0, 0]);
+    header[12..24].copy_from_slice(b"prtrCMYKLab ");
+    header[36..40].copy_from_slice(b"acsp");
+    header[68..80].copy_from_slice(&[0, 0, 0xF6, 0xD6, 0, 1, 0, 0, 0, 0, 0xD3, 0x2D]);
+    [&header[..], &length(1), b"A2B0", &length(144), &length(table.len()), &table].concat()
+}
+
 pub(crate) fn png(raster: &Raster, info: impl Fn(&mut png::Info)) -> Vec<u8> {
     let color = match raster.channels {
         Channels::Gray => png::ColorType::Grayscale,

@@ -1,13 +1,19 @@
-//! What the plan sets aside against what is taken, each in a process of its own: C libraries allocate unseen by Rust.
-
-use std::{env, fs, path::Path, process::Command};
+//! What the plan sets aside against what is taken, in Rust and in C.
 
 use resize_api::{Limits, Recipe};
 
-use super::drawing::{gif, jpeg, lossless_webp, lossy_webp, noisy, png, png_of};
+use moxcms::ColorProfile;
+
+use super::{
+    counter::peak,
+    drawing::{cmyk_profile, gif, jpeg, lossless_webp, lossy_webp, noisy, png, png_of, with_segment},
+};
 use crate::{Request, Stop, execute, plan, raster::Channels};
 
 const SIDES: (u32, u32) = (1403, 1101);
+
+/// Above this a resizer of 256 MiB says that a picture is too large.
+const BUDGET: u64 = 120_000_000;
 
 /// One for every decoder.
 fn sources() -> Vec<(&'static str, Vec<u8>)> {
@@ -26,6 +32,8 @@ fn sources() -> Vec<(&'static str, Vec<u8>)> {
         ("progressive jpeg", jpeg(&rgb, |compressor| compressor.set_progressive(true).unwrap())),
         ("gray jpeg", jpeg(&noisy(Channels::Gray), |_| ())),
         ("cmyk jpeg", jpeg(&noisy(Channels::Cmyk), |_| ())),
+        ("jpeg with a profile", with_profile(jpeg(&rgb, |_| ()), &ColorProfile::new_display_p3().encode().unwrap())),
+        ("cmyk jpeg with a profile", with_profile(jpeg(&noisy(Channels::Cmyk), |_| ()), &cmyk_profile(33))),
         ("png", png(&rgb, |_| ())),
         ("png with alpha", png(&rgba, |_| ())),
         ("gray png with alpha", png(&noisy(Channels::GrayAlpha), |_| ())),
@@ -40,8 +48,17 @@ fn sources() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// The JPEG with a profile in as many parts as that takes.
+fn with_profile(jpeg: Vec<u8>, profile: &[u8]) -> Vec<u8> {
+    let parts: Vec<_> = profile.chunks(65_000).collect();
+    (0..parts.len()).rev().fold(jpeg, |jpeg, index| {
+        let head = [&b"ICC_PROFILE\0"[..], &[index as u8 + 1, parts.len() as u8]].concat();
+        with_segment(&jpeg, 0xE2, &[&head, parts[index]].concat())
+    })
+}
+
 /// Sizes and recipes, as `WxH NAME=VALUE…`, for the sources whose name begins like this.
-const CASES: [(&str, &[&str]); 9] = [
+const CASES: [(&str, &[&str]); 10] = [
     ("", &["150x150", "1000x700"]),
     ("progressive", &["400x300", "1403x1101"]),
     ("jpeg", &["2600x2000", "2000x1400 OUTPUT_PROGRESSIVE=true"]),
@@ -49,64 +66,66 @@ const CASES: [(&str, &[&str]); 9] = [
     ("png with", &["900x900 OUTPUT_FORMAT=Gif", "500x500 OUTPUT_FORMAT=Avif AVIF_SPEED=10", "500x500 KERNEL=Mks2021"]),
     ("bmp", &["900x900 OUTPUT_FORMAT=WebP", "900x900 OUTPUT_FORMAT=Jpeg", "900x900 OUTPUT_FORMAT=Gif"]),
     ("bmp", &["500x500 OUTPUT_FORMAT=Avif AVIF_SPEED=10", "500x500 OUTPUT_FORMAT=Avif AVIF_SPEED=6"]),
+    ("bmp", &["200x200 OUTPUT_FORMAT=Avif AVIF_SPEED=4", "100x100 OUTPUT_FORMAT=Avif AVIF_SPEED=1"]),
     ("animation", &["350x300 ANIMATION=Keep", "350x300 ANIMATION=Keep OUTPUT_FORMAT=WebP"]),
     ("animation", &["900x800 ANIMATION=Keep", "900x800 ANIMATION=Keep OUTPUT_FORMAT=WebP"]),
 ];
 
-/// What the other process is told beside the recipe.
-const SOURCE: &str = "MEMORY_TEST_SOURCE";
-const SIZE: &str = "MEMORY_TEST_SIZE";
-
-fn status(name: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-    line.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().unwrap() << 10
-}
-
-/// The other process: says what was set aside, and by how much the peak grew.
-#[test]
-fn in_a_process_of_its_own() {
-    let (Ok(source), Ok(size)) = (env::var(SOURCE), env::var(SIZE)) else { return };
-    let source = fs::read(source).unwrap();
-    let recipe = Recipe::from_env(|name| env::var(name).ok()).unwrap();
-    let request = Request { resolution: size.parse().unwrap(), limits: Limits::default(), recipe };
-    let plan = plan(&source, &request).unwrap();
-    // the first time also loads the code
-    execute(&source, &plan, &Stop::new()).unwrap();
-    fs::write("/proc/self/clear_refs", "5").unwrap();
-    let before = status("VmRSS:");
-    execute(&source, &plan, &Stop::new()).unwrap();
-    println!("memory {} {}", plan.memory(), status("VmHWM:").saturating_sub(before));
-}
-
-/// Bytes set aside, and taken.
-fn measure(source: &Path, case: &str) -> (u64, u64) {
+/// A size and a recipe, as `WxH NAME=VALUE…`.
+fn request(case: &str) -> Request {
     let mut words = case.split(' ');
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "tests::memory::in_a_process_of_its_own", "--nocapture", "--test-threads=1"]);
-    // what is freed is given back, so that the second time takes as much as the first
-    command.envs([("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_TRIM_THRESHOLD_", "65536")]);
-    command.env(SOURCE, source).env(SIZE, words.next().unwrap()).envs(words.map(|word| word.split_once('=').unwrap()));
-    let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
-    let line = output.lines().find_map(|line| line.split_once("memory ")).unwrap_or_else(|| unreachable!("{case}: {output}")).1;
-    let (estimate, taken) = line.split_once(' ').unwrap();
-    (estimate.parse().unwrap(), taken.parse().unwrap())
+    let resolution = words.next().unwrap().parse().unwrap();
+    let variables: Vec<_> = words.map(|word| word.split_once('=').unwrap()).collect();
+    let value = |name: &str| variables.iter().find(|variable| variable.0 == name).map(|variable| variable.1.to_owned());
+    Request { resolution, limits: Limits::default(), recipe: Recipe::from_env(value).unwrap() }
 }
+
+/// What is over its plan, if anything is: planning itself, or execution.
+fn over(name: &str, source: &[u8], case: &str) -> Option<String> {
+    let (plan, planning) = peak(|| plan(source, &request(case)));
+    if planning > PLANNING {
+        return Some(format!("{name} to {case}: {planning} bytes for the plan"));
+    }
+    let plan = plan.ok().filter(|plan| plan.memory() <= BUDGET)?;
+    let (made, taken) = peak(|| execute(source, &plan, &Stop::new()));
+    println!("{name} to {case}: {} of {} KiB, {:?}", taken >> 10, plan.memory() >> 10, made.as_ref().map(|made| made.bytes.len()));
+    (taken > plan.memory()).then(|| format!("{name} to {case}: {taken} bytes, {} set aside", plan.memory()))
+}
+
+/// What a plan may take beside what it sets aside: it has read no more than headers.
+const PLANNING: u64 = 256 << 10;
 
 #[test]
 fn no_picture_takes_more_memory_than_is_set_aside_for_it() {
-    let file = env::temp_dir().join(format!("resizer-memory-{}", std::process::id()));
-    let mut over = vec![];
+    let mut found = vec![];
     for (name, source) in sources() {
-        fs::write(&file, source).unwrap();
-        for case in CASES.iter().filter(|(start, _)| name.starts_with(start)).flat_map(|(_, cases)| *cases) {
-            let (estimate, taken) = measure(&file, case);
-            println!("{name} to {case}: {:.1} MiB of {:.1}", taken as f64 / 1_048_576.0, estimate as f64 / 1_048_576.0);
-            if taken > estimate {
-                over.push(format!("{name} to {case}: {taken} bytes, {estimate} set aside"));
-            }
-        }
+        let cases = CASES.iter().filter(|(start, _)| name.starts_with(start)).flat_map(|(_, cases)| *cases);
+        found.extend(cases.filter_map(|case| over(name, &source, case)));
     }
-    fs::remove_file(&file).unwrap();
-    assert!(over.is_empty(), "{over:#?}");
+    assert!(found.is_empty(), "{found:#?}");
 }
+
+#[test]
+fn no_hostile_picture_takes_more_memory_than_is_set_aside_for_it() {
+    let mut found = vec![];
+    for hostile::Case { name, bytes, .. } in hostile::cases() {
+        found.extend(["300x300", "300x300 ANIMATION=Keep OUTPUT_FORMAT=WebP"].iter().filter_map(|case| over(name, &bytes, case)));
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// `PICTURES=FOLDER`: the same for files of somebody's, with `CASES`, between semicolons, or those below.
+#[test]
+fn no_picture_of_a_folder_takes_more_memory_than_is_set_aside_for_it() {
+    let Some(folder) = std::env::var_os("PICTURES") else { return };
+    let cases = std::env::var("CASES").unwrap_or_else(|_| FOLDER_CASES.to_owned());
+    let mut found = vec![];
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(source) = std::fs::read(&path) else { continue };
+        found.extend(cases.split(';').filter_map(|case| over(&path.display().to_string(), &source, case)));
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+const FOLDER_CASES: &str = "16x0;1000x1000;200x200 ANIMATION=Keep;300x300 OUTPUT_FORMAT=WebP RESIZE_FIT=Contain";

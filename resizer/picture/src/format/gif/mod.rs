@@ -29,6 +29,7 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         channels: Channels::Rgba,
         orientation: Orientation::default(),
         working,
+        profile: 0,
         scaled: None,
     })
 }

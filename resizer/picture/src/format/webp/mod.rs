@@ -8,6 +8,7 @@ use crate::{
     budget::Budget,
     orientation::Orientation,
     probe::{Container, Probe},
+    profile,
     raster::{Channels, Raster},
 };
 
@@ -48,10 +49,20 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         _ => return Err(damaged()),
     };
     let orientation = chunk(source, b"EXIF").map(|exif| Orientation::from_exif(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)));
+    let profile = profile::length(chunk(source, b"ICCP").into_iter());
     let channels = if alpha { Channels::Rgba } else { Channels::Rgb };
     // a lossless picture is decoded to 4 bytes a pixel and copied from there
     let working = u64::from(width) * u64::from(height) * 4 + (1 << 20);
-    Ok(Probe { container: Container::WebP, width, height, channels, orientation: orientation.unwrap_or_default(), working, scaled: None })
+    Ok(Probe {
+        container: Container::WebP,
+        width,
+        height,
+        channels,
+        orientation: orientation.unwrap_or_default(),
+        working,
+        profile,
+        scaled: None,
+    })
 }
 
 /// An item for each frame of an animation.
@@ -61,7 +72,7 @@ pub(crate) fn frames(source: &[u8]) -> impl Iterator<Item = ()> {
 
 /// The colour profile.
 pub(crate) fn profile(source: &[u8]) -> Option<Vec<u8>> {
-    chunk(source, b"ICCP").map(<[u8]>::to_vec)
+    profile::joined(chunk(source, b"ICCP").into_iter())
 }
 
 /// Pixels of the picture, or of an animation's first frame, and the colour profile. For `coarse` see [`lib::decode`].
@@ -84,6 +95,12 @@ pub(crate) fn decode(source: &[u8], probe: &Probe, coarse: bool, budget: &Budget
     let mut canvas = Raster::new(budget, probe.width, probe.height, Channels::Rgba)?;
     canvas.draw(&picture.into_channels(Channels::Rgba)?, left, top);
     Ok((canvas, profile))
+}
+
+/// See [`Format::encoding`](crate::Format::encoding).
+pub(crate) fn encoding(pixels: u64, has_alpha: bool) -> u64 {
+    // transparency is kept without loss, for which every pixel is looked up in all that went before
+    pixels * if has_alpha { 56 } else { 16 }
 }
 
 /// Encodes lossily; gray becomes RGB, for the format has no gray.

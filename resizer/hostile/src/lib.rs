@@ -1,0 +1,122 @@
+//! Pictures that strangers send: broken, lying, huge, endless, or no pictures at all. All of them are drawn here.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::large_stack_arrays,
+    clippy::format_collect,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "for tests"
+)]
+
+mod draw;
+
+use image::ImageFormat;
+
+use draw::{
+    SOF, bmp, encoded, exif_loop, flat, gif, iccp, jpeg, jpeg_scans, patched, png, png_with, riff, riff_chunk, sixteen_bits, svg, tiff,
+    webp_canvas, webp_frame, webp_header, webp_lossless, with_segments, ztxt,
+};
+
+/// A case: what it is, its bytes, and the HTTP status that is right for it where 120 MB may be taken.
+pub struct Case {
+    pub name: &'static str,
+    pub bytes: Vec<u8>,
+    pub right: u16,
+}
+
+const MADE: u16 = 307;
+const TOO_LARGE: u16 = 413;
+const UNKNOWN: u16 = 415;
+const DAMAGED: u16 = 422;
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut add = |name, right, bytes: Vec<u8>| cases.push(Case { name, bytes, right });
+    let whole = |format| encoded(format, 600, 400);
+    let half = |format| {
+        let mut bytes = whole(format);
+        bytes.truncate(bytes.len() / 2);
+        bytes
+    };
+    for (name, format) in [("JPEG", ImageFormat::Jpeg), ("PNG", ImageFormat::Png), ("GIF", ImageFormat::Gif), ("WebP", ImageFormat::WebP)] {
+        let [truncated, cut, good]: [&'static str; 3] = match name {
+            "JPEG" => ["JPEG, truncated", "JPEG, header only", "JPEG, good"],
+            "PNG" => ["PNG, truncated", "PNG, header only", "PNG, good"],
+            "GIF" => ["GIF, truncated", "GIF, header only", "GIF, good"],
+            _ => ["WebP, truncated", "WebP, header only", "WebP, good"],
+        };
+        add(good, MADE, whole(format));
+        add(truncated, DAMAGED, half(format));
+        add(cut, DAMAGED, whole(format)[..20].to_vec());
+    }
+
+    add("nothing at all", UNKNOWN, Vec::new());
+    add("one byte", UNKNOWN, vec![0xFF]);
+    add("wrong magic: PNG's first byte changed", UNKNOWN, patched(whole(ImageFormat::Png), 0, &[0]));
+    add("wrong magic: JPEG's name on GIF's pixels", DAMAGED, patched(whole(ImageFormat::Gif), 0, &[0xFF, 0xD8, 0xFF]));
+    add("ZIP named .jpg", UNKNOWN, [b"PK\x03\x04\x14\0\0\0\x08\0", &[7; 500][..]].concat());
+    add("HTML", UNKNOWN, b"<!doctype html><script>alert(1)</script>".to_vec());
+    add("SVG with entities", UNKNOWN, svg());
+    add("PDF", UNKNOWN, b"%PDF-1.7\n1 0 obj\n".to_vec());
+
+    add("PNG of 0 by 0", DAMAGED, png(0, 0, 8, 2, &[]));
+    add("PNG of 2^31 - 1 by 2^31 - 1", TOO_LARGE, png(i32::MAX as u32, i32::MAX as u32, 8, 2, &[0; 10]));
+    add("PNG of 65535 by 65535", TOO_LARGE, png(65535, 65535, 8, 6, &[0; 10]));
+    add("PNG bomb: 10000 by 10000, RGBA, zeros", TOO_LARGE, png(10_000, 10_000, 8, 6, &[0; 1 << 20]));
+    add("PNG bomb: 7000 by 7000, gray, zeros", MADE, png(7000, 7000, 8, 0, &vec![0; 7000 * 7001]));
+    add("PNG of 5000 by 5000, gray, zeros", MADE, png(5000, 5000, 8, 0, &vec![0; 5000 * 5001]));
+    add("PNG whose header says more rows than come", DAMAGED, png(3000, 3000, 8, 2, &[0; 100_000]));
+    add("PNG whose header says fewer rows than come", MADE, png(10, 10, 8, 2, &vec![0; 5_000_000]));
+    add("PNG with 200 MB of colour profile in 200 kB", MADE, png_with(&[(b"iCCP", &iccp(200 << 20))], 50, 50, 8, 2, &[0; 50 * 151]));
+    add("PNG with 64 MB of text in 64 kB", MADE, png_with(&[(b"zTXt", &ztxt(64 << 20))], 50, 50, 8, 2, &[0; 50 * 151]));
+    add("PNG with 100000 chunks", MADE, png_with(&vec![(b"tEXt", &b"a\0b"[..]); 100_000], 50, 50, 8, 2, &[0; 50 * 151]));
+    add("PNG with 20 MB of EXIF", MADE, png_with(&[(b"eXIf", &vec![0; 20 << 20])], 50, 50, 8, 2, &[0; 50 * 151]));
+    add("PNG with 20 MB of an unknown chunk", MADE, png_with(&[(b"rAnd", &vec![0; 20 << 20])], 50, 50, 8, 2, &[0; 50 * 151]));
+    let profile = (b"iCCP", &iccp(12 << 20)[..]);
+    add("PNG of 2000 by 2000 with a profile as large as its pixels", MADE, png_with(&[profile], 2000, 2000, 8, 2, &vec![0; 2000 * 6001]));
+    add("PNG of 16 bits", MADE, sixteen_bits());
+    add("PNG of 1 bit, no palette", DAMAGED, png(64, 64, 1, 3, &[0; 64 * 9]));
+    add("PNG of 2 bits, 3 colours, a fourth one used", DAMAGED, png_with(&[(b"PLTE", &[9; 9])], 64, 64, 2, 3, &[0xFF; 64 * 17]));
+    add("PNG of 3 bits", DAMAGED, png(64, 64, 3, 3, &[0; 64 * 25]));
+    add("PNG with a palette of 257 colours", DAMAGED, png_with(&[(b"PLTE", &[9; 771])], 64, 64, 8, 3, &[0; 64 * 65]));
+
+    add("JPEG of 65535 by 65535", TOO_LARGE, jpeg(0xC0, 65535, 65535, 3, 1, 1000));
+    add("JPEG of 0 by 100", DAMAGED, jpeg(0xC0, 0, 100, 3, 1, 100));
+    add("JPEG of 9000 by 9000, flat, 160 kB", MADE, jpeg(0xC0, 9000, 9000, 1, 1, 1125 * 1125 / 4 + 1));
+    add("JPEG of 9900 by 9900, progressive, CMYK", TOO_LARGE, jpeg(0xC2, 9900, 9900, 4, 1, 100_000));
+    add("JPEG of CMYK", MADE, jpeg(0xC0, 640, 480, 4, 1, 80 * 60 * 4 / 4));
+    let ones = |count| vec![(1, 1); count];
+    add("JPEG of 9900 by 9900, CMYK, a scan for each component", TOO_LARGE, jpeg_scans(9900, 9900, &ones(4)));
+    add("JPEG of 3000 by 2000, CMYK, a scan for each component", MADE, jpeg_scans(3000, 2000, &ones(4)));
+    add("JPEG of 3000 by 2000, a scan for each component", MADE, jpeg_scans(3000, 2000, &ones(3)));
+    add("JPEG of 3000 by 2000, a scan for each component, little colour", MADE, jpeg_scans(3000, 2000, &[(2, 2), (1, 1), (1, 1)]));
+    add("JPEG of 12 bits", UNKNOWN, patched(jpeg(0xC1, 64, 64, 1, 1, 64), SOF + 4, &[12]));
+    add("JPEG whose header says more than comes", DAMAGED, jpeg(0xC0, 8000, 8000, 3, 1, 10));
+    add("JPEG of 7000 by 7000, progressive, 5000 scans", DAMAGED, jpeg(0xC2, 7000, 7000, 1, 5000, 100));
+    add("JPEG of 3000 by 3000, progressive, 99 whole scans", DAMAGED, jpeg(0xC2, 3000, 3000, 1, 99, 3000 * 3000 / 64 / 8));
+    add(
+        "JPEG with 255 parts of a colour profile, 16 MB",
+        MADE,
+        with_segments(0xE2, 255, |part| [b"ICC_PROFILE\0", &[part, 255][..], &[part; 65_000]].concat()),
+    );
+    add("JPEG with an EXIF that points at itself", MADE, with_segments(0xE1, 1, |_| exif_loop()));
+    add("JPEG with 1000 EXIFs", MADE, with_segments(0xE1, 1000, |_| exif_loop()));
+    add("JPEG with a segment that ends behind the file", DAMAGED, [&b"\xFF\xD8\xFF\xE1\xFF\xFF"[..], &[0; 100]].concat());
+
+    add("GIF of 65535 by 65535, one pixel", TOO_LARGE, gif(65535, 65535, &[(1, 1)]));
+    add("GIF with a frame of 65535 by 65535 on a canvas of 10 by 10", TOO_LARGE, gif(10, 10, &[(65535, 65535)]));
+    add("GIF of 0 by 0", DAMAGED, gif(0, 0, &[(1, 1)]));
+    add("GIF without a frame", DAMAGED, gif(10, 10, &[]));
+    add("GIF, endless, 300000 frames", MADE, gif(10, 10, &vec![(10, 10); 300_000]));
+    add("WebP of 16384 by 16384, lossless, no pixels", TOO_LARGE, webp_lossless(16384, 16384));
+    add("WebP of 16383 by 6000, lossless, no pixels", TOO_LARGE, webp_lossless(16383, 6000));
+    add("WebP with a frame of 16383 by 16383 on a canvas of 10 by 10", DAMAGED, webp_frame(10, 16383));
+    add("WebP with a profile of 20 MB", MADE, riff(&[webp_header(0x20, 100), riff_chunk(b"ICCP", &vec![0; 20 << 20]), flat(100)].concat()));
+    add("WebP, canvas of 2^24 by 2^24", TOO_LARGE, webp_canvas());
+    add("TIFF of 65535 by 65535", TOO_LARGE, tiff(65535, 65535));
+    add("TIFF whose directories point at each other", DAMAGED, b"II*\0\x08\0\0\0\0\0\x08\0\0\0".to_vec());
+    add("BMP of 30000 by 30000, no pixels", DAMAGED, bmp(30_000, 30_000));
+    add("BMP of 20000 by -1", DAMAGED, bmp(20_000, -1));
+    cases
+}
