@@ -278,3 +278,49 @@ pub fn bmp(width: i32, height: i32) -> Vec<u8> {
     [&b"BM\x00\x10\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0"[..], &width.to_le_bytes(), &height.to_le_bytes(), &[1, 0, 24, 0, 0, 0, 0, 0], &[0; 16]]
         .concat()
 }
+
+/// Bits from the lowest on.
+#[derive(Default)]
+struct Bits(Vec<bool>);
+
+impl Bits {
+    fn put(&mut self, value: u32, count: u32) {
+        self.0.extend((0..count).map(|bit| value >> bit & 1 == 1));
+    }
+
+    /// Codes of one symbol each, which is 0 and takes no bits.
+    fn nothing(&mut self, codes: u32) {
+        (0..codes).for_each(|_| self.put(0b0001, 4));
+    }
+
+    /// A code in which each of the first 256 of `symbols` has 8 bits.
+    fn bytes(&mut self, symbols: usize) {
+        self.put(0, 1);
+        // 12 codes of lengths in the order of the format, of which those of 0 and of 8 have one bit
+        self.put(8, 4);
+        for length in [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8] {
+            self.put(u32::from(length == 0 || length == 8), 3);
+        }
+        self.put(0, 1);
+        (0..symbols).for_each(|symbol| self.put(u32::from(symbol < 256), 1));
+    }
+}
+
+/// A lossless picture of one colour, whose blocks of 4 by 4 have Huffman tables of their own, up to so many groups of them.
+pub fn webp_groups(side: u32, groups: u32) -> Vec<u8> {
+    let mut bits = Bits::default();
+    // no transform, no cache, but groups, in blocks of 4 by 4; the image of the groups has no cache
+    bits.put(0b100, 7);
+    bits.bytes(280);
+    bits.bytes(256);
+    bits.nothing(3);
+    for block in 0..side.div_ceil(4).pow(2) {
+        let [low, high, ..] = (block % groups).to_le_bytes();
+        bits.put(u32::from(low.reverse_bits()), 8);
+        bits.put(u32::from(high.reverse_bits()), 8);
+    }
+    bits.nothing(5 * groups);
+    let data: Vec<u8> = bits.0.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit))).collect();
+    let width_and_height = (side - 1) | (side - 1) << 14;
+    riff(&riff_chunk(b"VP8L", &[&[0x2F][..], &width_and_height.to_le_bytes(), &data].concat()))
+}

@@ -11,6 +11,8 @@
 
 mod draw;
 
+pub use draw::webp_groups;
+
 use image::ImageFormat;
 
 use draw::{
@@ -113,6 +115,8 @@ pub fn cases() -> Vec<Case> {
     add("WebP of 16383 by 6000, lossless, no pixels", TOO_LARGE, webp_lossless(16383, 6000));
     add("WebP with a frame of 16383 by 16383 on a canvas of 10 by 10", DAMAGED, webp_frame(10, 16383));
     add("WebP with a profile of 20 MB", MADE, riff(&[webp_header(0x20, 100), riff_chunk(b"ICCP", &vec![0; 20 << 20]), flat(100)].concat()));
+    add("WebP of 1000 by 1000, lossless, 60000 groups of Huffman tables", TOO_LARGE, webp_groups(1000, 60_000));
+    add("WebP of 500 by 500, lossless, 2000 groups of Huffman tables", MADE, webp_groups(500, 2000));
     add("WebP, canvas of 2^24 by 2^24", TOO_LARGE, webp_canvas());
     add("TIFF of 65535 by 65535", TOO_LARGE, tiff(65535, 65535));
     add("TIFF whose directories point at each other", DAMAGED, b"II*\0\x08\0\0\0\0\0\x08\0\0\0".to_vec());

@@ -95,11 +95,14 @@ pub fn plan(source: &[u8], request: &Request) -> Result<Plan, Error> {
     if source.len() as u64 > request.limits.max_source_bytes {
         return Err(Error::TooLarge(format!("{} bytes, at most {} are read", source.len(), request.limits.max_source_bytes)));
     }
-    let probe = probe::probe(source)?;
+    let mut probe = probe::probe(source)?;
     let frames = match request.recipe.animation {
         Animation::First => 1,
         Animation::Keep => animation::count(source, probe.container, request.limits.max_frames),
     };
+    if frames > 1 && probe.container == probe::Container::WebP {
+        probe.working = format::webp::working_of_frames(source, (probe.width, probe.height), frames.min(request.limits.max_frames));
+    }
     Plan::new(probe, frames, request)
 }
 

@@ -53,8 +53,7 @@ impl Plan {
 
     /// Quality that is wanted, or else what looks about the same in every format.
     pub(crate) fn quality(&self) -> u8 {
-        let default = if self.format == Format::Avif { 60 } else { 80 };
-        self.recipe.quality.map_or(default, UpTo::get)
+        quality(self.format, &self.recipe)
     }
 
     /// See [`shrink`].
@@ -114,9 +113,15 @@ impl Plan {
             let reach = |length: f64, scaled: u32| KERNEL * (length / f64::from(scaled)).max(1.0) + 1.0;
             jpeg::plan_reduced(header, denominator, region, (reach(region.width, width), reach(region.height, height)))
         });
-        let memory = memory(&probe, &geometry, denominator, reduced.as_ref(), format, frames);
+        let quality = quality(format, &recipe);
+        let memory = memory(&probe, &geometry, denominator, reduced.as_ref(), (format, quality), frames);
         Ok(Self { probe, geometry, denominator, reduced, format, frames, recipe, memory })
     }
+}
+
+fn quality(format: Format, recipe: &Recipe) -> u8 {
+    let default = if format == Format::Avif { 60 } else { 80 };
+    recipe.quality.map_or(default, UpTo::get)
 }
 
 /// What to scale of the whole picture, as it is stored, at 1/`denominator` of its size.
@@ -167,7 +172,14 @@ fn colour(profile: usize) -> u64 {
 }
 
 /// Decoded, between the two passes of the scaler, and scaled; then once more for colour, orientation, canvas and file.
-fn memory(probe: &Probe, geometry: &Geometry, denominator: u32, reduced: Option<&scaled_jpeg::Plan>, format: Format, frames: u32) -> u64 {
+fn memory(
+    probe: &Probe,
+    geometry: &Geometry,
+    denominator: u32,
+    reduced: Option<&scaled_jpeg::Plan>,
+    (format, quality): (Format, u8),
+    frames: u32,
+) -> u64 {
     let (decoded_width, decoded_height) = decoded(probe, denominator, reduced);
     let (decoded_width, decoded_height) = (u64::from(decoded_width), u64::from(decoded_height));
     let decoded = decoded_width * decoded_height;
@@ -180,7 +192,7 @@ fn memory(probe: &Probe, geometry: &Geometry, denominator: u32, reduced: Option<
     // light has twice the bits
     let bytes = if is_linear(probe, denominator) { 3 } else { 1 };
     let still = (decoded * copies + between) * bytes * probe.channels.count() as u64
-        + format.encoding(output, probe.channels.has_alpha())
+        + format.encoding(output, probe.channels.has_alpha(), quality)
         + working
         + colour(probe.profile)
         + (1 << 20);

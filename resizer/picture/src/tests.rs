@@ -6,7 +6,7 @@ mod animations;
 mod bad_input;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod counter;
-mod drawing;
+pub(crate) mod drawing;
 mod formats;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod memory;

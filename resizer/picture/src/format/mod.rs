@@ -40,9 +40,9 @@ pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Deco
 
 impl Format {
     /// Bytes that `pixels` take once they are scaled: for colour, orientation and canvas, and for what the encoder holds and writes.
-    pub(crate) fn encoding(self, pixels: u64, has_alpha: bool) -> u64 {
+    pub(crate) fn encoding(self, pixels: u64, has_alpha: bool, quality: u8) -> u64 {
         match self {
-            Self::Avif => avif::encoding(pixels),
+            Self::Avif => avif::encoding(pixels, quality),
             Self::WebP => webp::encoding(pixels, has_alpha),
             Self::Jpeg | Self::Png | Self::Gif => pixels * 16,
         }

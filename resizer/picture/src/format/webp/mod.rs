@@ -2,6 +2,7 @@
 
 pub(crate) mod animation;
 mod lib;
+mod tables;
 
 use crate::{
     Error,
@@ -34,11 +35,9 @@ fn u24(bytes: &[u8]) -> u32 {
     bytes.iter().take(3).rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
 }
 
-pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
-    let damaged = || Error::Damaged("WebP without a header".into());
-    let (name, content) = chunks(&source[12..]).next().ok_or_else(damaged)?;
-    let (width, height, alpha) = match (name, content) {
-        (b"VP8X", &[flags, _, _, _, ref size @ ..]) if size.len() >= 6 => (u24(size) + 1, u24(&size[3..]) + 1, flags & ALPHA != 0),
+/// Width and height of a bitstream, and whether it says that it has alpha.
+fn bitstream_size(name: &[u8], content: &[u8]) -> Option<(u32, u32, bool)> {
+    Some(match (name, content) {
         (b"VP8L", &[0x2F, b0, b1, b2, b3, ..]) => {
             let bits = u32::from_le_bytes([b0, b1, b2, b3]);
             ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bits >> 28 & 1 == 1)
@@ -46,13 +45,24 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         (b"VP8 ", &[_, _, _, 0x9D, 0x01, 0x2A, w0, w1, h0, h1, ..]) => {
             (u32::from(u16::from_le_bytes([w0, w1]) & 0x3FFF), u32::from(u16::from_le_bytes([h0, h1]) & 0x3FFF), false)
         }
-        _ => return Err(damaged()),
+        _ => return None,
+    })
+}
+
+pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
+    let damaged = || Error::Damaged("WebP without a header".into());
+    let (name, content) = chunks(&source[12..]).next().ok_or_else(damaged)?;
+    let (width, height, alpha) = match (name, content) {
+        (b"VP8X", &[flags, _, _, _, ref size @ ..]) if size.len() >= 6 => (u24(size) + 1, u24(&size[3..]) + 1, flags & ALPHA != 0),
+        (name, content) => bitstream_size(name, content).ok_or_else(damaged)?,
     };
     let orientation = chunk(source, b"EXIF").map(|exif| Orientation::from_exif(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)));
     let profile = profile::length(chunk(source, b"ICCP").into_iter());
     let channels = if alpha { Channels::Rgba } else { Channels::Rgb };
-    // a lossless picture is decoded to 4 bytes a pixel and copied from there
-    let working = u64::from(width) * u64::from(height) * 4 + (1 << 20);
+    let working = match chunk(source, b"ANMF") {
+        Some(_) => working_of_frames(source, (width, height), 1),
+        None => working(source.get(12..).unwrap_or_default(), (width, height)),
+    };
     Ok(Probe {
         container: Container::WebP,
         width,
@@ -63,6 +73,34 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         profile,
         scaled: None,
     })
+}
+
+/// What decoding the one picture in `content` takes beside its pixels: rows of a lossy one, and all of a lossless one, or of lossless
+/// alpha, with its tables. Nothing, if it is larger than its `canvas`: then it is not decoded.
+fn working(content: &[u8], canvas: (u32, u32)) -> u64 {
+    let size = |(name, data): (&[u8], &[u8])| bitstream_size(name, data).map(|(width, height, _)| (width, height));
+    let Some((width, height)) = chunks(content).find_map(size) else { return 0 };
+    if width > canvas.0 || height > canvas.1 {
+        return 0;
+    }
+    let pixels = u64::from(width) * u64::from(height);
+    let lossless = |data: &[u8]| pixels * 5 + tables::tables(data, width, height);
+    let of_chunk = |(name, data): (&[u8], &[u8])| match (name, data) {
+        (b"VP8L", [_, _, _, _, _, data @ ..]) => lossless(data),
+        (b"ALPH", [kind, data @ ..]) if kind & 3 == 1 => lossless(data),
+        _ => 0,
+    };
+    // of several, libwebp takes the first
+    chunks(content).take(MOST_CHUNKS).map(of_chunk).max().unwrap_or(0) + pixels + u64::from(width) * 128 + (1 << 20)
+}
+
+/// A picture has two: its alpha and itself. Unknown ones may stand between them.
+const MOST_CHUNKS: usize = 16;
+
+/// What decoding any of the first `frames` of an animation takes beside its pixels.
+pub(crate) fn working_of_frames(source: &[u8], canvas: (u32, u32), frames: u32) -> u64 {
+    let frames = chunks(source.get(12..).unwrap_or_default()).filter(|chunk| chunk.0 == b"ANMF").take(frames as usize);
+    frames.map(|frame| working(frame.1.get(16..).unwrap_or_default(), canvas)).max().unwrap_or(0)
 }
 
 /// An item for each frame of an animation.
