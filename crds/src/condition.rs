@@ -49,6 +49,8 @@ pub enum Reason {
     BucketClaimed,
     /// Accepted: the operator's owner, or the bucket's, does not let this namespace use it.
     BucketNotAllowed,
+    /// Accepted: the operator's own store is another one than that in which the rules are.
+    StoreChanged,
     /// Accepted: an object of the name that is needed belongs to somebody else.
     NameTaken,
     /// Accepted: `gateway` is set, and the cluster has no Gateway API.

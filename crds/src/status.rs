@@ -42,6 +42,10 @@ pub struct ResizeEndpointStatus {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub website_created: bool,
 
+    /// The store that `routingRules`, `websiteCreated` and `publicRead` are about, and how it was reached. When `bucket.endpoint` leads to another one, they are first taken back here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<Store>,
+
     /// What `bucket.publicRead` changed beside the bucket's policy. It is put back when that is false again, and on deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_read: Option<PublicRead>,
@@ -58,6 +62,8 @@ pub struct ResizeEndpointStatus {
 /// The operator's mark in a bucket, as a status holds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
+    /// The store that all this is about.
+    pub store: Option<Store>,
     /// The rules that are or may be there.
     pub rules: Vec<RoutingRule>,
     /// Whether the website configuration is the operator's creation.
@@ -71,12 +77,34 @@ pub struct Record {
 impl From<&ResizeEndpointStatus> for Record {
     fn from(status: &ResizeEndpointStatus) -> Self {
         Self {
+            store: status.store.clone(),
             rules: status.routing_rules.clone(),
             created: status.website_created,
             pending: status.routing_rules_pending,
             removed: status.routing_rules_removed.iter().map(|time| time.0).collect(),
         }
     }
+}
+
+/// A store and how it was reached.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Store {
+    /// Base URL; AWS if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Region.
+    #[serde(default)]
+    pub region: String,
+    /// Whether the bucket was addressed in the path.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force_path_style: bool,
+    /// Account that had to own the bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_owner: Option<String>,
+    /// Secret with the credentials; the operator's own if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret: Option<String>,
 }
 
 /// Parts of the bucket's public access block that were on and that the operator lifted.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::tenancy::policy::AllowList;
+use crate::{endpoint::store_id::StoreId, tenancy::policy::AllowList};
 
 /// Keeps the Deployment, Service, Ingress and bucket routing rules of every ResizeEndpoint true.
 #[derive(Clone, Debug, clap::Parser)]
@@ -21,6 +21,9 @@ pub struct Config {
 
     #[command(flatten)]
     pub claims: Claims,
+
+    #[command(flatten)]
+    pub outbound: OutboundSettings,
 
     /// Seconds after which a bucket and its public URL are looked at though nothing changed here, less up to a fifth.
     #[arg(long, env = "RESYNC_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(10..=86_400))]
@@ -61,6 +64,10 @@ pub struct S3Defaults {
     /// Address buckets in the path instead of the host name.
     #[arg(long = "s3-force-path-style", env = "S3_FORCE_PATH_STYLE", default_value_t = false, action = clap::ArgAction::Set)]
     pub force_path_style: bool,
+
+    /// Base URLs that `bucket.endpoint` may name, separated by commas, and to which the operator's own identity may go; empty: any, and none.
+    #[arg(long = "s3-allowed-endpoints", env = "S3_ALLOWED_ENDPOINTS", value_delimiter = ',')]
+    pub allowed_endpoints: Vec<StoreId>,
 }
 
 /// Which namespaces may use which buckets.
@@ -73,6 +80,32 @@ pub struct Claims {
     /// For AllowList: JSON, such as `{"team-a": ["team-a-*"]}`: namespaces and their buckets; `*` is any text.
     #[arg(id = "claims-allow", long = "claims-allow", env = "CLAIMS_ALLOW", default_value = "{}")]
     pub allow: AllowList,
+
+    /// Whose endpoints the operator's own identity is used for. Listed: where AllowList or BucketTag allow the bucket. Anyone: all that name no Secret.
+    #[arg(
+        id = "claims-ambient-credentials",
+        long = "claims-ambient-credentials",
+        env = "CLAIMS_AMBIENT_CREDENTIALS",
+        value_enum,
+        default_value = "Listed"
+    )]
+    pub ambient_credentials: AmbientCredentials,
+
+    /// Whether `bucket.publicRead` may be used.
+    #[arg(id = "claims-public-read", long = "claims-public-read", env = "CLAIMS_PUBLIC_READ", default_value_t = false, action = clap::ArgAction::Set)]
+    pub public_read: bool,
+}
+
+/// Where the operator itself connects because an endpoint names it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct OutboundSettings {
+    /// Whether `publicUrl` is asked for a picture that nobody has.
+    #[arg(long, env = "VERIFY_PUBLIC_URL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub verify_public_url: bool,
+
+    /// Whether `bucket.endpoint` and `publicUrl` may lead to loopback and link-local addresses. For trying things out.
+    #[arg(long = "outbound-local-addresses", env = "OUTBOUND_LOCAL_ADDRESSES", default_value_t = false, action = clap::ArgAction::Set)]
+    pub local_addresses: bool,
 }
 
 /// How it is decided which namespaces may use which buckets.
@@ -86,4 +119,15 @@ pub enum ClaimsPolicy {
     AllowList,
     /// A tag of the bucket says.
     BucketTag,
+}
+
+/// Whose endpoints the operator's own identity is used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum AmbientCredentials {
+    /// Those whose bucket a list or the bucket's own tag gives to their namespace.
+    #[default]
+    Listed,
+    /// All.
+    Anyone,
 }

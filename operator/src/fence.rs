@@ -21,6 +21,11 @@ use aws_sdk_s3::{
 use axum::http::{Method, Request};
 use tower::{Layer, Service};
 
+/// How long a write may take once it has begun, to Kubernetes or to S3: it ends before another process may write.
+pub const WRITE: Duration = Duration::from_secs(4);
+/// How long the Kubernetes API may take until it begins to answer anything else.
+const READ: Duration = Duration::from_secs(15);
+
 /// Until when this process may write. Copies share it.
 #[derive(Clone, Debug)]
 pub struct Fence {
@@ -80,6 +85,7 @@ impl<S, B> Service<Request<B>> for Fenced<S>
 where
     S: Service<Request<B>, Error = BoxError>,
     S::Future: Send + 'static,
+    S::Response: 'static,
 {
     type Response = S::Response;
     type Error = BoxError;
@@ -91,18 +97,23 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if *request.method() == Method::GET {
-            return Box::pin(self.inner.call(request));
+            return Box::pin(in_time(READ, self.inner.call(request)));
         }
         if let Err(closed) = self.fence.check() {
             return Box::pin(async { Err(closed.into()) });
         }
-        let (fence, mut answer) = (self.fence.clone(), Box::pin(self.inner.call(request)));
+        let (fence, mut answer) = (self.fence.clone(), Box::pin(in_time(WRITE, self.inner.call(request))));
         // the client tries some calls again after a while
         Box::pin(std::future::poll_fn(move |context| match fence.check() {
             Ok(()) => answer.as_mut().poll(context),
             Err(closed) => Poll::Ready(Err(closed.into())),
         }))
     }
+}
+
+/// The answer, if it begins in time.
+async fn in_time<T>(patience: Duration, answer: impl Future<Output = Result<T, BoxError>>) -> Result<T, BoxError> {
+    tokio::time::timeout(patience, answer).await.map_err(|_| format!("no answer within {} s", patience.as_secs()))?
 }
 
 impl Intercept for Fence {
@@ -142,6 +153,19 @@ mod tests {
         assert!(call(&fence, Method::PATCH).await.is_ok());
         fence.close();
         assert!(call(&fence, Method::POST).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_not_answered_ends() {
+        let fence = Fence::closed();
+        fence.open_until(Instant::now() + Duration::from_hours(1));
+        for (method, patience) in [(Method::GET, READ), (Method::PATCH, WRITE)] {
+            let silent = tower::service_fn(|_: Request<()>| std::future::pending::<Result<(), Infallible>>()).map_err(BoxError::from);
+            let start = tokio::time::Instant::now();
+            let error = fence.layer(silent).oneshot(Request::builder().method(method).body(()).unwrap()).await.unwrap_err();
+            assert!(error.to_string().contains("no answer within"), "{error}");
+            assert_eq!(start.elapsed().as_secs(), patience.as_secs());
+        }
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ mod fingerprint;
 mod kubernetes;
 mod lead;
 mod names;
+mod outbound;
 mod public_url;
 mod reconcile;
 mod report;
@@ -36,8 +37,9 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client, client::ClientBuilder, runtime::events::Reporter};
 use lead::lease::Candidate;
 use names::OPERATOR;
+use outbound::Outbound;
 use public_url::Visitor;
-use reconcile::{context::Context, memory::Memories};
+use reconcile::{context::Context, memory::Memories, slots::Slots};
 use report::recorders::Recorders;
 use tenancy::claims::Claims;
 use tokio::signal::unix::{SignalKind, signal};
@@ -65,15 +67,16 @@ async fn main() -> anyhow::Result<()> {
     let (controllers, scopes) = controller::new(&client, &config.watch_namespaces, &claims, &recorders, &metrics);
     let health = Health::default();
     let admin = admin::router(health.clone(), metrics.clone(), scopes.endpoints());
+    let outbound = Outbound::new(config.outbound.local_addresses);
     let buckets = Buckets {
-        s3: client::Shared { config: client::shared_config(config.s3.region.clone()).await, calls: Calls(metrics.clone()), fence },
+        s3: client::Shared::new(client::shared_config(config.s3.region.clone()).await, Calls(metrics.clone()), fence, outbound),
         locks: Locks::default(),
-        visitor: Visitor::new().context("HTTP client for public URLs")?,
+        visitor: Visitor::new(outbound, config.outbound.verify_public_url).context("HTTP client for public URLs")?,
         now,
     };
-    let memories = Memories::default();
+    let (memories, slots) = (Memories::default(), Slots::default());
     let random = rand::random::<f64>;
-    let context = Arc::new(Context { client, config, scopes, claims, buckets, memories, recorders, metrics, random, now });
+    let context = Arc::new(Context { client, config, scopes, claims, buckets, memories, slots, recorders, metrics, random, now });
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
     let stop = stop_signal()?.boxed().shared();
     tokio::select! {

@@ -8,7 +8,7 @@ use kube::{Api, Client};
 use resize_api::condition::Reason;
 
 use crate::{
-    bucket::client::S3Error,
+    bucket::error::S3Error,
     endpoint::{BucketAddress, CREDENTIALS},
     fingerprint::fingerprint,
     kubernetes::explain,

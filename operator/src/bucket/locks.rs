@@ -7,10 +7,10 @@ use std::{
 
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
-use crate::endpoint::BucketAddress;
+use crate::endpoint::{BucketAddress, store_id::StoreId};
 
 /// A store and the bucket's name there.
-type Key = (Option<String>, String);
+type Key = (StoreId, String);
 
 /// Locks by bucket. A lock that nobody holds is forgotten.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl Locks {
     }
 
     fn turn(&self, address: &BucketAddress) -> Arc<Turn<()>> {
-        let key = (address.endpoint.clone(), address.name.clone());
+        let key = (address.store(), address.name.clone());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, turn| turn.strong_count() > 0);
         if let Some(turn) = all.get(&key).and_then(Weak::upgrade) {
@@ -47,6 +47,8 @@ mod tests {
         let other = BucketAddress { name: "other".into(), ..address.clone() };
         let held = locks.lock(&address).await;
         assert!(locks.turn(&address).try_lock_owned().is_err());
+        let spelled = BucketAddress { endpoint: Some("https://S3.eu-central-1.amazonaws.com:443".into()), ..address.clone() };
+        assert!(locks.turn(&spelled).try_lock_owned().is_err(), "the same store in other words");
         assert!(locks.turn(&other).try_lock_owned().is_ok());
         drop(held);
         assert!(locks.turn(&address).try_lock_owned().is_ok());

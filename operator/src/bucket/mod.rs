@@ -3,6 +3,7 @@
 pub mod calls;
 pub mod client;
 pub mod credentials;
+pub mod error;
 pub mod locks;
 pub mod public_read;
 pub mod website;
@@ -20,8 +21,9 @@ use crate::{
     bucket::{
         client::{Bucket, Shared},
         credentials::Access,
+        error::BucketError,
         locks::Locks,
-        website::WebsiteError,
+        website::Website,
     },
     endpoint::{self, BucketAddress, Endpoint},
     public_url::{self, Visitor},
@@ -54,6 +56,8 @@ pub struct Before<'a> {
     pub wrong_since: Option<Timestamp>,
     /// Whether all pods know the current spec, and one serves.
     pub rolled_out: bool,
+    /// Whether some pod serves.
+    pub serves: bool,
 }
 
 impl Before<'_> {
@@ -82,28 +86,39 @@ impl Buckets {
     /// New rules wait until pods that know them serve.
     pub async fn look_after(&self, endpoint: &Endpoint, access: &Access, before: Before<'_>, writer: &mut StatusWriter) -> Found {
         let known = endpoint.wanted.are(&before.record.rules);
-        if endpoint.management == RoutingManagement::Merge && !before.rolled_out && !known {
-            let message = "the routing rules go into the bucket as soon as pods of the current spec serve";
-            return before.stopped(Verdict::no(Reason::WaitingForWorkload, message));
+        let waits = endpoint.management == RoutingManagement::Merge && !before.rolled_out && !known;
+        let said = report::verdict(before.status, ConditionType::RoutingRuleApplied, endpoint.generation);
+        let waiting =
+            Verdict::no(Reason::WaitingForWorkload, "the routing rules go into the bucket as soon as pods of the current spec serve");
+        if waits && said.is_some_and(|said| said.reason == Reason::WaitingForWorkload) {
+            return before.stopped(waiting);
         }
         let bucket = match self.enter(&endpoint.bucket, access) {
             Ok(bucket) => bucket,
             Err(error) => return before.stopped(Verdict::no(error.reason(), error.to_string())),
         };
+        if waits {
+            // whom S3 refuses shall not keep the bucket from others by pods that never serve
+            let refused = bucket.get().await.err().map(|error| Verdict::no(error.reason, error.message));
+            return before.stopped(refused.unwrap_or(waiting));
+        }
         let _only_writer = self.locks.lock(&endpoint.bucket).await;
-        let (public_read, published) = publish(endpoint, &bucket, writer, before.status.public_read.clone()).await;
-        let (record, result) = match endpoint.management {
+        let (mut record, result) = match endpoint.management {
             RoutingManagement::Merge => merge(endpoint, &bucket, writer, before.record, (self.now)()).await,
             RoutingManagement::Observe => observe(endpoint, &bucket, before.record).await,
         };
-        let mut written = published.as_ref().is_ok_and(|changed| *changed);
-        let routing = result.map_or_else(
-            |error| Verdict::no(error.reason(), error.to_string()),
-            |(verdict, wrote)| {
-                written |= wrote;
-                verdict
-            },
-        );
+        let (routing, wrote) = result.unwrap_or_else(|error| (Verdict::no(error.reason(), error.to_string()), false));
+        // a bucket that leads nobody to pods of ours is opened to nobody
+        let may_open = routing.holds == Some(true) && before.serves;
+        let lifted = before.status.public_read.clone();
+        let (public_read, published) =
+            if may_open || !endpoint.public_read { publish(endpoint, &bucket, writer, lifted).await } else { (lifted, Ok(false)) };
+        // rules that others write are nothing of ours
+        let is_ours = endpoint.management == RoutingManagement::Merge && (!record.rules.is_empty() || record.created);
+        if !is_ours && public_read.is_none() {
+            record.store = None;
+        }
+        let written = wrote || published.as_ref().is_ok_and(|changed| *changed);
         let (public_url, wrong_since) = if let Err(error) = published {
             (Verdict::no(error.reason(), format!("bucket.publicRead is not as it should be: {error}")), None)
         } else if routing.holds == Some(true) {
@@ -136,7 +151,7 @@ impl Buckets {
     }
 
     /// Takes our mark out of the bucket.
-    pub async fn take_back(&self, mark: Mark, address: &BucketAddress, access: &Access) -> Result<(), WebsiteError> {
+    pub async fn take_back(&self, mark: Mark, address: &BucketAddress, access: &Access) -> Result<(), BucketError> {
         let Mark { rules, lifted } = mark;
         let bucket = self.enter(address, access)?;
         let _only_writer = self.locks.lock(address).await;
@@ -150,11 +165,11 @@ impl Buckets {
     }
 
     /// The value of the bucket's own tag `key`.
-    pub async fn tag(&self, address: &BucketAddress, access: &Access, key: &str) -> Result<Option<String>, WebsiteError> {
+    pub async fn tag(&self, address: &BucketAddress, access: &Access, key: &str) -> Result<Option<String>, BucketError> {
         Ok(self.enter(address, access)?.tag(key).await?)
     }
 
-    fn enter(&self, address: &BucketAddress, access: &Access) -> Result<Bucket, WebsiteError> {
+    fn enter(&self, address: &BucketAddress, access: &Access) -> Result<Bucket, BucketError> {
         Ok(Bucket::new(&self.s3, address, access.clone()?.map(Into::into)))
     }
 }
@@ -189,12 +204,12 @@ async fn publish(
     bucket: &Bucket,
     writer: &mut StatusWriter,
     before: Option<PublicRead>,
-) -> (Option<PublicRead>, Result<bool, WebsiteError>) {
+) -> (Option<PublicRead>, Result<bool, BucketError>) {
     if endpoint.public_read {
         let mut ahead = before.clone();
         let write_ahead = async |now: &PublicRead| {
             ahead = Some(now.clone());
-            writer.merge(json!({ "publicRead": now })).await
+            writer.merge(json!({ "publicRead": now, "store": endpoint.bucket.record() })).await
         };
         let granted = public_read::grant(bucket, &endpoint.bucket.region, before.as_ref(), write_ahead).await;
         let changed = granted.map(|_| ahead != before);
@@ -202,7 +217,7 @@ async fn publish(
     } else if let Some(lifted) = &before {
         match public_read::revoke(bucket, lifted).await {
             Ok(()) => (None, Ok(true)),
-            Err(error) => (before, Err(error.into())),
+            Err(error) => (before, Err(error)),
         }
     } else {
         (None, Ok(false))
@@ -213,16 +228,17 @@ async fn merge(
     endpoint: &Endpoint,
     bucket: &Bucket,
     writer: &mut StatusWriter,
-    before: Record,
+    mut before: Record,
     now: Timestamp,
-) -> (Record, Result<(Verdict, bool), WebsiteError>) {
+) -> (Record, Result<(Verdict, bool), BucketError>) {
+    before.store = Some(endpoint.bucket.record());
     let write_ahead = async |ahead: &Record| writer.merge(report::record(ahead)).await;
     let (record, result) = website::apply(bucket, &before, &endpoint.wanted, now, write_ahead).await;
     let message = format!("{} in bucket {}", count(record.rules.len()), endpoint.bucket.name);
     (record, result.map(|written| (Verdict::yes(Reason::RulesApplied, message), written)))
 }
 
-async fn observe(endpoint: &Endpoint, bucket: &Bucket, before: Record) -> (Record, Result<(Verdict, bool), WebsiteError>) {
+async fn observe(endpoint: &Endpoint, bucket: &Bucket, before: Record) -> (Record, Result<(Verdict, bool), BucketError>) {
     let name = &endpoint.bucket.name;
     let (rules, there) = match website::observe(bucket, &endpoint.wanted).await {
         Ok(seen) => seen,
@@ -236,7 +252,7 @@ async fn observe(endpoint: &Endpoint, bucket: &Bucket, before: Record) -> (Recor
             format!("routing.management is Observe: write the rules of status.routingRules into bucket {name}"),
         )
     };
-    (Record { rules, ..Record::default() }, Ok((verdict, false)))
+    (Record { rules, store: before.store, ..Record::default() }, Ok((verdict, false)))
 }
 
 fn count(rules: usize) -> String {

@@ -2,6 +2,7 @@
 
 pub mod quantity;
 pub mod rules;
+pub mod store_id;
 
 use std::num::NonZeroUsize;
 
@@ -163,6 +164,13 @@ impl Endpoint {
             return Err(invalid("allowedResolutions", format!("{resolution} is over the limit of {most} pixels")));
         }
 
+        if spec.bucket.public_read && spec.routing.management == RoutingManagement::Observe {
+            return Err(invalid(
+                "bucket.publicRead",
+                "needs routing.management Merge: with Observe the operator writes nothing into a bucket",
+            ));
+        }
+
         let endpoint = Self {
             owner: resource.controller_owner_ref(&()).ok_or_else(|| invalid("metadata", "no uid yet"))?,
             public_read: spec.bucket.public_read,
@@ -286,6 +294,13 @@ mod tests {
             Endpoint::new(&resource, &config()).unwrap_err().to_string()
         };
         assert!(refusal(|r| r.spec.bucket.region = None).starts_with("spec.bucket.region: not set"));
+        assert!(
+            refusal(|r| {
+                r.spec.bucket.public_read = true;
+                r.spec.routing.management = RoutingManagement::Observe;
+            })
+            .starts_with("spec.bucket.publicRead: needs routing.management Merge")
+        );
         assert!(refusal(|r| r.spec.public_url = "photos".into()).starts_with("spec.publicUrl: "));
         assert!(refusal(|r| r.spec.allowed_resolutions = vec!["1x".into()]).starts_with("spec.allowedResolutions: `1x`"));
         assert!(refusal(|r| r.spec.resize.background = "white".into()).starts_with("spec.resize.background: want a colour"));

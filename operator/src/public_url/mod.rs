@@ -3,7 +3,7 @@
 mod grace;
 mod judge;
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use rand::RngExt;
 use reqwest::{
@@ -15,6 +15,8 @@ use resize_api::ResizedKey;
 
 pub use grace::settle;
 pub use judge::judge;
+
+use crate::outbound::Outbound;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,24 +51,35 @@ pub struct Answer {
 
 /// Asks public URLs.
 #[derive(Debug)]
-pub struct Visitor(Client);
+pub struct Visitor {
+    client: Client,
+    outbound: Outbound,
+    asks: bool,
+}
 
 impl Visitor {
-    /// A visitor that follows nothing.
-    pub fn new() -> Result<Self, reqwest::Error> {
+    /// A visitor that follows nothing and goes where `outbound` lets it, or nowhere unless it `asks`.
+    pub fn new(outbound: Outbound, asks: bool) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
             .user_agent(concat!("resize-operator/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
             .timeout(PATIENCE)
             // one request in ten minutes is not worth a connection
             .pool_max_idle_per_host(0)
+            .dns_resolver(Arc::new(outbound))
             .build()?;
-        Ok(Self(client))
+        Ok(Self { client, outbound, asks })
     }
 
     /// Asks for `url`, which is http or https. The body is left unread.
     pub async fn ask(&self, url: &str) -> Seen {
-        match self.0.get(url).header(CACHE_CONTROL, "no-cache").send().await {
+        if !self.asks {
+            return Seen::Nothing("those who run it do not let it ask: outbound.verifyPublicUrl of its chart".to_owned());
+        }
+        if let Err(refused) = self.outbound.check(url) {
+            return Seen::Nothing(refused.to_string());
+        }
+        match self.client.get(url).header(CACHE_CONTROL, "no-cache").send().await {
             Ok(answer) => Seen::Answer(read(answer.status().as_u16(), answer.headers())),
             Err(error) => explain(&error),
         }
@@ -118,13 +131,22 @@ mod tests {
         let router = Router::new().route("/moved", get(async || Redirect::temporary("/xml"))).route("/xml", get(xml));
         tokio::spawn(async move { axum::serve(listener, router).await });
 
-        let visitor = Visitor::new().unwrap();
+        let visitor = Visitor::new(Outbound::new(true), true).unwrap();
         let moved = Answer { status: 307, location: Some("/xml".into()), ..Answer::default() };
         assert_eq!(visitor.ask(&format!("{site}/moved")).await, Seen::Answer(moved));
         let xml = Answer { status: 403, location: None, cache: Some("age"), xml: true };
         assert_eq!(visitor.ask(&format!("{site}/xml")).await, Seen::Answer(xml));
         assert!(matches!(visitor.ask("http://127.0.0.1:1/").await, Seen::Nothing(_)));
         assert!(matches!(visitor.ask("http://no-such-name.invalid/").await, Seen::Nothing(_)));
+        // neither by its address, nor by a name that leads to it
+        let port = site.rsplit(':').next().unwrap();
+        let careful = Visitor::new(Outbound::new(false), true).unwrap();
+        for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
+            let seen = careful.ask(&format!("http://{host}:{port}/moved")).await;
+            assert!(matches!(&seen, Seen::Nothing(why) if why.contains("link-local")), "{host}: {seen:?}");
+        }
+        let silent = Visitor::new(Outbound::new(true), false).unwrap();
+        assert!(matches!(silent.ask(&format!("{site}/moved")).await, Seen::Nothing(why) if why.contains("verifyPublicUrl")));
     }
 
     #[test]

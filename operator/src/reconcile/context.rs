@@ -6,8 +6,13 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
 use crate::{
-    admin::metrics::Metrics, bucket::Buckets, config::Config, reconcile::memory::Memories, report::recorders::Recorders,
-    tenancy::claims::Claims, watch::Scopes,
+    admin::metrics::Metrics,
+    bucket::Buckets,
+    config::Config,
+    reconcile::{memory::Memories, slots::Slots},
+    report::recorders::Recorders,
+    tenancy::claims::Claims,
+    watch::Scopes,
 };
 
 /// What every reconcile shares.
@@ -24,6 +29,8 @@ pub struct Context {
     pub buckets: Buckets,
     /// What is remembered of each endpoint.
     pub memories: Memories,
+    /// Who may reconcile now.
+    pub slots: Slots,
     /// Where Events go.
     pub recorders: Recorders,
     /// Counters.

@@ -5,6 +5,9 @@ pub mod memory;
 #[cfg(test)]
 mod reason_tests;
 mod schedule;
+pub mod slots;
+#[cfg(test)]
+mod tenant_tests;
 
 use std::{
     sync::Arc,
@@ -25,15 +28,18 @@ use crate::{
     bucket::{
         Before, Mark,
         credentials::{self, Access, Keys},
-        website::{self, WebsiteError},
+        error::{BucketError, S3Error},
     },
     config::ClaimsPolicy,
-    endpoint::{BucketAddress, Endpoint},
+    endpoint::{ANY_REGION, BucketAddress, Endpoint, store_id::StoreId},
     names::FINALIZER,
     report::{self, Report, Verdict, writer::StatusWriter},
     tenancy::policy,
     workload::{self, Stopped},
 };
+
+/// How long a reconcile may take; each of its calls ends much sooner.
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// The Kubernetes API failed where a status could not be written either, or deletion has to wait.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +49,10 @@ pub enum Error {
     Kubernetes(#[from] kube::Error),
     /// The rules cannot be taken out yet.
     #[error("cannot take the routing rules out of the bucket: {0}")]
-    Cleanup(WebsiteError),
+    Cleanup(BucketError),
+    /// One call after the other took its time.
+    #[error("not finished within {} s", LONGEST.as_secs())]
+    TooLong,
     /// The finalizer cannot be set or removed.
     #[error("finalizer: {0}")]
     Finalizer(#[source] Box<finalizer::Error<Error>>),
@@ -53,14 +62,25 @@ impl Error {
     fn reason(&self) -> Reason {
         match self {
             Self::Cleanup(error) => error.reason(),
-            Self::Kubernetes(_) | Self::Finalizer(_) => Reason::KubernetesError,
+            Self::Kubernetes(_) | Self::Finalizer(_) | Self::TooLong => Reason::KubernetesError,
         }
     }
 }
 
 /// Brings everything that belongs to `resource` in line with it.
 pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> Result<Action, Error> {
+    // who may have what is only known when all endpoints are
+    context.scopes.wait_until_ready().await;
+    let namespace = resource.namespace().unwrap_or_default();
+    let store = StoreId::new(resource.spec.bucket.endpoint.as_deref().or(context.config.s3.endpoint.as_deref()), ANY_REGION);
+    let _slot = context.slots.take(&namespace, store).await;
     let _timer = context.metrics.time_reconcile();
+    // boxed: one that waits is small
+    let done = Box::pin(keep_or_clean_up(resource, context));
+    tokio::time::timeout(LONGEST, done).await.map_err(|_| Error::TooLong)?
+}
+
+async fn keep_or_clean_up(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> Result<Action, Error> {
     let api = Api::namespaced(context.client.clone(), &resource.namespace().unwrap_or_default());
     finalizer::finalizer(&api, FINALIZER, resource, async |event| match event {
         Event::Apply(resource) => keep(&resource, &context).await,
@@ -123,9 +143,21 @@ async fn look_and_act(
         Err(invalid) => return Report { accepted: Verdict::no(Reason::InvalidSpec, invalid.to_string()), ..before },
     };
     let access = credentials::read(&context.client, &endpoint.namespace, &endpoint.bucket).await;
+    let Some(children) = context.scopes.children(&endpoint.namespace) else { return before };
     if let Err(refusal) = may_have(resource, &endpoint, &access, context).await {
-        return Report { accepted: refusal, ..before };
+        let has_lost = refusal.reason == Reason::BucketClaimed && before.record.rules.is_empty();
+        let pruned = if has_lost { workload::prune(&context.client, children, &endpoint).await } else { Ok(()) };
+        return Report { accepted: refusal, workload: pruned.err().unwrap_or_else(|| before.workload.clone()), ..before };
     }
+    let moved;
+    let (previous, before) = match move_out(resource, &endpoint, context, previous, writer).await {
+        Ok(None) => (previous, before),
+        Ok(Some(status)) => {
+            moved = status;
+            (&moved, Report::unseen(report::EARLIER, &moved))
+        }
+        Err(report) => return Report { redirect_url: before.redirect_url.clone(), ..*report },
+    };
     let accepted = Report {
         accepted: Verdict::yes(Reason::Valid, format!("the spec is valid, and bucket {} is this endpoint's", endpoint.bucket.name)),
         every_size: endpoint.settings.allowed_resolutions.is_empty(),
@@ -133,7 +165,6 @@ async fn look_and_act(
         ..before
     };
 
-    let Some(children) = context.scopes.children(&endpoint.namespace) else { return accepted };
     let fingerprint = access.as_ref().ok().and_then(|keys| keys.as_ref().map(Keys::fingerprint));
     let is_settled = endpoint.wanted.are(&previous.routing_rules);
     let pods = match workload::bring_in_line(&context.client, children, &endpoint, fingerprint, is_settled).await {
@@ -145,7 +176,13 @@ async fn look_and_act(
         found
     } else {
         let record = accepted.record.clone();
-        let before = Before { status: previous, record, wrong_since: memory.wrong_since, rolled_out: pods.rolled_out };
+        let before = Before {
+            status: previous,
+            record,
+            wrong_since: memory.wrong_since,
+            rolled_out: pods.rolled_out,
+            serves: pods.verdict.holds == Some(true),
+        };
         context.buckets.look_after(&endpoint, &access, before, writer).await
     };
     Report {
@@ -170,8 +207,12 @@ fn age(context: &Context) -> Duration {
 async fn may_have(resource: &ResizeEndpoint, endpoint: &Endpoint, access: &Access, context: &Context) -> Result<(), Verdict> {
     let (bucket, namespace) = (&endpoint.bucket.name, &endpoint.namespace);
     let not_allowed = |why: &str| Verdict::no(Reason::BucketNotAllowed, format!("bucket {bucket} is not for namespace {namespace}: {why}"));
-    if !context.config.claims.allow(namespace, bucket) {
-        return Err(not_allowed("ask those who run the operator to add it to claims.allow of its chart"));
+    policy::may_reach(&context.config.claims, &context.config.s3, namespace, &endpoint.bucket).map_err(|why| not_allowed(&why))?;
+    if endpoint.public_read && !context.config.claims.public_read {
+        return Err(not_allowed(
+            "bucket.publicRead is not used here unless those who run the operator set claims.publicRead of its chart; let everybody read by \
+             a policy of your own, or ask them",
+        ));
     }
     if context.claims.is_taken(resource) {
         let message = format!("another ResizeEndpoint has bucket {bucket}: delete that one first, or use another bucket");
@@ -201,14 +242,67 @@ async fn clean_up(resource: &ResizeEndpoint, context: &Context) -> Result<Action
     Ok(Action::await_change())
 }
 
-async fn take_back(resource: &ResizeEndpoint, context: &Context) -> Result<(), WebsiteError> {
+/// Takes what is ours out of the store of the status, if the spec names another one, before anything is done there.
+/// Returns the status after that, or what stands in the way.
+async fn move_out(
+    resource: &ResizeEndpoint,
+    endpoint: &Endpoint,
+    context: &Context,
+    previous: &ResizeEndpointStatus,
+    writer: &mut StatusWriter,
+) -> Result<Option<ResizeEndpointStatus>, Box<Report>> {
+    let Some(left) = previous.store.as_ref().map(StoreId::from).filter(|left| *left != endpoint.bucket.store()) else { return Ok(None) };
+    let unseen = Report::unseen(report::EARLIER, previous);
+    if resource.spec.bucket.endpoint.is_none() {
+        let message = format!(
+            "the operator's own store is {} now, and the rules of this endpoint are in {left}: set bucket.endpoint to either, to move them or \
+             to leave them there",
+            endpoint.bucket.store()
+        );
+        return Err(Box::new(Report { accepted: Verdict::no(Reason::StoreChanged, message), ..unseen }));
+    }
+    let accepted = Verdict::yes(Reason::Valid, format!("the spec is valid, and bucket {} is this endpoint's", endpoint.bucket.name));
+    if let Err(error) = take_back(resource, context).await {
+        let help = "; to leave the rules there, set deletionPolicy to Retain until this endpoint has moved";
+        let message = format!("cannot take the routing rules out of the bucket in {left}: {error}{help}");
+        return Err(Box::new(Report { accepted, routing: Verdict::no(error.reason(), message), ..unseen }));
+    }
+    let nothing = ResizeEndpointStatus {
+        store: None,
+        public_read: None,
+        routing_rules: Vec::new(),
+        routing_rules_pending: false,
+        routing_rules_removed: Vec::new(),
+        website_created: false,
+        ..previous.clone()
+    };
+    match writer.replace(&nothing).await {
+        Ok(()) => Ok(Some(nothing)),
+        Err(error) => {
+            let error = BucketError::Record(error);
+            Err(Box::new(Report { accepted, routing: Verdict::no(error.reason(), error.to_string()), ..unseen }))
+        }
+    }
+}
+
+async fn take_back(resource: &ResizeEndpoint, context: &Context) -> Result<(), BucketError> {
     let mark = Mark::of(resource);
     if mark.is_none() {
         return Ok(());
     }
-    let address =
-        BucketAddress::new(resource, &context.config.s3).map_err(|invalid| website::s3_error(Reason::InvalidSpec, invalid.to_string()))?;
-    let access = credentials::read(&context.client, &resource.namespace().unwrap_or_default(), &address).await;
+    let namespace = resource.namespace().unwrap_or_default();
+    let refused = |reason, message| S3Error { reason, message };
+    let address = if let Some(store) = resource.status.as_ref().and_then(|status| status.store.as_ref()) {
+        BucketAddress::recorded(resource, store)
+    } else {
+        // an older status does not say where: only where the spec may lead, then
+        let address =
+            BucketAddress::new(resource, &context.config.s3).map_err(|invalid| refused(Reason::InvalidSpec, invalid.to_string()))?;
+        policy::may_reach(&context.config.claims, &context.config.s3, &namespace, &address)
+            .map_err(|why| refused(Reason::BucketNotAllowed, why))?;
+        address
+    };
+    let access = credentials::read(&context.client, &namespace, &address).await;
     context.buckets.take_back(mark, &address, &access).await
 }
 

@@ -10,7 +10,7 @@ use crate::{
     config::{Claims, ClaimsPolicy, Config},
     testing::{
         fake::{Fake, NOW, Site},
-        fixtures::config,
+        fixtures::{claims, config},
     },
 };
 
@@ -108,8 +108,8 @@ fn cases() -> Vec<Case> {
         when(|fake| fake.store.lock().unwrap().forgets = true, routing, "False", Reason::ExternallyOverwritten),
         with(json!({ "bucket": { "publicRead": true } }), public_url, "True", Reason::PublicUrlServes),
     ];
-    let allow_list = || Config { claims: Claims { policy: ClaimsPolicy::AllowList, ..Claims::default() }, ..config() };
-    let tag = || Config { claims: Claims { policy: ClaimsPolicy::BucketTag, ..Claims::default() }, ..config() };
+    let allow_list = || Config { claims: Claims { policy: ClaimsPolicy::AllowList, ..claims() }, ..config() };
+    let tag = || Config { claims: Claims { policy: ClaimsPolicy::BucketTag, ..claims() }, ..config() };
     all.push(Case { config: allow_list(), ..case(accepted, "False", Reason::BucketNotAllowed) });
     all.push(Case { config: tag(), ..case(accepted, "False", Reason::BucketNotAllowed) });
     let tagged = |fake: &Fake| {
@@ -194,8 +194,8 @@ async fn every_reason_is_reached_and_told() {
         fake.settle().await;
         reached.extend(seen(&fake));
     }
-    // these two are reached by tests/control_plane: certificate.rs, undecodable.rs
-    reached.extend([Reason::TlsError, Reason::Undecodable].map(|reason| reason.to_string()));
+    // these are reached by tests/control_plane (certificate.rs, undecodable.rs) and by tenant_tests.rs
+    reached.extend([Reason::TlsError, Reason::Undecodable, Reason::StoreChanged].map(|reason| reason.to_string()));
     let all: BTreeSet<_> = Reason::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(all.difference(&reached).collect::<Vec<_>>(), Vec::<&String>::new(), "no reconcile reaches these");
 }
@@ -247,7 +247,7 @@ async fn each_fault_of_s3_has_its_condition_and_event_and_goes_away_without_a_re
 #[tokio::test]
 async fn every_call_names_the_account_that_must_own_the_bucket_and_a_refusal_reminds_of_it() {
     let owner = "111122223333";
-    let config = Config { claims: Claims { policy: ClaimsPolicy::BucketTag, ..Claims::default() }, ..config() };
+    let config = Config { claims: Claims { policy: ClaimsPolicy::BucketTag, ..claims() }, ..config() };
     let fake = fake(json!({ "bucket": { "publicRead": true, "expectedOwner": owner } }), config).await;
     fake.put_config(
         "tagging",

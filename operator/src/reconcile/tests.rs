@@ -83,13 +83,20 @@ async fn s3() -> (String, Arc<Mutex<u32>>) {
 }
 
 fn context(client: Client) -> Arc<Context> {
+    context_with(client, "http://minio.example.com")
+}
+
+/// One whose owner lets the operator's identity go to `store`.
+fn context_with(client: Client, store: &str) -> Arc<Context> {
+    let mut config = config();
+    config.s3.allowed_endpoints.push(store.parse().unwrap());
     let credentials = Credentials::new("id", "key", None, None, "tests");
     let s3 = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(aws_sdk_s3::config::SharedCredentialsProvider::new(credentials))
         .build();
-    fake::context_of(client, config(), s3, || Timestamp::UNIX_EPOCH)
+    fake::context_of(client, config, s3, || Timestamp::UNIX_EPOCH)
 }
 
 /// The endpoint of the fixtures, with the finalizer.
@@ -146,8 +153,8 @@ async fn the_rules_are_recorded_before_they_are_written() {
     let (url, writes) = s3().await;
     let (client, calls) = api_server(|_, _| None);
     let mut resource = kept();
-    resource.spec.bucket.endpoint = Some(url);
-    reconcile(Arc::new(resource), context(client)).await.unwrap();
+    resource.spec.bucket.endpoint = Some(url.clone());
+    reconcile(Arc::new(resource), context_with(client, &url)).await.unwrap();
     assert_eq!(*writes.lock().unwrap(), 1);
     let calls = calls.lock().unwrap();
     let (.., first) = calls.iter().find(|(_, path, body)| path.ends_with("/status") && body["status"]["routingRules"].is_array()).unwrap();
@@ -162,8 +169,8 @@ async fn a_cache_that_is_behind_never_leads_to_a_write_into_the_bucket() {
     let (url, writes) = s3().await;
     let (client, _) = api_server(|_, path| path.ends_with("/status").then(|| refuse(StatusCode::CONFLICT, "Conflict")));
     let mut resource = kept();
-    resource.spec.bucket.endpoint = Some(url);
-    assert!(reconcile(Arc::new(resource), context(client)).await.is_err());
+    resource.spec.bucket.endpoint = Some(url.clone());
+    assert!(reconcile(Arc::new(resource), context_with(client, &url)).await.is_err());
     assert_eq!(*writes.lock().unwrap(), 0);
 }
 
@@ -172,9 +179,9 @@ async fn deletion_without_recorded_rules_asks_no_bucket() {
     let (url, writes) = s3().await;
     let (client, calls) = api_server(|_, _| None);
     let mut resource = kept();
-    resource.spec.bucket.endpoint = Some(url);
+    resource.spec.bucket.endpoint = Some(url.clone());
     resource.metadata.deletion_timestamp = Some(crate::testing::fixtures::time("2026-01-02T03:04:05Z"));
-    reconcile(Arc::new(resource), context(client)).await.unwrap();
+    reconcile(Arc::new(resource), context_with(client, &url)).await.unwrap();
     assert_eq!(*writes.lock().unwrap(), 0);
     let calls = calls.lock().unwrap();
     assert_eq!(calls.len(), 1, "{calls:?}");

@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 /// Why nothing is said of a condition.
 pub const EARLIER: &str = "an earlier condition does not hold";
 
+/// Most characters of a message.
+const LONGEST: usize = 1000;
+
 /// What is said of one condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -163,7 +166,7 @@ pub fn status(previous: &ResizeEndpointStatus, generation: Option<i64>, report: 
         let before = last.filter(|last| last.status == status);
         Condition {
             last_transition_time: before.map_or(Time(now), |before| before.last_transition_time.clone()),
-            message: verdict.message,
+            message: cut(&verdict.message),
             observed_generation: generation,
             reason: verdict.reason.to_string(),
             status,
@@ -178,10 +181,19 @@ pub fn status(previous: &ResizeEndpointStatus, generation: Option<i64>, report: 
         routing_rules_pending: report.record.pending,
         routing_rules_removed: report.record.removed.iter().copied().map(Time).collect(),
         website_created: report.record.created,
+        store: report.record.store.clone(),
         public_read: report.public_read.clone(),
         replicas: report.replicas,
         selector: report.selector.clone(),
     }
+}
+
+/// A message as long as a person reads and an Event takes.
+fn cut(message: &str) -> String {
+    if message.chars().count() <= LONGEST {
+        return message.to_owned();
+    }
+    message.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
 /// The fields of a status that tell of our mark in the bucket.
@@ -191,6 +203,7 @@ pub fn record(record: &Record) -> Value {
         "routingRulesPending": record.pending,
         "routingRulesRemoved": record.removed.iter().copied().map(Time).collect::<Vec<_>>(),
         "websiteCreated": record.created,
+        "store": record.store,
     })
 }
 
@@ -235,7 +248,7 @@ pub fn events(previous: &ResizeEndpointStatus, next: &ResizeEndpointStatus) -> V
     let event = |condition: &Condition| Event {
         type_: if condition.status == "True" || waits(condition) { EventType::Normal } else { EventType::Warning },
         reason: condition.reason.clone(),
-        note: Some(condition.message.chars().take(1000).collect()),
+        note: Some(condition.message.clone()),
         action: condition.type_.clone(),
         secondary: None,
     };
@@ -272,6 +285,15 @@ mod tests {
         let broken = report(Verdict::no(Reason::AccessDenied, "S3 refuses"));
         let status = status(&ResizeEndpointStatus::default(), Some(3), &broken, at(0));
         insta::assert_yaml_snapshot!(status);
+    }
+
+    #[test]
+    fn no_message_is_longer_than_an_event_takes() {
+        let long = report(Verdict::no(Reason::S3Error, "ä".repeat(41_115)));
+        let status = status(&ResizeEndpointStatus::default(), Some(3), &long, at(0));
+        let lengths: Vec<_> = status.conditions.iter().map(|condition| condition.message.chars().count()).collect();
+        assert_eq!(lengths.iter().max(), Some(&1000));
+        assert!(events(&ResizeEndpointStatus::default(), &status).iter().all(|event| event.note.as_ref().unwrap().chars().count() <= 1000));
     }
 
     #[test]

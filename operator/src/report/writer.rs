@@ -8,8 +8,17 @@ use resize_api::{ResizeEndpoint, status::ResizeEndpointStatus};
 use serde_json::{Value, json};
 
 /// Fields that a status may lack; a merge patch would leave them.
-const OPTIONAL: [&str; 8] =
-    ["redirectUrl", "routingRules", "routingRulesPending", "routingRulesRemoved", "websiteCreated", "publicRead", "replicas", "selector"];
+const OPTIONAL: [&str; 9] = [
+    "redirectUrl",
+    "routingRules",
+    "routingRulesPending",
+    "routingRulesRemoved",
+    "websiteCreated",
+    "store",
+    "publicRead",
+    "replicas",
+    "selector",
+];
 
 /// Writes the status of one object. A write fails with a conflict if somebody else has
 /// changed the object since it was read: the cache it was read from may be behind, and

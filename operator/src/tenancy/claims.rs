@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use k8s_openapi::jiff::Timestamp;
@@ -10,24 +10,37 @@ use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use resize_api::{
     ResizeEndpoint,
     condition::{ConditionType, Reason},
+    status::ResizeEndpointStatus,
 };
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
 use crate::{
     config::{self, S3Defaults},
-    endpoint::BucketAddress,
+    endpoint::{BucketAddress, store_id::StoreId},
+    tenancy::policy,
 };
 
 /// How many endpoints may wait to be told that their bucket changed hands; more are found by the resync.
 const WAITING: usize = 1024;
 
-/// What is claimed: the store and the bucket's name there. AWS names are unique in all regions.
-type Key = (Option<String>, String);
+/// What is claimed: the store and the bucket's name there.
+type Key = (StoreId, String);
 
-/// The smallest has the bucket: rules that are live, then age, then name.
+/// How far an endpoint has come with its bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// It has rules there.
+    HasRules,
+    /// It has asked for nothing yet, or waits.
+    Asks,
+    /// It cannot get there: S3 refuses it, or it does not ask. So it keeps nobody else from the bucket.
+    Refused,
+}
+
+/// The smallest has the bucket: standing, then age, then name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
-    has_no_rules: bool,
+    standing: Standing,
     created: Option<Timestamp>,
     namespace: Option<String>,
     name: String,
@@ -39,6 +52,8 @@ struct Index {
     claims: HashMap<Key, BTreeMap<String, Rank>>,
     /// Buckets by uid.
     keys: HashMap<String, Key>,
+    /// The generation, by uid, at which an endpoint was refused.
+    refused: HashMap<String, Option<i64>>,
 }
 
 /// Who claims what. Looking costs the same however many endpoints there are.
@@ -63,36 +78,46 @@ impl Claims {
 
     /// Notes an endpoint as it is now.
     pub fn put(&self, resource: &ResizeEndpoint) {
-        let claim = self.key(resource).filter(|_| self.may_claim(resource)).map(|key| (key, rank(resource)));
-        self.change(&resource.uid().unwrap_or_default(), claim);
+        let uid = resource.uid().unwrap_or_default();
+        let address = BucketAddress::new(resource, &self.defaults).ok().filter(|address| self.may_claim(resource, address));
+        let mut index = self.index();
+        let claim = address.map(|address| {
+            let key = (address.store(), address.name);
+            let rank = index.rank(resource, &uid, &key.0);
+            (key, rank)
+        });
+        self.change(&mut index, &uid, claim);
     }
 
     /// Forgets an endpoint that is gone.
     pub fn remove(&self, uid: &str) {
-        self.change(uid, None);
+        let mut index = self.index();
+        index.refused.remove(uid);
+        self.change(&mut index, uid, None);
     }
 
-    /// Whether another endpoint has the bucket of `mine`.
+    /// Whether another endpoint has the bucket of `mine`, as [`Claims::put`] noted it.
     pub fn is_taken(&self, mine: &ResizeEndpoint) -> bool {
-        let Some(key) = self.key(mine) else { return false };
-        let (uid, rank) = (mine.uid().unwrap_or_default(), rank(mine));
-        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.claims.get(&key).into_iter().flatten().any(|(other, theirs)| *other != uid && *theirs < rank)
-    }
-
-    fn key(&self, resource: &ResizeEndpoint) -> Option<Key> {
-        let address = BucketAddress::new(resource, &self.defaults).ok()?;
-        Some((address.endpoint, address.name))
+        let Ok(address) = BucketAddress::new(mine, &self.defaults) else { return false };
+        let (uid, key) = (mine.uid().unwrap_or_default(), (address.store(), address.name));
+        let index = self.index();
+        let Some(claims) = index.claims.get(&key) else { return false };
+        let noted = claims.get(&uid).cloned();
+        let rank = noted.unwrap_or_else(|| rank(mine, standing(mine, &key.0)));
+        claims.iter().any(|(other, theirs)| *other != uid && *theirs < rank)
     }
 
     /// Whoever may not have the bucket keeps nobody else from it.
-    fn may_claim(&self, resource: &ResizeEndpoint) -> bool {
-        self.policy.allow(&resource.namespace().unwrap_or_default(), &resource.spec.bucket.name)
+    fn may_claim(&self, resource: &ResizeEndpoint, address: &BucketAddress) -> bool {
+        policy::may_reach(&self.policy, &self.defaults, &resource.namespace().unwrap_or_default(), address).is_ok()
             && !said(resource, ConditionType::Accepted, Reason::BucketNotAllowed)
     }
 
-    fn change(&self, uid: &str, claim: Option<(Key, Rank)>) {
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, index: &mut Index, uid: &str, claim: Option<(Key, Rank)>) {
         let before = index.keys.remove(uid);
         let keys: Vec<_> = before.iter().chain(claim.as_ref().map(|(key, _)| key)).cloned().collect();
         let winners: Vec<_> = keys.iter().map(|key| index.winner(key)).collect();
@@ -121,21 +146,60 @@ impl Claims {
 }
 
 impl Index {
+    /// The rank of `resource`. One that was refused and has lost the bucket is refused until its spec changes:
+    /// otherwise it would win again, be refused again, and lose again.
+    fn rank(&mut self, resource: &ResizeEndpoint, uid: &str, store: &StoreId) -> Rank {
+        let generation = resource.metadata.generation;
+        let mut standing = standing(resource, store);
+        let has_lost = said(resource, ConditionType::Accepted, Reason::BucketClaimed);
+        if has_lost && standing == Standing::Asks && self.refused.get(uid) == Some(&generation) {
+            standing = Standing::Refused;
+        }
+        if standing == Standing::Refused {
+            self.refused.insert(uid.to_owned(), generation);
+        } else {
+            self.refused.remove(uid);
+        }
+        rank(resource, standing)
+    }
+
     fn winner(&self, key: &Key) -> Option<String> {
         let (uid, _) = self.claims.get(key)?.iter().min_by_key(|(_, rank)| *rank)?;
         Some(uid.clone())
     }
 }
 
-fn rank(resource: &ResizeEndpoint) -> Rank {
-    let has_rules = resource.status.as_ref().is_some_and(|status| !status.routing_rules.is_empty())
-        && !said(resource, ConditionType::RoutingRuleApplied, Reason::WaitingForExternalWriter);
-    Rank {
-        has_no_rules: !has_rules,
-        created: resource.creation_timestamp().map(|time| time.0),
-        namespace: resource.namespace(),
-        name: resource.name_any(),
+/// What S3 says to those who have no access to a bucket, or name none that it has.
+const REFUSALS: [Reason; 8] = [
+    Reason::AccessDenied,
+    Reason::BucketNotFound,
+    Reason::InvalidCredentials,
+    Reason::NotSupported,
+    Reason::S3Error,
+    Reason::S3Unreachable,
+    Reason::SecretInvalid,
+    Reason::WrongRegion,
+];
+
+fn standing(resource: &ResizeEndpoint, store: &StoreId) -> Standing {
+    let status = resource.status.as_ref();
+    let is_recorded_here = |status: &ResizeEndpointStatus| {
+        // an older record does not say where
+        !status.routing_rules.is_empty() && status.store.as_ref().is_none_or(|recorded| StoreId::from(recorded) == *store)
+    };
+    if status.is_some_and(is_recorded_here) && !said(resource, ConditionType::RoutingRuleApplied, Reason::WaitingForExternalWriter) {
+        return Standing::HasRules;
     }
+    let is_refused = REFUSALS.iter().any(|reason| said(resource, ConditionType::RoutingRuleApplied, *reason))
+        || [Reason::InvalidSpec, Reason::NameTaken, Reason::GatewayApiMissing]
+            .iter()
+            .any(|reason| said(resource, ConditionType::Accepted, *reason))
+        || said(resource, ConditionType::WorkloadAvailable, Reason::KubernetesError);
+    if resource.spec.suspend || is_refused { Standing::Refused } else { Standing::Asks }
+}
+
+fn rank(resource: &ResizeEndpoint, standing: Standing) -> Rank {
+    Rank { standing, created: resource.creation_timestamp().map(|time| time.0), namespace: resource.namespace(), name: resource.name_any() }
 }
 
 fn said(resource: &ResizeEndpoint, type_: ConditionType, reason: Reason) -> bool {
@@ -146,8 +210,8 @@ fn said(resource: &ResizeEndpoint, type_: ConditionType, reason: Reason) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::fixtures::{resource, time};
-    use resize_api::status::ResizeEndpointStatus;
+    use crate::testing::fixtures::{self, resource, time};
+    use resize_api::status::Store;
 
     fn named(name: &str, created: &str) -> ResizeEndpoint {
         let mut resource = resource();
@@ -158,7 +222,7 @@ mod tests {
     }
 
     fn claims(all: &[&ResizeEndpoint]) -> Claims {
-        let claims = Claims::new(S3Defaults::default(), config::Claims::default());
+        let claims = Claims::new(S3Defaults::default(), fixtures::claims());
         for resource in all {
             claims.put(resource);
         }
@@ -202,13 +266,70 @@ mod tests {
     }
 
     #[test]
-    fn the_same_name_in_another_store_is_another_bucket_and_a_slash_at_the_end_makes_none() {
-        let (mut mine, mut other) = (named("mine", "2026-01-02T00:00:00Z"), named("other", "2026-01-01T00:00:00Z"));
+    fn the_same_name_in_another_store_is_another_bucket_and_another_spelling_makes_none() {
+        let with_secret = |mut resource: ResizeEndpoint| {
+            resource.spec.bucket.credentials_secret_ref = Some(resize_api::endpoint::SecretRef { name: "s3".into() });
+            resource
+        };
+        let (mine, other) = (named("mine", "2026-01-02T00:00:00Z"), named("other", "2026-01-01T00:00:00Z"));
+        let (mut mine, mut other) = (with_secret(mine), with_secret(other));
         assert!(claims(&[&other]).is_taken(&mine));
+        for spelling in ["https://s3.eu-central-1.amazonaws.com", "https://s3.amazonaws.com:443", "https://S3.us-east-1.amazonaws.com/"] {
+            other.spec.bucket.endpoint = Some(spelling.into());
+            assert!(claims(&[&other]).is_taken(&mine), "{spelling}");
+        }
         other.spec.bucket.endpoint = Some("http://minio.example.com".into());
         assert!(!claims(&[&other]).is_taken(&mine));
-        mine.spec.bucket.endpoint = Some("http://minio.example.com/".into());
-        assert!(claims(&[&other]).is_taken(&mine));
+        for spelling in ["http://minio.example.com/", "http://MinIO.example.com", "http://minio.example.com:80"] {
+            mine.spec.bucket.endpoint = Some(spelling.into());
+            assert!(claims(&[&other]).is_taken(&mine), "{spelling}");
+        }
+    }
+
+    #[test]
+    fn whom_s3_refuses_keeps_nobody_from_the_bucket_and_does_not_win_it_back_by_losing_it() {
+        let (squatter, owner) = (named("squatter", "2026-01-01T00:00:00Z"), named("owner", "2026-01-02T00:00:00Z"));
+        let claims = claims(&[&squatter, &owner]);
+        assert!(claims.is_taken(&owner), "nobody has asked S3 yet");
+        for (type_, reason) in [
+            ("RoutingRuleApplied", "AccessDenied"),
+            ("RoutingRuleApplied", "BucketNotFound"),
+            ("RoutingRuleApplied", "SecretInvalid"),
+            ("RoutingRuleApplied", "S3Unreachable"),
+            ("Accepted", "InvalidSpec"),
+            ("Accepted", "NameTaken"),
+            ("WorkloadAvailable", "KubernetesError"),
+        ] {
+            claims.put(&with_condition(squatter.clone(), type_, reason));
+            assert!(!claims.is_taken(&owner), "{reason}");
+            let lost = with_condition(squatter.clone(), "Accepted", "BucketClaimed");
+            claims.put(&lost);
+            assert!(claims.is_taken(&lost) && !claims.is_taken(&owner), "{reason}: it lost the bucket for it");
+            let mut corrected = lost;
+            corrected.metadata.generation = Some(4);
+            claims.put(&corrected);
+            assert!(claims.is_taken(&owner), "a new spec is a new attempt");
+        }
+        let mut suspended = squatter.clone();
+        suspended.spec.suspend = true;
+        claims.put(&suspended);
+        assert!(!claims.is_taken(&owner), "it does not ask");
+        // if all are refused, the older one is it
+        claims.put(&with_condition(squatter, "RoutingRuleApplied", "AccessDenied"));
+        let owner = with_condition(owner, "RoutingRuleApplied", "AccessDenied");
+        claims.put(&owner);
+        assert!(claims.is_taken(&owner));
+    }
+
+    #[test]
+    fn rules_in_one_store_are_no_rank_in_another() {
+        let (old, mut young) = (named("old", "2026-01-01T00:00:00Z"), with_rules(named("young", "2026-01-02T00:00:00Z")));
+        let recorded =
+            |endpoint: Option<&str>| Store { endpoint: endpoint.map(Into::into), region: "eu-central-1".into(), ..Store::default() };
+        young.status.as_mut().unwrap().store = Some(recorded(None));
+        assert!(!claims(&[&old, &young]).is_taken(&young));
+        young.status.as_mut().unwrap().store = Some(recorded(Some("http://of-my-own.example.com")));
+        assert!(claims(&[&old, &young]).is_taken(&young));
     }
 
     #[test]
@@ -217,7 +338,8 @@ mod tests {
         let refused = with_condition(other.clone(), "Accepted", "BucketNotAllowed");
         assert!(!claims(&[&mine, &refused]).is_taken(&mine));
         let allow = r#"{ "demo": ["other-*"] }"#.parse().unwrap();
-        let strict = Claims::new(S3Defaults::default(), config::Claims { policy: config::ClaimsPolicy::AllowList, allow });
+        let strict =
+            Claims::new(S3Defaults::default(), config::Claims { policy: config::ClaimsPolicy::AllowList, allow, ..fixtures::claims() });
         strict.put(&other);
         assert!(!strict.is_taken(&mine));
     }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use crate::config::{Claims, ClaimsPolicy};
+use crate::{
+    config::{AmbientCredentials, Claims, ClaimsPolicy, S3Defaults},
+    endpoint::BucketAddress,
+};
 
 /// Tag of a bucket with the namespaces that may use it.
 pub const TAG: &str = "resize-operator.dev/namespaces";
@@ -29,6 +32,37 @@ impl Claims {
                 .iter()
                 .any(|(namespaces, buckets)| matches(namespaces, namespace) && buckets.iter().any(|pattern| matches(pattern, bucket)))
     }
+}
+
+/// Whether the settings let endpoints of `namespace` reach the bucket at `address` in the way it says; if not, why, and what would help.
+/// The operator's own identity goes to no store that its owner did not name.
+pub fn may_reach(claims: &Claims, s3: &S3Defaults, namespace: &str, address: &BucketAddress) -> Result<(), String> {
+    if !claims.allow(namespace, &address.name) {
+        return Err("ask those who run the operator to add it to claims.allow of its chart".to_owned());
+    }
+    let store = address.store();
+    let is_default = BucketAddress { endpoint: s3.endpoint.clone(), ..address.clone() }.store() == store;
+    let is_listed = s3.allowed_endpoints.contains(&store);
+    if !is_default && !is_listed && !s3.allowed_endpoints.is_empty() {
+        return Err(format!("its store {store} is not among s3.allowedEndpoints of the operator's chart"));
+    }
+    if address.secret.is_some() {
+        return Ok(());
+    }
+    if !is_default && !is_listed {
+        return Err(format!(
+            "the operator's own identity goes only to the store of its settings and to s3.allowedEndpoints of its chart, and {store} is \
+             neither: set bucket.credentialsSecretRef"
+        ));
+    }
+    if claims.ambient_credentials == AmbientCredentials::Listed && claims.policy == ClaimsPolicy::Open {
+        return Err(
+            "set bucket.credentialsSecretRef; the operator's own identity is used only for buckets that claims.policy AllowList or BucketTag \
+             of its chart gives to a namespace, or for all with claims.ambientCredentials: Anyone"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// Whether the value of a bucket's tag names `namespace`. Names stand between spaces or slashes: AWS lets no comma in.
@@ -67,7 +101,7 @@ mod tests {
     #[test]
     fn an_allow_list_names_namespaces_and_buckets() {
         let allow = r#"{ "team-a": ["team-a-*", "shared"], "admin-*": ["*"] }"#.parse().unwrap();
-        let claims = Claims { policy: ClaimsPolicy::AllowList, allow };
+        let claims = Claims { policy: ClaimsPolicy::AllowList, allow, ..Claims::default() };
         for (namespace, bucket, allowed) in [
             ("team-a", "team-a-photos", true),
             ("team-a", "shared", true),
@@ -78,6 +112,47 @@ mod tests {
             assert_eq!(claims.allow(namespace, bucket), allowed, "{namespace} {bucket}");
         }
         assert!(Claims::default().allow("team-b", "shared"), "open is open");
+    }
+
+    #[test]
+    fn the_operators_own_identity_is_for_buckets_that_its_owner_gave_and_goes_to_no_other_store() {
+        let address = |endpoint: Option<&str>, secret: Option<&str>| BucketAddress {
+            name: "photos".into(),
+            region: "eu-central-1".into(),
+            endpoint: endpoint.map(Into::into),
+            force_path_style: false,
+            expected_owner: None,
+            secret: secret.map(Into::into),
+        };
+        let open = Claims::default();
+        let anyone = Claims { ambient_credentials: AmbientCredentials::Anyone, ..Claims::default() };
+        let tag = Claims { policy: ClaimsPolicy::BucketTag, ..Claims::default() };
+        let list = Claims { policy: ClaimsPolicy::AllowList, allow: r#"{ "demo": ["photos"] }"#.parse().unwrap(), ..Claims::default() };
+        let none = S3Defaults::default();
+        let minio = S3Defaults { endpoint: Some("http://minio.example.com".into()), ..S3Defaults::default() };
+        let listed = S3Defaults { allowed_endpoints: vec!["http://minio.example.com".parse().unwrap()], ..S3Defaults::default() };
+        let (there, elsewhere, aws) =
+            (Some("http://MinIO.example.com:80"), Some("http://evil.example.com"), Some("https://s3.us-west-2.amazonaws.com"));
+        for (claims, s3, endpoint, secret, allowed) in [
+            (&open, &none, None, None, false),
+            (&open, &none, None, Some("keys"), true),
+            (&open, &none, elsewhere, Some("keys"), true),
+            (&anyone, &none, None, None, true),
+            (&anyone, &none, aws, None, true),
+            (&anyone, &none, elsewhere, None, false),
+            (&anyone, &minio, there, None, true),
+            (&anyone, &minio, aws, None, false),
+            (&anyone, &listed, there, None, true),
+            (&tag, &none, None, None, true),
+            (&tag, &none, elsewhere, None, false),
+            (&list, &none, None, None, true),
+            (&open, &listed, there, Some("keys"), true),
+            (&open, &listed, None, Some("keys"), true),
+            (&open, &listed, elsewhere, Some("keys"), false),
+        ] {
+            let result = may_reach(claims, s3, "demo", &address(endpoint, secret));
+            assert_eq!(result.is_ok(), allowed, "{claims:?} {s3:?} {endpoint:?} {secret:?}: {result:?}");
+        }
     }
 
     #[test]

@@ -27,8 +27,9 @@ use crate::{
     admin::metrics::Metrics,
     bucket::{Buckets, client::Shared, locks::Locks},
     config::Config,
+    outbound::Outbound,
     public_url::Visitor,
-    reconcile::{context::Context, memory::Memories, reconcile},
+    reconcile::{context::Context, memory::Memories, reconcile, slots::Slots},
     report::recorders::Recorders,
     tenancy::claims::Claims,
     testing::fixtures,
@@ -41,6 +42,9 @@ thread_local! {
 
 /// Where the object of the fixtures is.
 const OBJECT: &str = "/apis/resize-operator.dev/v1alpha1/namespaces/demo/resizeendpoints/photos";
+
+/// What somebody else does meanwhile.
+type Happening = Box<dyn FnOnce() + Send>;
 
 /// The Kubernetes API, by path.
 #[derive(Default)]
@@ -55,6 +59,8 @@ pub struct Cluster {
     pub events: Vec<String>,
     /// Calls to paths with this text get this answer.
     pub fault: Option<(&'static str, StatusCode)>,
+    /// What happens when a status with this field is written, once.
+    pub when: Option<(&'static str, Happening)>,
 }
 
 /// What `publicUrl` answers.
@@ -80,6 +86,12 @@ pub struct Store {
     pub site: Site,
     /// Answers come too late.
     pub hangs: bool,
+    /// No S3 at all: it answers this status, type and body to everything.
+    pub other: Option<(u16, &'static str, &'static [u8])>,
+    /// With `other`: the body goes on for ever.
+    pub endless: bool,
+    /// The next write of the configuration of this name fails with 503, right after somebody else has written this one.
+    pub meanwhile: Option<(&'static str, String)>,
 }
 
 /// Both, and the context to reconcile with.
@@ -91,13 +103,14 @@ pub struct Fake {
 
 impl Fake {
     /// The endpoint of the fixtures after `edit`, and a bucket without anything.
-    pub async fn new(config: Config, edit: impl FnOnce(&mut ResizeEndpoint)) -> Self {
+    pub async fn new(mut config: Config, edit: impl FnOnce(&mut ResizeEndpoint)) -> Self {
         let store: Arc<Mutex<Store>> = Arc::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(s3).with_state(store.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
 
+        config.s3.allowed_endpoints.push(url.parse().unwrap());
         let mut resource = fixtures::resource();
         resource.spec.bucket.endpoint = Some(url.clone());
         resource.spec.bucket.force_path_style = Some(true);
@@ -109,6 +122,11 @@ impl Fake {
         cluster.lock().unwrap().objects.insert(OBJECT.to_owned(), object);
         let context = context(client(cluster.clone()), config);
         Self { cluster, store, context }
+    }
+
+    /// What an operator with other settings reconciles with.
+    pub fn context_with(&self, config: Config) -> Arc<Context> {
+        context(client(self.cluster.clone()), config)
     }
 
     /// The endpoint as the API has it.
@@ -128,19 +146,28 @@ impl Fake {
 
     /// Reconciles the object once, as the API has it.
     pub async fn reconcile(&self) -> Result<kube::runtime::controller::Action, crate::reconcile::Error> {
+        self.reconcile_with(&self.context).await
+    }
+
+    async fn reconcile_with(&self, context: &Arc<Context>) -> Result<kube::runtime::controller::Action, crate::reconcile::Error> {
         let resource = Arc::new(self.resource().expect("the object is gone"));
-        self.context.claims.put(&resource);
+        context.claims.put(&resource);
         // as after the time between two looks
-        let memory = self.context.memories.of(&resource);
-        self.context.memories.keep(&resource, memory.without_finding());
-        reconcile(resource, self.context.clone()).await
+        let memory = context.memories.of(&resource);
+        context.memories.keep(&resource, memory.without_finding());
+        reconcile(resource, context.clone()).await
     }
 
     /// Reconciles until the status stays as it is.
     pub async fn settle(&self) {
+        self.settle_with(&self.context).await;
+    }
+
+    /// The same by an operator with other settings.
+    pub async fn settle_with(&self, context: &Arc<Context>) {
         for _ in 0..6 {
             let before = self.resource();
-            let _ = self.reconcile().await;
+            let _ = self.reconcile_with(context).await;
             if self.resource().is_none() || self.resource() == before {
                 return;
             }
@@ -170,7 +197,8 @@ fn context(client: Client, config: Config) -> Arc<Context> {
     let s3 = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
-        .retry_config(RetryConfig::disabled())
+        // as in earnest, but for the pauses: whatever is repeated there is repeated here
+        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
         .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(2)).build())
         .credentials_provider(credentials)
         .build();
@@ -179,12 +207,15 @@ fn context(client: Client, config: Config) -> Arc<Context> {
 
 /// What reconciles share in a test.
 pub fn context_of(client: Client, config: Config, s3: SdkConfig, now: fn() -> Timestamp) -> Arc<Context> {
-    let buckets = Buckets { s3: Shared::open(s3), locks: Locks::default(), visitor: Visitor::new().unwrap(), now };
+    let outbound = Outbound::new(config.outbound.local_addresses);
+    let visitor = Visitor::new(outbound, config.outbound.verify_public_url).unwrap();
+    let buckets = Buckets { s3: Shared::open(s3, outbound), locks: Locks::default(), visitor, now };
     Arc::new(Context {
         buckets,
         scopes: crate::watch::Scopes::empty(),
         claims: Arc::new(Claims::new(config.s3.clone(), config.claims.clone())),
         memories: Memories::default(),
+        slots: Slots::default(),
         recorders: Recorders::new(&client, &Reporter { controller: "tests".into(), instance: None }),
         metrics: Metrics::default(),
         random: || 0.0,
@@ -218,6 +249,12 @@ pub fn refuse(status: StatusCode) -> (StatusCode, Value) {
     (status, json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": reason, "code": code }))
 }
 
+/// The same as the error that a client makes of it.
+pub fn refused(status: u16) -> kube::Error {
+    let (_, body) = refuse(StatusCode::from_u16(status).unwrap());
+    kube::Error::Api(Box::new(serde_json::from_value(body).unwrap()))
+}
+
 impl Cluster {
     fn answer(&mut self, method: &Method, path: &str, body: Value) -> (StatusCode, Value) {
         self.calls.push((method.clone(), path.to_owned()));
@@ -225,6 +262,9 @@ impl Cluster {
             && path.contains(part)
         {
             return refuse(status);
+        }
+        if let Some((_, happens)) = self.when.take_if(|(field, _)| body["status"][*field].is_object()) {
+            happens();
         }
         if path.contains("/events") {
             self.events.extend(body["reason"].as_str().map(ToOwned::to_owned));
@@ -281,6 +321,10 @@ async fn s3(State(store): State<Arc<Mutex<Store>>>, method: Method, uri: Uri, he
         tokio::time::sleep(Duration::from_mins(1)).await;
     }
     let mut store = store.lock().unwrap();
+    if let Some(other) = store.other {
+        store.calls.push((method, "other".to_owned(), None));
+        return store.answer_as_other(other);
+    }
     if let Some(key) = uri.path().strip_prefix("/site/") {
         return store.visit(key);
     }
@@ -304,6 +348,11 @@ async fn s3(State(store): State<Arc<Mutex<Store>>>, method: Method, uri: Uri, he
             Some(config) => config.clone().into_response(),
             None => (StatusCode::NOT_FOUND, format!("<Error><Code>{missing}</Code></Error>")).into_response(),
         },
+        Method::PUT if store.meanwhile.as_ref().is_some_and(|(of, _)| *of == name) => {
+            let (_, theirs) = store.meanwhile.take().unwrap_or_default();
+            store.configs.insert(name, theirs.into_bytes());
+            (StatusCode::SERVICE_UNAVAILABLE, "<Error><Code>ServiceUnavailable</Code></Error>").into_response()
+        }
         Method::PUT if store.forgets => StatusCode::OK.into_response(),
         Method::PUT => {
             store.configs.insert(name, body.to_vec());
@@ -317,6 +366,15 @@ async fn s3(State(store): State<Arc<Mutex<Store>>>, method: Method, uri: Uri, he
 }
 
 impl Store {
+    fn answer_as_other(&self, (status, kind, body): (u16, &'static str, &'static [u8])) -> HttpResponse {
+        let body = if self.endless {
+            axum::body::Body::from_stream(futures::stream::repeat(Ok::<_, Infallible>(Bytes::from_static(body))))
+        } else {
+            axum::body::Body::from(body)
+        };
+        Response::builder().status(status).header("content-type", kind).body(body).unwrap()
+    }
+
     /// A visit of the bucket's website; only keys that do not exist are asked for here.
     fn visit(&self, key: &str) -> HttpResponse {
         match self.site {

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use resize_api::ResizeEndpoint;
 use serde_json::json;
 
-use crate::config::{Claims, Config, S3Defaults};
+use crate::config::{AmbientCredentials, Claims, Config, OutboundSettings, S3Defaults};
 
 pub fn resource() -> ResizeEndpoint {
     serde_json::from_value(json!({
@@ -26,7 +26,8 @@ pub fn config() -> Config {
         resizer_image: "localhost/resizer:dev".into(),
         resizer_image_pull_policy: "IfNotPresent".into(),
         s3: S3Defaults::default(),
-        claims: Claims::default(),
+        claims: claims(),
+        outbound: OutboundSettings { verify_public_url: true, local_addresses: true },
         resync_seconds: 600,
         watch_namespaces: Vec::new(),
         lease_name: "resize-operator".into(),
@@ -34,6 +35,11 @@ pub fn config() -> Config {
         log_format: "text".into(),
         log_level: "info".into(),
     }
+}
+
+/// What most tests are not about: everybody may everything.
+pub fn claims() -> Claims {
+    Claims { ambient_credentials: AmbientCredentials::Anyone, public_read: true, ..Claims::default() }
 }
 
 pub fn time(text: &str) -> Time {

@@ -35,6 +35,14 @@ impl Scopes {
         self.0.get(&Some(namespace.to_owned())).or_else(|| self.0.get(&None)).map(|scope| &scope.children)
     }
 
+    /// Waits until every endpoint of every scope is known.
+    pub async fn wait_until_ready(&self) {
+        for scope in self.0.values() {
+            // a store without a writer belongs to a process that ends
+            let _ = scope.endpoints.wait_until_ready().await;
+        }
+    }
+
     /// The store of every scope.
     pub fn endpoints(&self) -> Vec<Store<ResizeEndpoint>> {
         self.0.values().map(|scope| scope.endpoints.clone()).collect()

@@ -8,6 +8,7 @@ use k8s_openapi::{
     api::{
         apps::v1::Deployment,
         autoscaling::v2::HorizontalPodAutoscaler,
+        core::v1::Service,
         networking::v1::{Ingress, NetworkPolicy},
         policy::v1::PodDisruptionBudget,
     },
@@ -90,6 +91,20 @@ pub async fn apply(client: &Client, children: &Children, endpoint: &Endpoint, ob
         (route, true) => workload.keep_or_prune::<HTTPRoute>(route.as_ref()).await?,
     }
     Ok(deployment)
+}
+
+/// Removes all that belongs to `endpoint`.
+pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint) -> Result<(), ApplyError> {
+    let workload = Workload { client, children, endpoint };
+    workload.prune::<Ingress>().await?;
+    if children.has_gateway_api(false).await {
+        workload.prune::<HTTPRoute>().await?;
+    }
+    workload.prune::<HorizontalPodAutoscaler>().await?;
+    workload.prune::<PodDisruptionBudget>().await?;
+    workload.prune::<Deployment>().await?;
+    workload.prune::<Service>().await?;
+    workload.prune::<NetworkPolicy>().await
 }
 
 /// What belongs to one endpoint.

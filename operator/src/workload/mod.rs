@@ -68,6 +68,13 @@ pub async fn bring_in_line(
     Ok(Pods { verdict, rolled_out, replicas, selector })
 }
 
+/// Removes the objects of `endpoint`, which leads nobody to them.
+pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint) -> Result<(), Verdict> {
+    apply::prune(client, children, endpoint).await.map_err(|error| match stopped(&error) {
+        Stopped::Refused(verdict) | Stopped::Failed(verdict) => verdict,
+    })
+}
+
 fn stopped(error: &ApplyError) -> Stopped {
     let message = if let ApplyError::Kubernetes(error) = error { explain(error) } else { error.to_string() };
     match error.reason() {

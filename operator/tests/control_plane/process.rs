@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{control_plane::ControlPlane, proc};
+use crate::{control_plane::ControlPlane, proc, s3, store};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -28,12 +28,15 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts one that calls itself `name`, with `kubeconfig` and further arguments.
+    /// Starts one that calls itself `name`, with `kubeconfig` and further arguments. Its own identity may go to the stores of the tests,
+    /// which are on this machine.
     pub fn start(plane: &ControlPlane, name: &str, kubeconfig: &Path, arguments: &[&str]) -> Self {
         let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let log = plane.folder.join(format!("{name}.log"));
+        let stores = [store::all(), vec![s3::URL.to_owned()]].concat().join(",");
         let process = Command::new(program())
             .args(["--resizer-image", "localhost/resizer:dev", "--admin-listen", &admin])
+            .args(["--outbound-local-addresses", "true", "--claims-ambient-credentials", "Anyone", "--s3-allowed-endpoints", &stores])
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
             .env("POD_NAME", name)

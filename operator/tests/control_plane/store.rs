@@ -13,6 +13,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+/// Where all stores of this process are.
+static ALL: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The URLs of all stores that were started so far.
+pub fn all() -> Vec<String> {
+    ALL.lock().unwrap().clone()
+}
+
 /// One call: what, on which bucket, and by whose key.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -41,6 +49,7 @@ impl Store {
         let inner = Arc::<Mutex<Inner>>::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        ALL.lock().unwrap().push(url.clone());
         let router = Router::new().fallback(answer).with_state(inner.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, inner }

@@ -7,8 +7,8 @@ use aws_sdk_s3::types::PublicAccessBlockConfiguration;
 use resize_api::{condition::Reason, status::PublicRead};
 
 use crate::bucket::{
-    client::{Bucket, S3Error},
-    website::WebsiteError,
+    client::Bucket,
+    error::{BucketError, S3Error},
 };
 
 /// Lets everybody read the objects. `before` is what we lifted earlier. Returns what we have lifted now.
@@ -19,40 +19,59 @@ pub async fn grant(
     region: &str,
     before: Option<&PublicRead>,
     write_ahead: impl AsyncFnOnce(&PublicRead) -> Result<(), kube::Error>,
-) -> Result<PublicRead, WebsiteError> {
+) -> Result<PublicRead, BucketError> {
+    let add = |live: Option<&str>| policy::add(live, bucket.name(), region);
     let live = access_block(bucket).await?;
     let lifted = block::note(live.as_ref(), before);
-    let policy = supported(bucket.policy().await)?;
-    let plan = policy::add(policy.as_deref(), bucket.name(), region).map_err(|error| unreadable(bucket, &error))?;
+    let plan = plan(bucket, add).await?;
+    if before == Some(&lifted) && plan == policy::Plan::Keep && block::lift(live.as_ref()).is_none() {
+        return Ok(lifted);
+    }
     if before != Some(&lifted) {
         write_ahead(&lifted).await?;
+    }
+    // that took a while, and S3 has no lock: each is read again right before it is written
+    let live = access_block(bucket).await?;
+    if block::note(live.as_ref(), Some(&lifted)) != lifted {
+        return Err(BucketError::ConcurrentWrite);
     }
     if let Some(config) = block::lift(live.as_ref()) {
         bucket.put_access_block(config).await?;
     }
-    carry_out(bucket, plan).await?;
+    bring_in_line(bucket, add).await?;
     Ok(lifted)
 }
 
 /// Takes our statement out of the policy, then puts the public access block back as it was. A bucket that is gone has neither.
-pub async fn revoke(bucket: &Bucket, lifted: &PublicRead) -> Result<(), S3Error> {
-    let policy = match bucket.policy().await {
-        Err(error) if error.reason == Reason::BucketNotFound => return Ok(()),
-        policy => supported(policy)?,
-    };
-    carry_out(bucket, policy::remove(policy.as_deref()).map_err(|error| unreadable(bucket, &error))?).await?;
-    match block::restore(access_block(bucket).await?.as_ref(), lifted) {
-        Some(config) => bucket.put_access_block(config).await,
-        None => Ok(()),
+pub async fn revoke(bucket: &Bucket, lifted: &PublicRead) -> Result<(), BucketError> {
+    match bring_in_line(bucket, policy::remove).await {
+        Err(error) if error.reason() == Reason::BucketNotFound => return Ok(()),
+        done => done?,
     }
+    if let Some(config) = block::restore(access_block(bucket).await?.as_ref(), lifted) {
+        bucket.put_access_block(config).await?;
+    }
+    Ok(())
 }
 
-async fn carry_out(bucket: &Bucket, plan: policy::Plan) -> Result<(), S3Error> {
-    match plan {
-        policy::Plan::Keep => Ok(()),
-        policy::Plan::Put(policy) => bucket.put_policy(policy).await,
-        policy::Plan::Delete => bucket.delete_policy().await,
+/// Reads the policy, writes it at once if it is not as `edit` has it, and looks whether it is.
+async fn bring_in_line(bucket: &Bucket, edit: impl Fn(Option<&str>) -> Result<policy::Plan, serde_json::Error>) -> Result<(), BucketError> {
+    match plan(bucket, &edit).await? {
+        policy::Plan::Keep => return Ok(()),
+        policy::Plan::Put(policy) => bucket.put_policy(policy).await?,
+        policy::Plan::Delete => bucket.delete_policy().await?,
     }
+    if plan(bucket, &edit).await? == policy::Plan::Keep { Ok(()) } else { Err(BucketError::ConcurrentWrite) }
+}
+
+/// What `edit` has to do with the policy as it is.
+async fn plan(bucket: &Bucket, edit: impl Fn(Option<&str>) -> Result<policy::Plan, serde_json::Error>) -> Result<policy::Plan, S3Error> {
+    let live = supported(bucket.policy().await)?;
+    // the error itself repeats parts of the text
+    edit(live.as_deref()).map_err(|error| S3Error {
+        reason: Reason::S3Error,
+        message: format!("the policy of bucket {} is no policy in JSON (line {}): correct it", bucket.name(), error.line()),
+    })
 }
 
 /// A store that knows no public access block has none in the way.
@@ -71,8 +90,4 @@ fn supported(policy: Result<Option<String>, S3Error>) -> Result<Option<String>, 
         },
         _ => error,
     })
-}
-
-fn unreadable(bucket: &Bucket, error: &serde_json::Error) -> S3Error {
-    S3Error { reason: Reason::S3Error, message: format!("the policy of bucket {} is not JSON ({error}): correct it", bucket.name()) }
 }

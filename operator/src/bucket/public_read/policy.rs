@@ -12,6 +12,8 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
+use crate::endpoint::store_id::partition;
+
 /// Name of our statement in a policy.
 pub const SID: &str = "ResizeOperatorPublicRead";
 /// The list of statements in a policy.
@@ -64,17 +66,12 @@ pub fn remove(live: Option<&str>) -> Result<Plan, serde_json::Error> {
 }
 
 fn statement(bucket: &str, region: &str) -> Value {
-    let partition = match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    };
     json!({
         "Sid": SID,
         "Effect": "Allow",
         "Principal": "*",
         "Action": "s3:GetObject",
-        "Resource": format!("arn:{partition}:s3:::{bucket}/*"),
+        "Resource": format!("arn:{}:s3:::{bucket}/*", partition(region)),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::WebsiteError;
+use crate::bucket::error::BucketError;
 
 /// How often in an hour the rules may be removed before the bucket is left alone.
 const MOST: usize = 3;
@@ -21,12 +21,12 @@ pub fn recent(removed: &[Timestamp], now: Timestamp) -> Vec<Timestamp> {
 }
 
 /// Notes a removal, unless the bucket is left alone already. Fails if it is now.
-pub fn go_on(removed: &mut Vec<Timestamp>, was_removed: bool, now: Timestamp) -> Result<(), WebsiteError> {
+pub fn go_on(removed: &mut Vec<Timestamp>, was_removed: bool, now: Timestamp) -> Result<(), BucketError> {
     if was_removed && removed.len() < MOST {
         removed.push(now);
     }
     match removed.last() {
-        Some(last) if removed.len() >= MOST => Err(WebsiteError::Overwritten { times: removed.len(), last: *last }),
+        Some(last) if removed.len() >= MOST => Err(BucketError::Overwritten { times: removed.len(), last: *last }),
         _ => Ok(()),
     }
 }

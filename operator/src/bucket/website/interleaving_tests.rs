@@ -261,7 +261,7 @@ fn a_writer_between_reading_and_writing_is_found_by_the_verifying_read() {
         let site = Site(Mutex::new(World { script: script.into(), ..World::default() }));
         let nothing = async |_: &Record| Ok(());
         let (record, result) = apply(&site, &Record::default(), &wanted("a.example.com", &[]), Timestamp::UNIX_EPOCH, nothing).await;
-        assert!(matches!(result, Err(WebsiteError::ConcurrentWrite)), "{result:?}");
+        assert!(matches!(result, Err(BucketError::ConcurrentWrite)), "{result:?}");
         assert!(record.pending);
         assert_eq!((record.removed.len(), site.0.lock().unwrap().calls), (1, 4));
     });

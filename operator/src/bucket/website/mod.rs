@@ -10,54 +10,11 @@ use resize_api::{
     status::{Record, RoutingRule},
 };
 
-use self::merge::{Plan, Refusal};
-use crate::{bucket::client::S3Error, endpoint::rules::Wanted};
-
-/// Why the rules are not in the bucket, or still are.
-#[derive(Debug, thiserror::Error)]
-pub enum WebsiteError {
-    /// S3 failed.
-    #[error(transparent)]
-    S3(#[from] S3Error),
-    /// The configuration has no place for our rules.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// Somebody wrote the configuration at the same time.
-    #[error("the website configuration was not as it had been written right before: somebody else writes it too")]
-    ConcurrentWrite,
-    /// Somebody keeps removing our rules.
-    #[error(
-        "somebody else removed the routing rules {times} times in an hour, last at {last}: find out who (Terraform, ACK, Crossplane?) and set \
-         routing.management to Observe, or stop them; the bucket is left alone until the spec changes or an hour has passed"
-    )]
-    Overwritten {
-        /// How often.
-        times: usize,
-        /// When they were missing last.
-        last: Timestamp,
-    },
-    /// The record of our rules could not be written, so nothing else was.
-    #[error("cannot record the routing rules: {0}")]
-    Record(#[from] kube::Error),
-}
-
-impl WebsiteError {
-    /// The reason to report.
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::S3(error) => error.reason,
-            Self::Refused(refusal) => refusal.reason(),
-            Self::ConcurrentWrite => Reason::ConcurrentWrite,
-            Self::Overwritten { .. } => Reason::ExternallyOverwritten,
-            Self::Record(_) => Reason::KubernetesError,
-        }
-    }
-}
-
-/// An error that stands before any call to S3.
-pub fn s3_error(reason: Reason, message: String) -> WebsiteError {
-    WebsiteError::S3(S3Error { reason, message })
-}
+use self::merge::Plan;
+use crate::{
+    bucket::error::{BucketError, S3Error},
+    endpoint::rules::Wanted,
+};
 
 /// Where a website configuration is kept.
 pub trait Website: Sync {
@@ -79,7 +36,7 @@ pub async fn apply(
     wanted: &Wanted,
     now: Timestamp,
     write_ahead: impl AsyncFnOnce(&Record) -> Result<(), kube::Error>,
-) -> (Record, Result<bool, WebsiteError>) {
+) -> (Record, Result<bool, BucketError>) {
     let mut record = recorded.clone();
     let result = bring_in(website, &mut record, wanted, now, write_ahead).await;
     (record, result)
@@ -91,7 +48,7 @@ async fn bring_in(
     wanted: &Wanted,
     now: Timestamp,
     write_ahead: impl AsyncFnOnce(&Record) -> Result<(), kube::Error>,
-) -> Result<bool, WebsiteError> {
+) -> Result<bool, BucketError> {
     let live = website.get().await?;
     let (plan, rules) = merge::apply(live.as_ref(), &record.rules, wanted)?;
     record.removed = contention::recent(&record.removed, now);
@@ -112,14 +69,14 @@ async fn bring_in(
     let live = website.get().await?;
     let (plan, again) = merge::apply(live.as_ref(), &record.rules, wanted)?;
     if again != rules || (live.is_none() && !record.created) {
-        return Err(WebsiteError::ConcurrentWrite);
+        return Err(BucketError::ConcurrentWrite);
     }
     if let Plan::Put(config) = plan {
         website.put(config).await?;
     }
     if !merge::holds(website.get().await?.as_ref(), &rules) {
         record.removed.push(now);
-        return Err(WebsiteError::ConcurrentWrite);
+        return Err(BucketError::ConcurrentWrite);
     }
     (record.rules, record.pending) = (rules, false);
     Ok(true)
@@ -128,7 +85,7 @@ async fn bring_in(
 /// Looks whether the wanted rules are in the website. Writes nothing.
 ///
 /// Returns the rules that should be there, and whether they are.
-pub async fn observe(website: &impl Website, wanted: &Wanted) -> Result<(Vec<RoutingRule>, bool), WebsiteError> {
+pub async fn observe(website: &impl Website, wanted: &Wanted) -> Result<(Vec<RoutingRule>, bool), BucketError> {
     let live = website.get().await?;
     let (_, rules) = merge::apply(live.as_ref(), &[], wanted)?;
     let there = merge::holds(live.as_ref(), &rules);
@@ -136,7 +93,7 @@ pub async fn observe(website: &impl Website, wanted: &Wanted) -> Result<(Vec<Rou
 }
 
 /// Takes our rules out of the website, and looks whether they are. A bucket that is gone has none.
-pub async fn remove(website: &impl Website, recorded: &Record) -> Result<(), WebsiteError> {
+pub async fn remove(website: &impl Website, recorded: &Record) -> Result<(), BucketError> {
     let plan = async || match website.get().await {
         Err(error) if error.reason != Reason::BucketNotFound => Err(error),
         live => Ok(merge::remove(live.unwrap_or_default().as_ref(), &recorded.rules, recorded.created)),
@@ -146,7 +103,7 @@ pub async fn remove(website: &impl Website, recorded: &Record) -> Result<(), Web
         Plan::Put(config) => website.put(config).await?,
         Plan::Delete => website.delete().await?,
     }
-    if plan().await? == Plan::Keep { Ok(()) } else { Err(WebsiteError::ConcurrentWrite) }
+    if plan().await? == Plan::Keep { Ok(()) } else { Err(BucketError::ConcurrentWrite) }
 }
 
 #[cfg(test)]

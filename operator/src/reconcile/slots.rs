@@ -1,0 +1,126 @@
+//! Who may reconcile now: so many at a time, and of them no more than a share for one namespace, and for one store.
+//!
+//! A store that does not answer, or one whose endpoints do not, holds up its own and not everybody's.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::endpoint::store_id::StoreId;
+
+/// Most reconciles at a time.
+const ALL: usize = 32;
+/// Most of them for one store.
+const OF_A_STORE: usize = 16;
+/// Most of them for one namespace.
+const OF_A_NAMESPACE: usize = 8;
+
+/// The slots of all reconciles.
+#[derive(Debug)]
+pub struct Slots {
+    all: Arc<Semaphore>,
+    namespaces: Shares<String>,
+    stores: Shares<StoreId>,
+}
+
+/// A slot, until it is dropped.
+#[derive(Debug)]
+pub struct Slot {
+    _of: [Option<OwnedSemaphorePermit>; 3],
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self { all: Arc::new(Semaphore::new(ALL)), namespaces: Shares::new(OF_A_NAMESPACE), stores: Shares::new(OF_A_STORE) }
+    }
+}
+
+impl Slots {
+    /// Waits for a slot. Who waits for a share holds nothing that others of another share wait for.
+    pub async fn take(&self, namespace: &str, store: StoreId) -> Slot {
+        let namespace = self.namespaces.take(namespace.to_owned()).await;
+        let store = self.stores.take(store).await;
+        let slot = Arc::clone(&self.all).acquire_owned().await.ok();
+        Slot { _of: [namespace, store, slot] }
+    }
+}
+
+/// The same number of slots for each key. One that nobody has or waits for is forgotten.
+#[derive(Debug)]
+struct Shares<K> {
+    size: usize,
+    shares: Mutex<HashMap<K, Weak<Semaphore>>>,
+}
+
+impl<K: Eq + Hash> Shares<K> {
+    fn new(size: usize) -> Self {
+        Self { size, shares: Mutex::default() }
+    }
+
+    async fn take(&self, key: K) -> Option<OwnedSemaphorePermit> {
+        // it is never closed
+        self.share(key).acquire_owned().await.ok()
+    }
+
+    fn share(&self, key: K) -> Arc<Semaphore> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = shares.get(&key).and_then(Weak::upgrade) {
+            return share;
+        }
+        shares.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(Semaphore::new(self.size));
+        shares.insert(key, Arc::downgrade(&share));
+        share
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn store(name: &str) -> StoreId {
+        format!("http://{name}.example.com").parse().unwrap()
+    }
+
+    /// As many slots as there are at once.
+    fn take_all(slots: &Slots, count: usize, of: impl Fn(usize) -> (String, StoreId)) -> Vec<Slot> {
+        (0..count).map(of).map_while(|(namespace, store)| slots.take(&namespace, store).now_or_never()).collect()
+    }
+
+    #[tokio::test]
+    async fn one_namespace_leaves_slots_to_others() {
+        let slots = Slots::default();
+        let greedy = take_all(&slots, 100, |number| ("greedy".to_owned(), store(&format!("s{number}"))));
+        assert_eq!(greedy.len(), OF_A_NAMESPACE);
+        // those that wait hold nothing either
+        let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(slots.take("greedy", store("s")))).collect();
+        assert!(waiting.iter_mut().all(|slot| slot.now_or_never().is_none()));
+        assert!(slots.take("modest", store("s")).now_or_never().is_some());
+        drop(greedy);
+        assert!(slots.take("modest", store("s")).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn one_store_leaves_slots_to_others() {
+        let slots = Slots::default();
+        let stuck = take_all(&slots, 100, |number| (format!("n{number}"), store("stuck")));
+        assert_eq!(stuck.len(), OF_A_STORE);
+        assert!(slots.take("other", store("other")).now_or_never().is_some());
+        drop(stuck);
+        assert!(slots.take("n0", store("stuck")).now_or_never().is_some());
+        assert!(slots.stores.shares.lock().unwrap().len() <= 2, "what nobody uses is forgotten");
+    }
+
+    #[tokio::test]
+    async fn there_are_no_more_than_all() {
+        let slots = Slots::default();
+        let taken = take_all(&slots, 100, |number| (format!("n{number}"), store(&format!("s{number}"))));
+        assert_eq!(taken.len(), ALL);
+    }
+}
