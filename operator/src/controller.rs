@@ -8,12 +8,8 @@ use kube::{
     Client, ResourceExt,
     core::PartialObjectMeta,
     runtime::{
-        Controller, Predicate, WatchStreamExt,
-        controller::{self, Error as ControllerError},
-        predicates,
-        reflector::ObjectRef,
-        utils::PredicateConfig,
-        watcher,
+        Controller, Predicate, WatchStreamExt, controller::Error as ControllerError, predicates, reflector::ObjectRef,
+        utils::PredicateConfig, watcher,
     },
 };
 use resize_api::ResizeEndpoint;
@@ -25,12 +21,9 @@ use crate::{
     tenancy::claims::Claims,
     watch::{
         Scope, Scopes, children, endpoints,
-        scope::{api, ours},
+        scope::{api, heard, ours},
     },
 };
-
-/// Most reconciles at a time.
-const CONCURRENCY: u16 = 16;
 
 /// Prepares a controller for each of `namespaces`, or one for all of them if there are none.
 pub fn new(
@@ -47,11 +40,11 @@ pub fn new(
         // not those of the status: we make them
         let filter = predicates::generation.combine(predicates::annotations).combine(predicates::finalizers);
         let controller = Controller::for_stream(changed.predicate_filter(filter, PredicateConfig::default()), endpoints.clone())
-            .reconcile_on(endpoints::changed_hands(claims))
-            .with_config(controller::Config::default().concurrency(CONCURRENCY));
+            // how many reconcile at a time is said by `Slots`: one that waits for its share of them holds up no other
+            .reconcile_on(endpoints::changed_hands(claims));
         let (controller, children) = children::watch(client, namespace.as_deref(), controller);
         // the Deployment does not tell why its pods fail, nor when the last old one is gone
-        let pods = watcher(api::<PartialObjectMeta<Pod>>(client, namespace.as_deref()), ours()).touched_objects();
+        let pods = heard(watcher(api::<PartialObjectMeta<Pod>>(client, namespace.as_deref()), ours())).touched_objects();
         (controller.watches_stream(pods, endpoint_of), (namespace, Scope { endpoints, children }))
     });
     let (controllers, scopes): (Vec<_>, Vec<_>) = parts.unzip();

@@ -13,16 +13,20 @@ use k8s_openapi::{
 };
 use kube::{Api, api::PostParams};
 
-use crate::fence::Fence;
+use crate::fence::{Fence, WRITE};
 
 /// How long a Lease holds after its last renewal.
 const DURATION: Duration = Duration::from_secs(15);
 /// How long its holder trusts it, so that it has stopped before another one begins.
 const TRUST: Duration = Duration::from_secs(10);
+// what had begun is over, too
+const _: () = assert!(TRUST.as_millis() + WRITE.as_millis() < DURATION.as_millis());
 /// How often the holder renews it.
 const RENEWAL: Duration = Duration::from_secs(5);
 /// How often one who failed to renew it, or waits for it, tries again.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long an answer may take to one who waits for it.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// The Lease is another's, or could not be renewed in time: whatever this process still writes may be wrong.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +73,7 @@ impl Candidate {
     /// Waits until the Lease is ours. `heard` is told of every look, and whether the API answered.
     pub async fn acquire(&mut self, mut heard: impl FnMut(Result<(), String>)) {
         loop {
-            let wait = match tokio::time::timeout(RETRY, self.try_acquire()).await {
+            let wait = match tokio::time::timeout(ANSWER, self.try_acquire()).await {
                 Ok(Ok(None)) => {
                     heard(Ok(()));
                     return;
@@ -153,33 +157,43 @@ impl Candidate {
         let mut wait = RENEWAL;
         let mut why = String::new();
         loop {
-            let left = self.fence.left();
-            tokio::time::sleep(wait.min(left)).await;
+            tokio::time::sleep(wait.min(self.fence.left())).await;
             let left = self.fence.left();
             if left.is_zero() {
                 return self.lost(format!("not renewed within {} s{why}", TRUST.as_secs()));
             }
-            match tokio::time::timeout(left.min(RETRY), self.renew()).await {
-                Ok(Ok(())) => wait = RENEWAL,
-                Ok(Err(kube::Error::Api(status))) if status.is_conflict() || status.is_not_found() => {
-                    // by one of our own writes, whose answer we did not get, or by another holder
-                    match tokio::time::timeout(left.min(RETRY), self.api.get_opt(&self.name)).await {
-                        Ok(Ok(Some(lease))) if holder(&lease) == Some(&self.identity) => self.held = Some(lease),
-                        Ok(Ok(_)) => return self.lost("another process has it".to_owned()),
-                        _ => {}
-                    }
-                    wait = Duration::ZERO;
-                }
+            // an answer may take all the time there is: an API server that is slow is no reason to end
+            match tokio::time::timeout(left, self.renew()).await {
+                Ok(Ok(true)) => wait = RENEWAL,
+                Ok(Ok(false)) => return self.lost("another process has it".to_owned()),
                 Ok(Err(error)) => (wait, why) = (RETRY, format!(": {error}")),
-                Err(_) => (wait, why) = (RETRY, ": no answer in time".to_owned()),
+                Err(_) => (wait, why) = (Duration::ZERO, ": no answer in time".to_owned()),
             }
         }
     }
 
-    async fn renew(&mut self) -> Result<(), kube::Error> {
+    /// Whether it is still ours. One that somebody deleted is made anew.
+    async fn renew(&mut self) -> Result<bool, kube::Error> {
+        match self.write().await {
+            // by one of our own writes, whose answer we did not get, or by another holder
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() || status.is_already_exists() => {
+                self.held = self.api.get_opt(&self.name).await?;
+                if self.held.as_ref().is_some_and(|lease| holder(lease) != Some(&self.identity)) {
+                    return Ok(false);
+                }
+                self.write().await.map(|()| true)
+            }
+            written => written.map(|()| true),
+        }
+    }
+
+    /// Writes the Lease on top of the one that we know, or makes it.
+    async fn write(&mut self) -> Result<(), kube::Error> {
         let before = Instant::now();
-        let lease = self.ours(self.held.clone().unwrap_or_default());
-        self.held = Some(self.api.replace(&self.name, &PostParams::default(), &lease).await?);
+        self.held = Some(match &self.held {
+            Some(held) => self.api.replace(&self.name, &PostParams::default(), &self.ours(held.clone())).await?,
+            None => self.api.create(&PostParams::default(), &self.ours(Lease::default())).await?,
+        });
         self.fence.open_until(before + TRUST);
         Ok(())
     }

@@ -1,6 +1,11 @@
 //! Decisions by the clock, without one that runs.
 
+use std::sync::{Arc, Mutex};
+
+use axum::http::StatusCode;
+
 use super::*;
+use crate::testing::fake::refuse;
 
 fn candidate() -> Candidate {
     let nobody = tower::service_fn(async |_: axum::http::Request<kube::client::Body>| {
@@ -57,7 +62,51 @@ async fn a_lease_that_cannot_be_renewed_is_lost() {
     assert!(me.fence.left().is_zero());
 }
 
-#[test]
-fn it_stops_before_another_begins() {
-    assert!(TRUST + RETRY < DURATION);
+/// An API server for one Lease: what it holds, and how long it takes to answer.
+fn api(lease: Arc<Mutex<Option<Lease>>>, delay: Duration) -> Api<Lease> {
+    let service = tower::service_fn(move |request: axum::http::Request<kube::client::Body>| {
+        let lease = lease.clone();
+        async move {
+            tokio::time::sleep(delay).await;
+            let (parts, body) = request.into_parts();
+            let body = body.collect_bytes().await.unwrap();
+            let mut lease = lease.lock().unwrap();
+            let (status, answer) = match (parts.method.as_str(), lease.is_some()) {
+                ("GET" | "PUT", false) => refuse(StatusCode::NOT_FOUND),
+                ("POST", true) => refuse(StatusCode::CONFLICT),
+                ("GET", true) => (StatusCode::OK, serde_json::to_value(&*lease).unwrap()),
+                _ => {
+                    *lease = Some(serde_json::from_slice(&body).unwrap());
+                    (StatusCode::OK, serde_json::to_value(&*lease).unwrap())
+                }
+            };
+            let answer = kube::client::Body::from(serde_json::to_vec(&answer).unwrap());
+            Ok::<_, std::convert::Infallible>(axum::http::Response::builder().status(status).body(answer).unwrap())
+        }
+    });
+    Api::namespaced(kube::Client::new(service, "demo"), "demo")
+}
+
+#[tokio::test]
+async fn a_lease_that_somebody_deleted_is_made_anew() {
+    let there: Arc<Mutex<Option<Lease>>> = Arc::default();
+    let mut me = Candidate { api: api(there.clone(), Duration::ZERO), ..candidate() };
+    me.held = Some(lease("me", "1"));
+    assert!(me.renew().await.unwrap());
+    assert_eq!(there.lock().unwrap().as_ref().and_then(holder), Some(&"me".to_owned()));
+    assert!(!me.fence.left().is_zero());
+    // but not over the head of another one
+    let there = Arc::new(Mutex::new(Some(lease("other", "2"))));
+    let mut me = Candidate { api: api(there, Duration::ZERO), ..candidate() };
+    assert!(!me.renew().await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_takes_three_seconds_is_no_reason_to_end() {
+    let there = Arc::new(Mutex::new(Some(lease("me", "1"))));
+    let mut me = Candidate { api: api(there, Duration::from_secs(3)), ..candidate() };
+    me.held = Some(lease("me", "1"));
+    me.fence.open_until(Instant::now() + TRUST);
+    let lost = tokio::time::timeout(Duration::from_mins(1), me.keep()).await;
+    assert!(lost.is_err(), "{lost:?}");
 }

@@ -1,6 +1,6 @@
 //! The objects that we made, as the API has them: watched once, then looked up without a call.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use k8s_openapi::{
@@ -27,9 +27,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    watch::scope::{api, ours},
+    watch::scope::{api, heard, ours},
     workload::desired::gateway::HTTPRoute,
 };
+
+/// How long until the Gateway API is looked for again after a failure.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// A kind of object that belongs to an endpoint.
 pub trait Child:
@@ -79,6 +82,14 @@ impl Children {
         }
     }
 
+    /// The same with one Deployment.
+    #[cfg(test)]
+    pub fn with(deployment: Deployment) -> Self {
+        let (deployments, mut heard) = reflector::store();
+        heard.apply_watcher_event(&watcher::Event::Apply(deployment));
+        Self { deployments, ..Self::none() }
+    }
+
     /// The object `name` of `namespace` as it was last heard of; waits until all of the kind are known.
     pub async fn get<K: Child>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         let store = K::store(self);
@@ -114,15 +125,10 @@ pub fn watch(client: &Client, namespace: Option<&str>, controller: Controller<Re
     let all: Api<HTTPRoute> = api(client, namespace);
     let installed = {
         let (all, wanted) = (all.clone(), gateway_api_wanted.clone());
-        async move {
-            while !is_installed(&all).await {
-                found.send_replace(Some(false));
-                wanted.notified().await;
-            }
-            found.send_replace(Some(true));
-        }
+        let look = move || is_installed(all.clone());
+        async move { wait_for_gateway_api(look, found, &wanted).await }
     };
-    let events = futures::stream::once(installed).flat_map(move |()| watcher(all.clone(), ours())).modify(slim).reflect(writer);
+    let events = heard(futures::stream::once(installed).flat_map(move |()| watcher(all.clone(), ours()))).modify(slim).reflect(writer);
     let controller = controller.owns_stream(events.touched_objects());
     (controller, Children { deployments, services, ingresses, autoscalers, budgets, policies, routes, gateway_api, gateway_api_wanted })
 }
@@ -133,7 +139,7 @@ fn owns<K: Child>(
     controller: Controller<ResizeEndpoint>,
 ) -> (Controller<ResizeEndpoint>, Store<K>) {
     let (store, writer) = reflector::store();
-    let events = watcher(api::<K>(client, namespace), ours()).modify(slim).reflect(writer);
+    let events = heard(watcher(api::<K>(client, namespace), ours())).modify(slim).reflect(writer);
     (controller.owns_stream(events.touched_objects()), store)
 }
 
@@ -142,9 +148,60 @@ fn slim(object: &mut impl ResourceExt) {
     object.managed_fields_mut().clear();
 }
 
-/// A failure other than the kind's absence is left to the watch to tell.
-async fn is_installed(routes: &Api<HTTPRoute>) -> bool {
-    let listed = routes.list_metadata(&ListParams::default().limit(1)).await;
-    // the answer for a kind that is not there is plain text, without a reason
-    !matches!(listed, Err(kube::Error::Api(status)) if status.code == 404)
+/// Returns when the Gateway API is there; `found` says meanwhile that it is not. It is looked for again when somebody wants it,
+/// and where that cannot be said because the API failed, after a while too.
+async fn wait_for_gateway_api<F>(look: impl Fn() -> F, found: watch::Sender<Option<bool>>, wanted: &Notify)
+where
+    F: Future<Output = Result<bool, kube::Error>>,
+{
+    loop {
+        let again = match look().await {
+            Ok(true) => break,
+            Ok(false) => Duration::MAX,
+            Err(error) => {
+                tracing::warn!(%error, "cannot see whether the Gateway API is installed; it is taken to be absent");
+                LOOK_AGAIN
+            }
+        };
+        found.send_replace(Some(false));
+        // the timeout is one of both ways to go on
+        let _ = tokio::time::timeout(again, wanted.notified()).await;
+    }
+    found.send_replace(Some(true));
+}
+
+async fn is_installed(routes: Api<HTTPRoute>) -> Result<bool, kube::Error> {
+    match routes.list_metadata(&ListParams::default().limit(1)).await {
+        Ok(_) => Ok(true),
+        // the answer for a kind that is not there is plain text, without a reason
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::testing::fake::refused;
+
+    /// Forbidden, or a server that is not there yet, is no Gateway API: a watch of it would never be ready, and all endpoints wait for that.
+    #[tokio::test(start_paused = true)]
+    async fn a_gateway_api_that_cannot_be_seen_is_absent_until_it_can() {
+        let (found, known) = watch::channel(None);
+        let answers = Mutex::new(vec![Ok(true), Err(refused(503)), Ok(false), Err(refused(403))]);
+        let look = || std::future::ready(answers.lock().unwrap().pop().unwrap());
+        let wanted = Notify::new();
+        let waiting = wait_for_gateway_api(look, found, &wanted);
+        tokio::pin!(waiting);
+        assert!(tokio::time::timeout(LOOK_AGAIN / 2, &mut waiting).await.is_err());
+        assert_eq!((*known.borrow(), answers.lock().unwrap().len()), (Some(false), 3));
+        // absent: looked for only when it is wanted
+        assert!(tokio::time::timeout(LOOK_AGAIN * 100, &mut waiting).await.is_err());
+        assert_eq!(answers.lock().unwrap().len(), 2);
+        wanted.notify_one();
+        waiting.await;
+        assert_eq!(*known.borrow(), Some(true));
+    }
 }

@@ -16,7 +16,7 @@ use kube::{
 use resize_api::{ResizeEndpoint, condition::Reason};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{admin::metrics::Metrics, report::recorders::Recorders, tenancy::claims::Claims};
+use crate::{admin::metrics::Metrics, report::recorders::Recorders, tenancy::claims::Claims, watch::scope::heard};
 
 /// What happens to objects that may not be readable.
 type Seen = watcher::Event<DeserializeGuard<ResizeEndpoint>>;
@@ -30,7 +30,7 @@ pub fn endpoints(
 ) -> (Store<ResizeEndpoint>, impl Stream<Item = Result<ResizeEndpoint, watcher::Error>>) {
     let (store, writer) = reflector::store();
     let mut known = Known { claims, all: HashSet::new(), listed: HashSet::new() };
-    let readable = watcher(api, watcher::Config::default()).try_filter_map(move |event| {
+    let readable = heard(watcher(api, watcher::Config::default())).try_filter_map(move |event| {
         let event = read(event).map_err(|invalid| tell(invalid, &recorders, &metrics)).ok();
         future::ok(event)
     });
@@ -120,7 +120,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{config, testing::fixtures::resource};
+    use crate::{
+        config,
+        testing::fixtures::{self, resource},
+    };
 
     #[test]
     fn one_that_cannot_be_read_is_told_from_the_others() {
@@ -136,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_a_new_list_lacks_is_gone() {
-        let claims = Arc::new(Claims::new(config::S3Defaults::default(), config::Claims::default()));
+        let claims = Arc::new(Claims::new(config::S3Defaults::default(), fixtures::claims()));
         let mut known = Known { claims: claims.clone(), all: HashSet::new(), listed: HashSet::new() };
         let (mut mine, other) = (resource(), resource());
         (mine.metadata.name, mine.metadata.uid) = (Some("z".into()), Some("z".into()));

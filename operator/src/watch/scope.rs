@@ -1,6 +1,10 @@
-//! What of the Kubernetes API is looked at.
+//! What of the Kubernetes API is looked at, and how it is listened to.
 
-use kube::{Api, Client, Resource, runtime::watcher};
+use futures::{Stream, StreamExt, TryStreamExt, future};
+use kube::{
+    Api, Client, Resource,
+    runtime::{WatchStreamExt, watcher},
+};
 
 use crate::names::OPERATOR;
 
@@ -18,4 +22,28 @@ where
 /// What we made.
 pub fn ours() -> watcher::Config {
     watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={OPERATOR}"))
+}
+
+/// A watch that waits by itself after a failure and tells of it here: a controller that heard of one would pause all its watches.
+pub fn heard<T: Send>(watch: impl Stream<Item = Result<T, watcher::Error>> + Send) -> impl Stream<Item = Result<T, watcher::Error>> + Send {
+    watch.default_backoff().inspect_err(|error| tracing::warn!(%error, "watch failed")).filter(|event| future::ready(event.is_ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_fails_holds_up_no_other() {
+        let failing = heard(stream::repeat_with(|| Err::<&str, _>(watcher::Error::NoResourceVersion)));
+        let busy = heard(stream::repeat("heard").map(Ok).take(1000));
+        let mut both = stream::select_all([failing.boxed(), busy.boxed()]);
+        let start = tokio::time::Instant::now();
+        for _ in 0..1000 {
+            assert!(matches!(both.next().await, Some(Ok("heard"))));
+        }
+        assert_eq!(start.elapsed(), std::time::Duration::ZERO);
+    }
 }
