@@ -10,4 +10,5 @@ pub(crate) mod drawing;
 mod formats;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod memory;
+mod stopping;
 mod traps;

@@ -44,12 +44,14 @@ impl Format {
         match self {
             Self::Avif => avif::encoding(pixels, quality),
             Self::WebP => webp::encoding(pixels, has_alpha),
-            Self::Jpeg | Self::Png | Self::Gif => pixels * 16,
+            Self::Png => png::encoding(pixels, has_alpha),
+            Self::Jpeg | Self::Gif => pixels * 16,
         }
     }
 }
 
 pub(crate) fn encode(raster: Raster, plan: &Plan) -> Result<Vec<u8>, Error> {
+    raster.budget().go_on()?;
     let quality = plan.quality();
     match plan.format {
         Format::Jpeg => jpeg::encode(&raster.flatten(plan.recipe.background.0)?, quality, plan.recipe.progressive),

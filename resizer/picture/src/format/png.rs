@@ -93,6 +93,11 @@ pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Ras
     Ok((raster, profile(source)))
 }
 
+/// See [`Format::encoding`](crate::Format::encoding): the pixels, a file of as many bytes, and another one as it grows.
+pub(crate) fn encoding(pixels: u64, has_alpha: bool) -> u64 {
+    pixels * if has_alpha { 28 } else { 21 }
+}
+
 /// Shares of the raw size that a photo keeps when it is compressed fast.
 const PHOTO: std::ops::Range<usize> = 45..90;
 

@@ -8,7 +8,10 @@ use super::{
     counter::peak,
     drawing::{cmyk_profile, gif, jpeg, lossless_webp, lossy_webp, noisy, png, png_of, with_segment},
 };
-use crate::{Request, Stop, execute, plan, raster::Channels};
+use crate::{
+    Request, Stop, execute, plan,
+    raster::{Channels, Raster},
+};
 
 const SIDES: (u32, u32) = (1403, 1101);
 
@@ -44,8 +47,20 @@ fn sources() -> Vec<(&'static str, Vec<u8>)> {
         ("gif", gif(SIDES.0 as u16, SIDES.1 as u16, &[[255, 0, 0]])),
         ("tiff", image(image::ImageFormat::Tiff)),
         ("bmp", image(image::ImageFormat::Bmp)),
+        ("noise", png(&random(900, 700), |_| ())),
         ("animation", gif(700, 600, &colours)),
     ]
+}
+
+/// What compresses least.
+fn random(width: u32, height: u32) -> Raster {
+    let mut seed = 1_u64;
+    let mut value = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 56) as u8
+    };
+    let pixels = (0..width * height * 4).map(|_| value()).collect();
+    Raster::test(width, height, Channels::Rgba, pixels)
 }
 
 /// The JPEG with a profile in as many parts as that takes.
@@ -58,15 +73,30 @@ fn with_profile(jpeg: Vec<u8>, profile: &[u8]) -> Vec<u8> {
 }
 
 /// Sizes and recipes, as `WxH NAME=VALUE…`, for the sources whose name begins like this.
-const CASES: [(&str, &[&str]); 10] = [
+const CASES: [(&str, &[&str]); 13] = [
     ("", &["150x150", "1000x700"]),
     ("progressive", &["400x300", "1403x1101"]),
     ("jpeg", &["2600x2000", "2000x1400 OUTPUT_PROGRESSIVE=true"]),
-    ("png with", &["2600x2000", "500x900 RESIZE_FIT=Contain", "900x900 OUTPUT_FORMAT=WebP", "900x900 OUTPUT_FORMAT=Jpeg"]),
+    (
+        "png with",
+        &[
+            "1403x1101 KERNEL=Nearest",
+            "2600x2000",
+            "500x900 RESIZE_FIT=Contain",
+            "900x900 OUTPUT_FORMAT=WebP",
+            "900x900 OUTPUT_FORMAT=Jpeg",
+        ],
+    ),
     ("png with", &["900x900 OUTPUT_FORMAT=Gif", "500x500 OUTPUT_FORMAT=Avif AVIF_SPEED=10", "500x500 KERNEL=Mks2021"]),
     ("bmp", &["900x900 OUTPUT_FORMAT=WebP", "900x900 OUTPUT_FORMAT=Jpeg", "900x900 OUTPUT_FORMAT=Gif"]),
     ("bmp", &["500x500 OUTPUT_FORMAT=Avif AVIF_SPEED=10", "500x500 OUTPUT_FORMAT=Avif AVIF_SPEED=6"]),
     ("bmp", &["200x200 OUTPUT_FORMAT=Avif AVIF_SPEED=4", "100x100 OUTPUT_FORMAT=Avif AVIF_SPEED=1"]),
+    ("noise", &["900x700", "900x700 OUTPUT_FORMAT=Gif", "900x700 OUTPUT_FORMAT=Jpeg OUTPUT_QUALITY=100 OUTPUT_PROGRESSIVE=true"]),
+    ("noise", &["900x700 OUTPUT_FORMAT=WebP OUTPUT_QUALITY=100", "300x233 OUTPUT_FORMAT=Avif OUTPUT_QUALITY=100 KERNEL=Nearest"]),
+    (
+        "noise",
+        &["300x233 OUTPUT_FORMAT=Avif OUTPUT_QUALITY=80 KERNEL=Nearest", "300x233 OUTPUT_FORMAT=Avif OUTPUT_QUALITY=95 KERNEL=Nearest"],
+    ),
     ("animation", &["350x300 ANIMATION=Keep", "350x300 ANIMATION=Keep OUTPUT_FORMAT=WebP"]),
     ("animation", &["900x800 ANIMATION=Keep", "900x800 ANIMATION=Keep OUTPUT_FORMAT=WebP"]),
 ];
