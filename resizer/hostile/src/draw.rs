@@ -167,6 +167,16 @@ pub fn with_segments(marker: u8, count: usize, content: impl Fn(u8) -> Vec<u8>) 
     bytes
 }
 
+/// The JPEG with a profile of 16 MB before its pixels, in 255 parts.
+pub fn with_profiles(jpeg: Vec<u8>) -> Vec<u8> {
+    let mut bytes = vec![0xFF, 0xD8];
+    for part in 1..=255 {
+        segment(&mut bytes, 0xE2, &[b"ICC_PROFILE\0", &[part, 255][..], &[part; 65_000]].concat());
+    }
+    bytes.extend_from_slice(&jpeg[2..]);
+    bytes
+}
+
 /// One directory, whose next directory and whose sub-directory is itself.
 pub fn exif_loop() -> Vec<u8> {
     [

@@ -17,7 +17,7 @@ use image::ImageFormat;
 
 use draw::{
     SOF, bmp, encoded, exif_loop, flat, gif, iccp, jpeg, jpeg_scans, patched, png, png_with, riff, riff_chunk, sixteen_bits, svg, tiff,
-    webp_canvas, webp_frame, webp_header, webp_lossless, with_segments, ztxt,
+    webp_canvas, webp_frame, webp_header, webp_lossless, with_profiles, with_segments, ztxt,
 };
 
 /// A case: what it is, its bytes, and the HTTP status that is right for it where 120 MB may be taken.
@@ -101,6 +101,13 @@ pub fn cases() -> Vec<Case> {
         "JPEG with 255 parts of a colour profile, 16 MB",
         MADE,
         with_segments(0xE2, 255, |part| [b"ICC_PROFILE\0", &[part, 255][..], &[part; 65_000]].concat()),
+    );
+    add("JPEG of CMYK with 16 MB of a colour profile and of others", MADE, with_profiles(jpeg(0xC0, 640, 480, 4, 1, 80 * 60)));
+    add("JPEG of CMYK, arithmetic, a scan for each component", DAMAGED, patched(jpeg_scans(3000, 2000, &ones(4)), SOF + 1, &[0xC9]));
+    add(
+        "JPEG of CMYK, arithmetic, with 16 MB of profiles",
+        DAMAGED,
+        with_profiles(patched(jpeg(0xC0, 640, 480, 4, 1, 99), SOF + 1, &[0xC9])),
     );
     add("JPEG with an EXIF that points at itself", MADE, with_segments(0xE1, 1, |_| exif_loop()));
     add("JPEG with 1000 EXIFs", MADE, with_segments(0xE1, 1000, |_| exif_loop()));

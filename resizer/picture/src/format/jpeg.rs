@@ -1,11 +1,12 @@
 //! JPEG: header → [`Probe`]; file → pixels at a reduced scale; pixels → file.
 
 use scaled_jpeg::{ErrorKind, Options, Scale};
-use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
+use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 use crate::{
     Error,
     budget::Budget,
+    format::jpeg_turbo::{Bounds, Decoder},
     geometry::Region,
     orientation::Orientation,
     probe::{Container, Probe},
@@ -165,29 +166,16 @@ fn failure(error: &turbojpeg::Error) -> Error {
     if message.contains("Unsupported") { Error::Unsupported(message) } else { Error::Damaged(message) }
 }
 
+/// Scans times pixels of a file that libjpeg-turbo reads, which cannot be stopped: it takes some seconds.
+const MOST_WORK: u64 = 400_000_000;
+
 /// Decodes what scaled-jpeg does not read, at 1/`denominator` of the size, which is 1, 2, 4 or 8.
-///
-/// Whatever the decoder would only warn of, such as a file that ends early, is an error here: the rest of such a picture is gray.
 pub(crate) fn decode(source: &[u8], probe: &Probe, denominator: u32, budget: &Budget) -> Result<Raster, Error> {
     let channels = probe.channels;
-    let format = match channels {
-        Channels::Gray => PixelFormat::GRAY,
-        Channels::Cmyk => PixelFormat::CMYK,
-        _ => PixelFormat::RGB,
-    };
-    let scale = ScalingFactor::new(1, denominator as usize);
-    let mut decoder = Decompressor::new().map_err(|error| failure(&error))?;
-    decoder.set_scan_limit(MAX_SCANS).map_err(|error| failure(&error))?;
-    decoder.set_scaling_factor(scale).map_err(|error| failure(&error))?;
-    let header = decoder.read_header(source).map_err(|error| failure(&error))?.scaled(scale);
-
-    let side = |length: usize| u32::try_from(length).map_err(|_| Error::TooLarge(format!("a side of {length} pixels")));
-    let (width, height) = (side(header.width)?, side(header.height)?);
-    budget.admit((width, height), channels)?;
-    let mut raster = Raster::new(budget, width, height, channels)?;
-    let pitch = raster.stride();
-    let image = Image { pixels: &mut raster.pixels[..], width: header.width, pitch, height: header.height, format };
-    decoder.decompress(source, image).map_err(|error| failure(&error))?;
+    let pixels = u64::from(probe.width) * u64::from(probe.height);
+    // a scan for each component is always read
+    let scans = u32::try_from(MOST_WORK / pixels.max(1)).unwrap_or(MAX_SCANS).clamp(4, MAX_SCANS);
+    let mut raster = Decoder::new(source, &Bounds { scans, memory: probe.working })?.decode(denominator, channels, budget)?;
     if channels == Channels::Cmyk && named(source, APP14, b"Adobe").next().is_some() {
         raster.pixels.iter_mut().for_each(|ink| *ink = !*ink);
     }

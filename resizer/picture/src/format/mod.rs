@@ -3,6 +3,7 @@
 pub(crate) mod avif;
 pub(crate) mod gif;
 pub(crate) mod jpeg;
+mod jpeg_turbo;
 pub(crate) mod png;
 mod png_chunks;
 pub(crate) mod tiff_bmp;

@@ -1,6 +1,6 @@
 //! The part of libwebp that is used here, behind two safe functions.
 //!
-//! This and its neighbour for animations are the only unsafe code of the pipeline. The pure Rust decoder takes more than twice the time, there is no pure Rust encoder
+//! The pure Rust decoder takes more than twice the time, there is no pure Rust encoder
 //! for lossy pictures, and the published safe wrapper neither reads the first frame of an animation nor follows the library's releases.
 #![allow(unsafe_code)]
 
