@@ -17,4 +17,5 @@ mod edit;
 mod failing;
 mod public;
 mod rolling;
+mod tenants;
 mod visitor;

@@ -37,6 +37,7 @@ impl Operator {
         let process = Command::new(program())
             .args(["--resizer-image", "localhost/resizer:dev", "--admin-listen", &admin])
             .args(["--outbound-local-addresses", "true", "--claims-ambient-credentials", "Anyone", "--s3-allowed-endpoints", &stores])
+            .args(["--claims-public-read", "true"])
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
             .env("POD_NAME", name)
