@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Client, ResourceExt,
@@ -64,7 +64,9 @@ pub async fn run(
     stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) {
     let each = controllers.into_iter().map(|controller| {
-        let results = controller.graceful_shutdown_on(stop.clone()).run(reconcile, on_error, context.clone());
+        let closing = context.clone();
+        let stop = stop.clone().map(move |()| closing.slots.close());
+        let results = controller.graceful_shutdown_on(stop).run(reconcile, on_error, context.clone());
         results.for_each(async |result| match result {
             // these are reported where they happen, or tell of an object that is gone by now
             Ok(_) | Err(ControllerError::ReconcilerFailed(..) | ControllerError::ObjectNotFound(_)) => {}

@@ -58,6 +58,8 @@ pub struct Before<'a> {
     pub rolled_out: bool,
     /// Whether some pod serves.
     pub serves: bool,
+    /// Whether others wait for the bucket.
+    pub contested: bool,
 }
 
 impl Before<'_> {
@@ -87,10 +89,9 @@ impl Buckets {
     pub async fn look_after(&self, endpoint: &Endpoint, access: &Access, before: Before<'_>, writer: &mut StatusWriter) -> Found {
         let known = endpoint.wanted.are(&before.record.rules);
         let waits = endpoint.management == RoutingManagement::Merge && !before.rolled_out && !known;
-        let said = report::verdict(before.status, ConditionType::RoutingRuleApplied, endpoint.generation);
         let waiting =
             Verdict::no(Reason::WaitingForWorkload, "the routing rules go into the bucket as soon as pods of the current spec serve");
-        if waits && said.is_some_and(|said| said.reason == Reason::WaitingForWorkload) {
+        if waits && !before.contested {
             return before.stopped(waiting);
         }
         let bucket = match self.enter(&endpoint.bucket, access) {

@@ -69,11 +69,14 @@ impl Error {
 
 /// Brings everything that belongs to `resource` in line with it.
 pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> Result<Action, Error> {
-    // who may have what is only known when all endpoints are
-    context.scopes.wait_until_ready().await;
     let namespace = resource.namespace().unwrap_or_default();
     let store = StoreId::new(resource.spec.bucket.endpoint.as_deref().or(context.config.s3.endpoint.as_deref()), ANY_REGION);
-    let _slot = context.slots.take(&namespace, store).await;
+    let turn = async {
+        // who may have what is only known when all endpoints are
+        context.scopes.wait_until_ready().await;
+        context.slots.take(&namespace, store).await
+    };
+    let Some(_slot) = context.slots.unless_closed(turn).await else { return Ok(Action::await_change()) };
     let _timer = context.metrics.time_reconcile();
     // boxed: one that waits is small
     let done = Box::pin(keep_or_clean_up(resource, context));
@@ -182,6 +185,7 @@ async fn look_and_act(
             wrong_since: memory.wrong_since,
             rolled_out: pods.rolled_out,
             serves: pods.verdict.holds == Some(true),
+            contested: context.claims.is_contested(resource),
         };
         context.buckets.look_after(&endpoint, &access, before, writer).await
     };

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::endpoint::store_id::StoreId;
 
@@ -25,6 +25,7 @@ pub struct Slots {
     all: Arc<Semaphore>,
     namespaces: Shares<String>,
     stores: Shares<StoreId>,
+    closed: watch::Sender<bool>,
 }
 
 /// A slot, until it is dropped.
@@ -35,11 +36,31 @@ pub struct Slot {
 
 impl Default for Slots {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(ALL)), namespaces: Shares::new(OF_A_NAMESPACE), stores: Shares::new(OF_A_STORE) }
+        Self {
+            all: Arc::new(Semaphore::new(ALL)),
+            namespaces: Shares::new(OF_A_NAMESPACE),
+            stores: Shares::new(OF_A_STORE),
+            closed: watch::Sender::new(false),
+        }
     }
 }
 
 impl Slots {
+    /// Gives no more slots: the process is to end, and whoever waits would only hold that up.
+    pub fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// What `wait` comes to, unless it is told to end before.
+    pub async fn unless_closed<T>(&self, wait: impl Future<Output = T>) -> Option<T> {
+        let mut closed = self.closed.subscribe();
+        tokio::select! {
+            biased;
+            _ = closed.wait_for(|closed| *closed) => None,
+            done = wait => Some(done),
+        }
+    }
+
     /// Waits for a slot. Who waits for a share holds nothing that others of another share wait for.
     pub async fn take(&self, namespace: &str, store: StoreId) -> Slot {
         let namespace = self.namespaces.take(namespace.to_owned()).await;
@@ -115,6 +136,16 @@ mod tests {
         drop(stuck);
         assert!(slots.take("n0", store("stuck")).now_or_never().is_some());
         assert!(slots.stores.shares.lock().unwrap().len() <= 2, "what nobody uses is forgotten");
+    }
+
+    #[tokio::test]
+    async fn who_waits_holds_up_no_end() {
+        let slots = Slots::default();
+        let _greedy = take_all(&slots, 100, |number| ("greedy".to_owned(), store(&format!("s{number}"))));
+        let mut waiting = Box::pin(slots.unless_closed(slots.take("greedy", store("s"))));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        slots.close();
+        assert!(matches!(waiting.as_mut().now_or_never(), Some(None)));
     }
 
     #[tokio::test]

@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use http::Method;
-use kube::runtime::{reflector, watcher};
+use kube::runtime::{controller::Action, reflector, watcher};
 use resize_api::condition::Reason;
 use serde_json::json;
 
 use crate::{
     config::{AmbientCredentials, Claims, Config, OutboundSettings},
     testing::{
-        fake::Fake,
+        fake::{Fake, Site},
         fixtures::{claims, config},
     },
     watch::{Scope, Scopes, children::Children},
@@ -316,4 +316,18 @@ async fn who_loses_a_bucket_and_has_no_rules_in_it_keeps_no_pods_either() {
     assert_eq!(fake.condition("Accepted").1, "BucketClaimed");
     let path = "/apis/apps/v1/namespaces/demo/deployments/photos-resizer".to_owned();
     assert!(fake.cluster.lock().unwrap().calls.contains(&(Method::DELETE, path)));
+}
+
+/// It was wrong once; by now somebody else writes the rules, and has not yet.
+#[tokio::test]
+async fn a_wrong_answer_that_nobody_looks_at_any_more_is_no_reason_to_hurry() {
+    let fake = Fake::new(config(), |_| ()).await;
+    fake.store.lock().unwrap().site = Site::Wrong(404, "", None);
+    fake.settle().await;
+    assert_eq!(fake.reconcile().await.unwrap(), Action::requeue(Duration::from_secs(2)), "it may be right in a moment");
+    fake.edit(|object| object["spec"]["routing"] = json!({ "management": "Observe" }));
+    fake.store.lock().unwrap().configs.clear();
+    fake.settle().await;
+    assert_eq!(fake.condition("RoutingRuleApplied").1, "WaitingForExternalWriter");
+    assert_eq!(fake.reconcile().await.unwrap(), Action::requeue(Duration::from_mins(10)));
 }

@@ -107,6 +107,13 @@ impl Claims {
         claims.iter().any(|(other, theirs)| *other != uid && *theirs < rank)
     }
 
+    /// Whether others than `mine` claim its bucket.
+    pub fn is_contested(&self, mine: &ResizeEndpoint) -> bool {
+        let Ok(address) = BucketAddress::new(mine, &self.defaults) else { return false };
+        let key = (address.store(), address.name);
+        self.index().claims.get(&key).is_some_and(|claims| claims.keys().any(|uid| Some(uid) != mine.metadata.uid.as_ref()))
+    }
+
     /// Whoever may not have the bucket keeps nobody else from it.
     fn may_claim(&self, resource: &ResizeEndpoint, address: &BucketAddress) -> bool {
         policy::may_reach(&self.policy, &self.defaults, &resource.namespace().unwrap_or_default(), address).is_ok()

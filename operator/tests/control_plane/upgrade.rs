@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     control_plane::{ControlPlane, objects},
     endpoints::{run_deployments, wait_until_all_are},
-    process::Operator,
+    process::{Operator, eventually},
     store::Store,
 };
 
@@ -46,9 +46,13 @@ async fn definition_and_objects_of_earlier_releases_go_on_working() {
             let now = Api::<ResizeEndpoint>::namespaced(plane.client.clone(), "default").get(name).await.unwrap();
             assert_eq!(now.metadata.generation, Some(1), "nobody had to write the spec of {name} again");
         }
-        let deployment = Api::<Deployment>::namespaced(plane.client.clone(), "default").get("photos-resizer").await.unwrap();
-        let environment = deployment.spec.unwrap().template.spec.unwrap().containers.remove(0).env.unwrap();
-        assert!(environment.iter().any(|variable| variable.name == "URL"), "it was taken over: {environment:?}");
+        // what that release left says Serving already
+        eventually("the Deployment is taken over", async || {
+            let deployment = Api::<Deployment>::namespaced(plane.client.clone(), "default").get("photos-resizer").await.unwrap();
+            let environment = deployment.spec.unwrap().template.spec.unwrap().containers.remove(0).env.unwrap();
+            environment.iter().any(|variable| variable.name == "URL")
+        })
+        .await;
         assert!(store.writes().iter().all(|call| call.bucket != "photos"), "its rule was there already");
         drop(operator);
     }
