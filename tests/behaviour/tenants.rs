@@ -192,9 +192,9 @@ async fn what_other_services_answer_is_not_told() {
 async fn endless(listener: TcpListener) {
     while let Ok((mut stream, _)) = listener.accept().await {
         tokio::spawn(async move {
-            let _ = stream.read(&mut [0; 1 << 16]).await;
+            let _ = stream.read(&mut [0; 1 << 12]).await;
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n").await;
-            while stream.write_all(&[b'a'; 1 << 16]).await.is_ok() {}
+            while stream.write_all(&[b'a'; 1 << 14]).await.is_ok() {}
         });
     }
 }
