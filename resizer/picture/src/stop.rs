@@ -79,3 +79,20 @@ impl Seek for Watched<'_> {
         self.source.seek(to)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_is_told_while_it_reads() {
+        let (file, stop) = (vec![7; 3 * PIECE], Stop::new());
+        let mut reader = Watched::new(&file, &stop);
+        let mut read = vec![0; 2 * PIECE];
+        reader.read_exact(&mut read).unwrap();
+        assert_eq!(read, file[..2 * PIECE]);
+        assert_eq!(reader.fill_buf().unwrap().len(), PIECE);
+        stop.stop();
+        assert!(reader.fill_buf().is_err() && reader.read(&mut read).is_err());
+    }
+}

@@ -190,3 +190,17 @@ pub(crate) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
     let encoded = unsafe { WebPEncode(&raw const config, &raw mut owned.picture) } != 0;
     if encoded { Ok(bytes) } else { Err(Error::Damaged("cannot write WebP".into())) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::drawing::noisy;
+
+    #[test]
+    fn libwebp_asks_whether_to_go_on() {
+        let raster = noisy(60, 60, Channels::Rgb);
+        assert!(encode(&raster, 80).is_ok());
+        raster.budget().stop().stop();
+        assert!(encode(&raster, 80).is_err());
+    }
+}
