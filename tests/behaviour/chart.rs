@@ -138,6 +138,11 @@ fn values_arrive() {
         "serviceAccount.annotations.eks\\.amazonaws\\.com/role-arn=arn:aws:iam::111122223333:role/r",
         "claims.policy=AllowList",
         "claims.allow.team-a[0]=team-a-*",
+        "claims.ambientCredentials=Anyone",
+        "claims.publicRead=true",
+        "s3.allowedEndpoints={https://a.example.com,http://b.example.com:7480}",
+        "outbound.verifyPublicUrl=false",
+        "outbound.localAddresses=true",
         "resyncSeconds=60",
         "env[0].name=AWS_PROFILE",
         "env[0].value=p",
@@ -155,6 +160,11 @@ fn values_arrive() {
         ("S3_FORCE_PATH_STYLE", "true"),
         ("CLAIMS_POLICY", "AllowList"),
         ("CLAIMS_ALLOW", r#"{"team-a":["team-a-*"]}"#),
+        ("CLAIMS_AMBIENT_CREDENTIALS", "Anyone"),
+        ("CLAIMS_PUBLIC_READ", "true"),
+        ("S3_ALLOWED_ENDPOINTS", "https://a.example.com,http://b.example.com:7480"),
+        ("VERIFY_PUBLIC_URL", "false"),
+        ("OUTBOUND_LOCAL_ADDRESSES", "true"),
         ("RESYNC_SECONDS", "60"),
         ("AWS_PROFILE", "p"),
     ] {
@@ -164,6 +174,20 @@ fn values_arrive() {
         one(&objects, "ServiceAccount")["metadata"]["annotations"]["eks.amazonaws.com/role-arn"],
         "arn:aws:iam::111122223333:role/r"
     );
+}
+
+#[test]
+fn the_defaults_are_the_closed_ones() {
+    let Some(objects) = objects(&[]) else { return };
+    let environment = environment(&objects);
+    for (name, value) in [
+        ("CLAIMS_AMBIENT_CREDENTIALS", "Listed"),
+        ("CLAIMS_PUBLIC_READ", "false"),
+        ("VERIFY_PUBLIC_URL", "true"),
+        ("OUTBOUND_LOCAL_ADDRESSES", "false"),
+    ] {
+        assert!(environment.contains(&(name.to_owned(), value.to_owned())), "{name}: {environment:?}");
+    }
 }
 
 #[test]

@@ -238,15 +238,40 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
+    use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
     use axum::{Router, serve::ListenerExt};
     use resize_api::condition::Reason;
 
     use super::*;
 
+    fn address(name: &str, endpoint: &str) -> BucketAddress {
+        BucketAddress {
+            name: name.into(),
+            region: "us-east-1".into(),
+            endpoint: Some(endpoint.into()),
+            force_path_style: true,
+            expected_owner: None,
+            secret: None,
+        }
+    }
+
+    /// The identity of a process that was given none.
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl ProvideCredentials for Nobody {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("nobody gave any")))
+        }
+    }
+
     #[tokio::test]
     async fn buckets_share_their_connections() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = Some(format!("http://{}", listener.local_addr().unwrap()));
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let accepted = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&accepted);
         let listener = listener.tap_io(move |_| {
@@ -255,17 +280,21 @@ mod tests {
         tokio::spawn(async move { axum::serve(listener, Router::new()).await });
         let shared = Shared::open(shared_config(None).await, Outbound::new(true));
         for name in ["cats", "dogs", "birds"] {
-            let address = BucketAddress {
-                name: name.into(),
-                region: "us-east-1".into(),
-                endpoint: endpoint.clone(),
-                force_path_style: true,
-                expected_owner: None,
-                secret: None,
-            };
+            let address = address(name, &endpoint);
             let credentials = Credentials::new("id", "key", None, None, "tests");
             assert_eq!(Bucket::new(&shared, &address, Some(credentials)).get().await.unwrap_err().reason, Reason::S3Error);
         }
         assert_eq!(accepted.load(Ordering::Relaxed), 1);
+    }
+
+    /// The SDK reports that as a failure to reach S3.
+    #[tokio::test]
+    async fn no_credentials_at_all_are_told_in_so_many_words() {
+        let nobody = aws_sdk_s3::config::SharedCredentialsProvider::new(Nobody);
+        let config = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).credentials_provider(nobody).build();
+        let shared = Shared::open(config, Outbound::new(true));
+        let error = Bucket::new(&shared, &address("cats", "http://198.18.255.1:1"), None).get().await.unwrap_err();
+        assert_eq!(error.reason, Reason::InvalidCredentials, "{error}");
+        assert!(error.message.contains("set bucket.credentialsSecretRef") && error.message.len() < 300, "{error}");
     }
 }

@@ -11,6 +11,7 @@ mod proc;
 mod s3;
 
 mod cut;
+mod endless;
 mod endpoints;
 mod process;
 mod store;
