@@ -133,9 +133,9 @@ async fn who_has_no_access_to_a_bucket_keeps_nobody_from_it() {
     Neighbour::beside(async |lab, neighbour| {
         // the first to name the bucket, by pods that serve, by pods that never do, and asleep
         neighbour.try_apply("serves", json!({})).await.unwrap();
+        neighbour.is("serves", "RoutingRuleApplied", "AccessDenied").await;
         neighbour.try_apply("hangs", json!({ "workload": { "image": "localhost/none:1" } })).await.unwrap();
         neighbour.try_apply("sleeps", json!({ "suspend": true })).await.unwrap();
-        neighbour.is("serves", "RoutingRuleApplied", "AccessDenied").await;
         lab.serve(json!({})).await;
         for name in ["serves", "hangs"] {
             neighbour.is(name, "Accepted", "BucketClaimed").await;

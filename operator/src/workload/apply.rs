@@ -51,7 +51,10 @@ pub enum ApplyError {
         name: String,
     },
     /// The cluster knows no HTTPRoute.
-    #[error("spec.gateway is set and the Gateway API is not installed: install its CustomResourceDefinitions, or use spec.ingress")]
+    #[error(
+        "spec.gateway is set and the Gateway API is not installed, or the operator may not list HTTPRoutes (its log says so): install its \
+         CustomResourceDefinitions, or use spec.ingress"
+    )]
     GatewayApiMissing,
     /// Whether there is an object is not known.
     #[error("objects of kind {0} cannot be listed; the operator's log says why")]

@@ -39,6 +39,7 @@ struct Inner {
     websites: HashMap<String, Bytes>,
     calls: Vec<Call>,
     visits: usize,
+    refused: Vec<String>,
 }
 
 /// The store.
@@ -75,6 +76,11 @@ impl Store {
         self.inner.lock().unwrap().visits
     }
 
+    /// Refuses every call of this key.
+    pub fn refuse(&self, key_id: &str) {
+        self.inner.lock().unwrap().refused.push(key_id.to_owned());
+    }
+
     /// Forgets a bucket's website, as if somebody else had removed it.
     pub fn forget(&self, bucket: &str) {
         self.inner.lock().unwrap().websites.remove(bucket);
@@ -99,7 +105,11 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, method: Method, uri: Uri
     if let Some(key) = uri.path().strip_prefix("/site/") {
         return inner.visit(key);
     }
+    let is_refused = inner.refused.contains(&key_id);
     inner.calls.push(Call { method: method.clone(), bucket: bucket.clone(), key_id });
+    if is_refused {
+        return (StatusCode::FORBIDDEN, "<Error><Code>AccessDenied</Code></Error>").into_response();
+    }
     if !uri.query().is_some_and(|query| query.contains("website")) {
         return (StatusCode::NOT_IMPLEMENTED, "<Error><Code>NotImplemented</Code></Error>").into_response();
     }

@@ -1,19 +1,23 @@
 //! Which namespaces may use a bucket of the real S3, as its tag or a list says.
 
+use std::time::Duration;
+
 use aws_sdk_s3::{
     Client as S3,
     types::{Tag, Tagging},
 };
 use futures::FutureExt;
-use kube::Api;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{Api, api::ListParams};
 use resize_api::ResizeEndpoint;
 use serde_json::json;
 
 use crate::{
     control_plane::ControlPlane,
-    endpoints::run_deployments,
+    endpoints::{endpoint, run_deployments},
     process::{Operator, eventually},
     s3,
+    store::Store,
 };
 
 /// A control plane with an endpoint for `bucket` in each of the namespaces `team-a` and `team-b`.
@@ -91,4 +95,39 @@ async fn tags_and_lists(plane: &ControlPlane, s3: &S3, bucket: &str) {
     let _operator = Operator::start(plane, "by-list", &kubeconfig, &by_list);
     is_accepted(plane, "team-b", "BucketNotAllowed").await;
     is_accepted(plane, "team-a", "Valid").await;
+}
+
+/// The first to name the bucket is a user of the same store who has no right to it.
+#[tokio::test]
+async fn who_has_no_access_to_a_bucket_keeps_nobody_from_it_and_loses_its_pods() {
+    let Some(plane) = ControlPlane::start().await else { return };
+    plane.install(&[]).await;
+    run_deployments(plane.client.clone());
+    let store = Store::start().await;
+    store.refuse("squatter");
+    for (namespace, key_id) in [("team-a", "squatter"), ("team-b", "owner")] {
+        let keys = json!({ "AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": "key" });
+        let mut object = endpoint(&store, "photos");
+        object["metadata"]["namespace"] = json!(namespace);
+        object["spec"]["bucket"]["credentialsSecretRef"] = json!({ "name": "s3" });
+        plane
+            .apply(&[
+                json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }),
+                json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s3", "namespace": namespace }, "stringData": keys }),
+                object,
+            ])
+            .await;
+    }
+    let operator = Operator::start(&plane, "operator", &plane.kubeconfig_of("resize-operator").await, &[]);
+    is_accepted(&plane, "team-b", "Valid").await;
+    eventually("its rules are written", async || store.website("photos").is_some()).await;
+    is_accepted(&plane, "team-a", "BucketClaimed").await;
+    let deployments: Api<Deployment> = Api::namespaced(plane.client.clone(), "team-a");
+    eventually("its pods are gone", async || deployments.list(&ListParams::default()).await.unwrap().items.is_empty()).await;
+    // and that is the end of it
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let reconciles = || operator.metric("resize_operator_reconcile_duration_seconds_count").unwrap();
+    let before = reconciles();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(reconciles() - before < 6.0, "they take the bucket from each other: {} reconciles", reconciles() - before);
 }
