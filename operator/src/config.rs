@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{endpoint::store_id::StoreId, tenancy::policy::AllowList};
+use crate::{allow_list::AllowList, store_id::StoreId};
 
 /// Keeps the Deployment, Service, Ingress and bucket routing rules of every ResizeEndpoint true.
 #[derive(Clone, Debug, clap::Parser)]

@@ -5,6 +5,7 @@
 //! stands below it.
 
 mod admin;
+mod allow_list;
 mod bucket;
 mod config;
 mod controller;
@@ -18,6 +19,7 @@ mod outbound;
 mod public_url;
 mod reconcile;
 mod report;
+mod store_id;
 mod tenancy;
 #[cfg(test)]
 mod testing;

@@ -18,9 +18,10 @@ use aws_smithy_runtime_api::client::{http::SharedHttpClient, runtime_components:
 
 use crate::{
     bucket::{calls::Calls, error::S3Error, website::Website},
-    endpoint::{ANY_REGION, BucketAddress},
+    endpoint::BucketAddress,
     fence::{Fence, WRITE},
     outbound::Outbound,
+    store_id::ANY_REGION,
 };
 
 /// How long a connection may take.

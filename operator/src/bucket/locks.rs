@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
-use crate::endpoint::{BucketAddress, store_id::StoreId};
+use crate::{endpoint::BucketAddress, store_id::StoreId};
 
 /// A store and the bucket's name there.
 type Key = (StoreId, String);

@@ -2,7 +2,6 @@
 
 pub mod quantity;
 pub mod rules;
-pub mod store_id;
 
 use std::num::NonZeroUsize;
 
@@ -14,6 +13,7 @@ use resize_api::{
     gateway::Gateway,
     resolution::ResolutionError,
     settings::DEFAULT_PATH,
+    status::Store,
     workload::Workload,
 };
 
@@ -21,12 +21,11 @@ use crate::{
     config::{Config, S3Defaults},
     endpoint::rules::{RedirectTarget, Wanted},
     names::resizer_name,
+    store_id::{ANY_REGION, StoreId},
 };
 
 /// The variables that carry credentials from the Secret into the pods.
 pub const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-/// Stores other than AWS want some region in the signature and do not care which.
-pub const ANY_REGION: &str = "us-east-1";
 
 /// A valid endpoint: nothing is left to decide.
 #[derive(Clone, Debug)]
@@ -108,6 +107,34 @@ impl BucketAddress {
             expected_owner: bucket.expected_owner.clone(),
             secret: bucket.credentials_secret_ref.as_ref().map(|secret| secret.name.clone()),
         })
+    }
+
+    /// The store of the bucket.
+    pub fn store(&self) -> StoreId {
+        StoreId::new(self.endpoint.as_deref(), &self.region)
+    }
+
+    /// The same for a status.
+    pub fn record(&self) -> Store {
+        Store {
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            force_path_style: self.force_path_style,
+            expected_owner: self.expected_owner.clone(),
+            credentials_secret: self.secret.clone(),
+        }
+    }
+
+    /// The bucket of `resource` in the store that its status names.
+    pub fn recorded(resource: &ResizeEndpoint, store: &Store) -> Self {
+        Self {
+            name: resource.spec.bucket.name.clone(),
+            region: store.region.clone(),
+            endpoint: store.endpoint.clone(),
+            force_path_style: store.force_path_style,
+            expected_owner: store.expected_owner.clone(),
+            secret: store.credentials_secret.clone(),
+        }
     }
 
     /// Port of the store.

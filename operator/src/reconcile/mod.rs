@@ -31,9 +31,10 @@ use crate::{
         error::{BucketError, S3Error},
     },
     config::ClaimsPolicy,
-    endpoint::{ANY_REGION, BucketAddress, Endpoint, store_id::StoreId},
+    endpoint::{BucketAddress, Endpoint},
     names::FINALIZER,
     report::{self, Report, Verdict, writer::StatusWriter},
+    store_id::{ANY_REGION, StoreId},
     tenancy::policy,
     workload::{self, Stopped},
 };

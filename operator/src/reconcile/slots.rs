@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::endpoint::store_id::StoreId;
+use crate::store_id::StoreId;
 
 /// Most reconciles at a time.
 const ALL: usize = 32;

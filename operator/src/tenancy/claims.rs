@@ -16,7 +16,8 @@ use tokio::sync::broadcast::{self, Receiver, Sender};
 
 use crate::{
     config::{self, S3Defaults},
-    endpoint::{BucketAddress, store_id::StoreId},
+    endpoint::BucketAddress,
+    store_id::StoreId,
     tenancy::policy,
 };
 

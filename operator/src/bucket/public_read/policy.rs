@@ -12,7 +12,7 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-use crate::endpoint::store_id::partition;
+use crate::store_id::partition;
 
 /// Name of our statement in a policy.
 pub const SID: &str = "ResizeOperatorPublicRead";

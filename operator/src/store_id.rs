@@ -4,9 +4,10 @@ use std::{fmt, str::FromStr};
 
 use axum::http::{Uri, uri::Scheme};
 
-use resize_api::{ResizeEndpoint, status::Store};
+use resize_api::status::Store;
 
-use super::{ANY_REGION, BucketAddress};
+/// Stores other than AWS want some region in the signature and do not care which.
+pub const ANY_REGION: &str = "us-east-1";
 
 /// A store: a partition of AWS, in which a bucket's name is unique whatever the region, or the base URL of another one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,36 +69,6 @@ impl FromStr for StoreId {
 
     fn from_str(text: &str) -> Result<Self, NoStore> {
         Self::of(text, ANY_REGION).ok_or(NoStore)
-    }
-}
-
-impl BucketAddress {
-    /// The store of the bucket.
-    pub fn store(&self) -> StoreId {
-        StoreId::new(self.endpoint.as_deref(), &self.region)
-    }
-
-    /// The same for a status.
-    pub fn record(&self) -> Store {
-        Store {
-            endpoint: self.endpoint.clone(),
-            region: self.region.clone(),
-            force_path_style: self.force_path_style,
-            expected_owner: self.expected_owner.clone(),
-            credentials_secret: self.secret.clone(),
-        }
-    }
-
-    /// The bucket of `resource` in the store that its status names.
-    pub fn recorded(resource: &ResizeEndpoint, store: &Store) -> Self {
-        Self {
-            name: resource.spec.bucket.name.clone(),
-            region: store.region.clone(),
-            endpoint: store.endpoint.clone(),
-            force_path_style: store.force_path_style,
-            expected_owner: store.expected_owner.clone(),
-            secret: store.credentials_secret.clone(),
-        }
     }
 }
 
