@@ -177,16 +177,19 @@ impl<'a> Data<'a> {
         if self.complete && reader.taken() > self.filled * 8 { Err(ErrorKind::Truncated.at(self.next)) } else { Ok(()) }
     }
 
-    /// Whether the bytes end here: not before, and not after.
-    pub(crate) fn finish(&mut self, mut reader: Reader) -> Result<(), Error> {
-        while !self.complete && self.filled.saturating_sub(reader.at) < RESERVE {
-            reader = self.more(reader)?;
-        }
+    /// Whether the bytes did not end before here. What is left of them is passed over: many encoders write a byte too much.
+    pub(crate) fn finish(&mut self, reader: Reader) -> Result<(), Error> {
         self.check(reader)?;
-        if !self.complete || self.filled * 8 - reader.taken() >= 8 {
-            return Err(self.error(ErrorKind::LeftOver, reader));
-        }
+        self.pass();
         Ok(())
+    }
+
+    /// Goes to the next marker.
+    fn pass(&mut self) {
+        while !self.complete {
+            self.filled = 0;
+            self.fill();
+        }
     }
 
     /// Passes the restart marker `number`, 0 to 7.
@@ -197,10 +200,7 @@ impl<'a> Data<'a> {
 
     /// Passes what is before the restart marker, unread, and the marker.
     pub(crate) fn skip_to_restart(&mut self, number: usize) -> Result<Reader, Error> {
-        while !self.complete {
-            self.filled = 0;
-            self.fill();
-        }
+        self.pass();
         self.pass_restart(number)
     }
 

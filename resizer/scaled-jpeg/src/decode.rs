@@ -9,7 +9,7 @@ use crate::{
     idct::multipliers,
     output::{Output, Sink},
     plan::Plan,
-    progressive::{Progressive, wanted},
+    progressive::{Progressive, are_all, wanted},
     segment::{EOI, SOS, Segments},
     sequential::Sequential,
     tables::{Scan, Tables},
@@ -51,6 +51,8 @@ struct Decoder<'a> {
     multipliers: Vec<Option<[f32; 64]>>,
     sink: Sink<'a>,
     data: Data<'a>,
+    /// The end marker was seen.
+    ended: bool,
 }
 
 #[allow(clippy::inline_always, reason = "for the caller's target features")]
@@ -63,6 +65,7 @@ impl<'a> Decoder<'a> {
             multipliers: vec![None; plan.parts.len()],
             sink: Sink::new(plan, output),
             data: Data::new(source, stop),
+            ended: false,
         })
     }
 
@@ -88,12 +91,18 @@ impl<'a> Decoder<'a> {
         self.plan.options.accept_truncated && error.kind == ErrorKind::Truncated
     }
 
-    /// The next scan; `None` at the end of the picture.
+    /// The next scan; `None` at the end of the picture, or of the file: whether that is whole is seen from what it holds.
     fn scan(&mut self) -> Result<Option<Scan>, Error> {
         loop {
-            let segment = self.segments.next()?;
+            let segment = match self.segments.next() {
+                Err(Error { kind: ErrorKind::Truncated, .. }) => return Ok(None),
+                other => other?,
+            };
             match segment.marker {
-                EOI => return Ok(None),
+                EOI => {
+                    self.ended = true;
+                    return Ok(None);
+                }
                 SOS => break Scan::parse(&segment, &self.plan.header).map(Some),
                 _ => self.tables.read(&segment)?,
             }
@@ -117,8 +126,8 @@ impl<'a> Decoder<'a> {
     }
 
     fn check_components(&self) -> Result<(), Error> {
-        let missing = self.multipliers.iter().any(Option::is_none);
-        if missing { Err(ErrorKind::NoData.at(self.segments.at)) } else { Ok(()) }
+        let kind = if self.ended { ErrorKind::NoData } else { ErrorKind::Truncated };
+        if self.multipliers.iter().any(Option::is_none) { Err(kind.at(self.segments.at)) } else { Ok(()) }
     }
 
     #[inline(always)]
@@ -154,7 +163,12 @@ impl<'a> Decoder<'a> {
 
     #[inline(always)]
     fn progressive(&mut self) -> Result<(), Error> {
-        let (scans, complete) = self.survey()?;
+        let scans;
+        (scans, self.ended) = self.survey()?;
+        let whole = self.ended || (!self.plan.header.ended && are_all(self.plan, &scans));
+        if !whole && !self.plan.options.accept_truncated {
+            return Err(ErrorKind::Truncated.at(self.segments.at));
+        }
         let mut progressive = Progressive::new(self.plan);
         let mut result = Ok(());
         for wanted in wanted(self.plan, &scans) {
@@ -173,11 +187,11 @@ impl<'a> Decoder<'a> {
         {
             return result;
         }
-        if complete {
+        if whole {
             self.check_components()?;
         }
         progressive.finish(&self.all_multipliers(), &mut self.sink, &self.data)?;
-        if !complete || result.is_err() {
+        if !whole || result.is_err() {
             // every row may lack something
             self.sink.finished = 0;
         }
@@ -190,7 +204,7 @@ impl<'a> Decoder<'a> {
         let mut scans = vec![];
         loop {
             let segment = match segments.next() {
-                Err(error) if self.is_accepted(error) => return Ok((scans, false)),
+                Err(Error { kind: ErrorKind::Truncated, .. }) => return Ok((scans, false)),
                 other => other?,
             };
             match segment.marker {

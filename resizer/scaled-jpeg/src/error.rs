@@ -29,9 +29,6 @@ pub enum ErrorKind {
     /// A block has more coefficients than 64, or a scan more than its band.
     #[error("too many coefficients")]
     TooManyCoefficients,
-    /// Data is left over where a restart interval or a scan should end.
-    #[error("data left over")]
-    LeftOver,
     /// The restart marker that should be here is missing.
     #[error("no restart marker")]
     NoRestart,
@@ -68,7 +65,7 @@ pub enum Unsupported {
     /// Samples of more or fewer bits than 8.
     #[error("{0} bits")]
     Precision(u8),
-    /// Neither 1 nor 3 components; 4 are CMYK or YCCK.
+    /// Neither 1, 3 nor 4 components.
     #[error("{0} components")]
     Components(u8),
     /// The height comes after the first scan (DNL), or is zero.

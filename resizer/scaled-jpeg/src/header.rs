@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, ErrorKind, Unsupported},
-    segment::{APP0, APP14, SOS, Segment, Segments},
+    segment::{APP0, APP14, EOI, SOS, Segment, Segments},
 };
 
 /// What the samples of three components are.
@@ -14,6 +14,21 @@ pub enum Colour {
     YCbCr,
     /// Red, green and blue as they are.
     Rgb,
+    /// Four inks, with the values as they are stored: most files store how much light each ink leaves.
+    Cmyk,
+    /// The light that cyan, magenta and yellow leave as luma and two colour differences, and black as it is stored.
+    Ycck,
+}
+
+impl Colour {
+    /// Bytes of a pixel.
+    pub(crate) fn channels(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::YCbCr | Self::Rgb => 3,
+            Self::Cmyk | Self::Ycck => 4,
+        }
+    }
 }
 
 /// How the coefficients are stored.
@@ -35,6 +50,8 @@ pub struct Header {
     pub(crate) components: Vec<Component>,
     /// The first scan has all components.
     pub(crate) interleaved: bool,
+    /// An end marker comes after the scans of a progressive picture; nobody looks for that of a sequential one.
+    pub(crate) ended: bool,
 }
 
 /// A colour component.
@@ -62,9 +79,11 @@ impl Header {
                     let mut header = frame.ok_or_else(|| segment.bad("scan before its frame"))?;
                     header.colour = header.guess_colour(jfif, transform);
                     header.interleaved = segment.content.first().is_some_and(|&count| usize::from(count) == header.components.len());
+                    let progressive = header.coding == Coding::Progressive;
+                    header.ended = progressive && (source.ends_with(&[0xFF, EOI]) || segments.has_end());
                     return Ok(header);
                 }
-                crate::segment::EOI => return Err(ErrorKind::Truncated.at(segment.position)),
+                EOI => return Err(ErrorKind::Truncated.at(segment.position)),
                 _ => {}
             }
         }
@@ -84,7 +103,7 @@ impl Header {
         if *precision != 8 {
             return unsupported(Unsupported::Precision(*precision));
         }
-        if !matches!(count, 1 | 3) {
+        if !matches!(count, 1 | 3 | 4) {
             return unsupported(Unsupported::Components(*count));
         }
         if height == 0 {
@@ -105,7 +124,7 @@ impl Header {
             // with nothing to compare them to, sampling factors mean nothing
             gray.sampling = (1, 1);
         }
-        Ok(Self { width, height, coding, colour: Colour::Gray, components, interleaved: false })
+        Ok(Self { width, height, coding, colour: Colour::Gray, components, interleaved: false, ended: false })
     }
 
     /// As libjpeg decides it.
@@ -113,6 +132,8 @@ impl Header {
         let ids: Vec<u8> = self.components.iter().map(|component| component.id).collect();
         match (&ids[..], transform) {
             ([_], _) => Colour::Gray,
+            ([_, _, _, _], Some(2)) => Colour::Ycck,
+            ([_, _, _, _], _) => Colour::Cmyk,
             _ if jfif => Colour::YCbCr,
             (_, Some(0)) | (b"RGB", None) => Colour::Rgb,
             _ => Colour::YCbCr,

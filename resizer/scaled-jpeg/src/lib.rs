@@ -4,15 +4,16 @@
 //! wanted region, stops after its last row, and skips scans of a progressive picture that cannot matter.
 //!
 //! # What it decodes
-//! Baseline, extended sequential and progressive JPEGs with Huffman codes and samples of 8 bits; 1 or 3 components with any sampling
-//! factors from 1 to 4, as gray, YCbCr or RGB (by Adobe's marker, or by the names of the components); one scan or several; restart
+//! Baseline, extended sequential and progressive JPEGs with Huffman codes and samples of 8 bits; 1, 3 or 4 components with any sampling
+//! factors from 1 to 4, as gray, YCbCr, RGB, CMYK or YCCK (by Adobe's marker, or by the names of the components); one scan or several; restart
 //! intervals; without Huffman tables, those of the standard.
 //!
 //! # What it refuses
-//! Arithmetic coding, lossless, hierarchical, other precisions, 2 or 4 components, and a height that follows later, with an error that
+//! Arithmetic coding, lossless, hierarchical, other precisions, 2 components, and a height that follows later, with an error that
 //! says so ([`Unsupported`]). Whatever breaks the rules of the format or ends early, with its position ([`ErrorKind`]), except that a
-//! picture whose last rows are missing is accepted on request. What is not read because the picture does not need it is not checked, but
-//! that it ends where it should.
+//! picture whose last rows are missing is accepted on request. Whatever region is wanted, a sequential scan is read to its last block. A
+//! file without an end marker is whole if its scans are; then those of a progressive picture are all read. Bytes that are left over
+//! after a scan or a restart interval are passed over.
 //! Files over the caller's limits on pixels, scans and memory ([`Options`]): time is bounded by the length of the file plus the number
 //! of blocks times the number of scans, memory by [`Plan::memory`].
 //!
@@ -139,7 +140,7 @@ impl Options {
 }
 
 impl Plan {
-    /// Decodes `source`, whose header this was planned for, into rows of gray or RGB that lie `stride` bytes apart.
+    /// Decodes `source`, whose header this was planned for, into rows of gray, RGB or four inks, as stored, that lie `stride` bytes apart.
     ///
     /// Gives the number of rows that are complete: all, unless the file ends early and that is accepted. None is, if it lacks scans.
     pub fn decode(&self, source: &[u8], pixels: &mut [u8], stride: usize) -> Result<u32, Error> {

@@ -113,6 +113,7 @@ impl<'a> Sink<'a> {
                     match (&self.rows[..], plan.header.colour) {
                         ([luma, blue, red], Colour::YCbCr) => to_rgb(luma, blue, red, into),
                         ([red, green, blue], _) => interleave(red, green, blue, into),
+                        ([cyan, magenta, yellow, black], colour) => inks([cyan, magenta, yellow, black], colour, into),
                         (rows, _) => into.copy_from_slice(&rows[0]),
                     }
                 }
@@ -213,6 +214,19 @@ fn to_rgb(luma: &[u8], blue: &[u8], red: &[u8], into: &mut [u8]) {
         let (luma, blue, red) = (i32::from(luma) << 16 | 1 << 15, i32::from(blue) - 128, i32::from(red) - 128);
         let parts = [luma + 91_881 * red, luma - 22_554 * blue - 46_802 * red, luma + 116_130 * blue];
         *pixel = parts.map(|part| (part >> 16).clamp(0, 255) as u8);
+    }
+}
+
+/// The three parts of [`to_rgb`] are light: what they leave of it is ink.
+fn inks([one, two, three, black]: [&Vec<u8>; 4], colour: Colour, into: &mut [u8]) {
+    let rows = one.iter().zip(two).zip(three).zip(black);
+    for (pixel, (((&one, &two), &three), &black)) in into.as_chunks_mut::<4>().0.iter_mut().zip(rows) {
+        let mut inks = [one, two, three];
+        if colour == Colour::Ycck {
+            to_rgb(&[one], &[two], &[three], &mut inks);
+            inks = inks.map(|light| 255 - light);
+        }
+        *pixel = [inks[0], inks[1], inks[2], black];
     }
 }
 

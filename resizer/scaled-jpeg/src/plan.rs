@@ -3,7 +3,7 @@
 use crate::{
     Options, Region,
     error::{Error, ErrorKind, Limit},
-    header::{Coding, Colour, Header},
+    header::{Coding, Header},
     huffman::{KEEP, SKIP},
     idct::{LANES, ZIGZAG},
 };
@@ -177,7 +177,13 @@ impl Plan {
 
     /// Blocks of which to remember which coefficients are not zero.
     pub(crate) fn history(&self, part: &Part) -> usize {
-        if part.last == 0 { 0 } else { part.own.0 * part.own.1.min(self.wanted.1.1 * part.blocks.1) }
+        let unread = part.last == 0 && self.header.ended;
+        if unread { 0 } else { part.own.0 * part.own.1.min(self.bottom() * part.blocks.1) }
+    }
+
+    /// Rows of units that are read of a progressive picture: of one whose file has no end all, to see whether it ends early.
+    pub(crate) fn bottom(&self) -> usize {
+        if self.header.ended { self.wanted.1.1 } else { self.units.1 }
     }
 
     /// Width and height of the output in pixels.
@@ -190,9 +196,9 @@ impl Plan {
         self.region
     }
 
-    /// Bytes of a pixel of the output: 1 for gray, else 3.
+    /// Bytes of a pixel of the output: 1 for gray, 4 for inks, else 3.
     pub fn channels(&self) -> usize {
-        if self.header.colour == Colour::Gray { 1 } else { 3 }
+        self.header.colour.channels()
     }
 
     /// The planes of the output, one for each component.

@@ -34,6 +34,10 @@ pub(crate) struct Progressive<'a> {
 
 /// Which scans matter. A scan matters for its coefficients, or because it says which coefficients are zero to a later one that matters.
 pub(crate) fn wanted(plan: &Plan, scans: &[Scan]) -> Vec<bool> {
+    if !plan.header.ended {
+        // any of them may end early
+        return vec![true; scans.len()];
+    }
     let kept = |part: &Part| (0..64).filter(|&k| usize::from(part.places[k]) < part.kept() * LANES).fold(0_u64, |mask, k| mask | 1 << k);
     let mut needed: Vec<u64> = plan.parts.iter().map(kept).collect();
     let mut wanted = vec![false; scans.len()];
@@ -45,6 +49,17 @@ pub(crate) fn wanted(plan: &Plan, scans: &[Scan]) -> Vec<bool> {
         }
     }
     wanted
+}
+
+/// Whether the scans give every bit of every coefficient: of a file without an end nothing else says that none is missing.
+pub(crate) fn are_all(plan: &Plan, scans: &[Scan]) -> bool {
+    let mut low = vec![[u32::MAX; 64]; plan.parts.len()];
+    for scan in scans {
+        for &(index, ..) in &scan.components {
+            low[index][scan.band.0..=scan.band.1].fill(scan.low);
+        }
+    }
+    low.iter().flatten().all(|&low| low == 0)
 }
 
 fn mask(first: usize, last: usize) -> u64 {
@@ -68,7 +83,7 @@ impl<'a> Progressive<'a> {
     }
 
     fn wanted_rows(&self, part: &Part, alone: bool) -> (usize, usize) {
-        let bottom = self.plan.wanted.1.1;
+        let bottom = self.plan.bottom();
         if alone { (part.own.0, (bottom * part.blocks.1).min(part.own.1)) } else { (self.plan.units.0, bottom) }
     }
 
@@ -122,7 +137,7 @@ impl<'a> Progressive<'a> {
         let index = scan.components[0].0;
         let (part, store) = (&self.plan.parts[index], &mut self.stores[index]);
         let code = scan.band_codes(tables)?;
-        let bottom = (self.plan.wanted.1.1 * part.blocks.1).min(part.own.1);
+        let bottom = (self.plan.bottom() * part.blocks.1).min(part.own.1);
         let mut reader = data.restart_at(position);
         let mut restarts = Restarts::new(tables.restart);
         let mut band = Band { part, first: scan.band.0 as u32, last: scan.band.1 as u32, low: scan.low, ends: 0 };

@@ -66,6 +66,18 @@ impl<'a> Segments<'a> {
         }
     }
 
+    /// Whether an end marker comes, in a file of scans that may end anywhere.
+    pub(crate) fn has_end(mut self) -> bool {
+        loop {
+            self.pass_data();
+            match self.next() {
+                Ok(segment) if segment.marker == EOI => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Moves behind entropy-coded data: to the next marker that is not a restart, or to the end.
     pub(crate) fn pass_data(&mut self) {
         while let Some(next) = memchr::memchr(0xFF, self.source.get(self.at..).unwrap_or_default()) {

@@ -76,12 +76,8 @@ impl<'a> Sequential<'a> {
         Ok(Self { tracks, units, size, wanted, interval: tables.restart, coefficients, at: (0, 0) })
     }
 
-    /// Whether all units were read.
-    fn is_finished(&self) -> bool {
-        self.at == (0, self.size.1)
-    }
-
-    /// How many units there are from this one to the next that is wanted.
+    /// How many units there are from this one to the next that is wanted, or else to the first behind the last restart: the scan
+    /// must not end early, even where it does not matter.
     fn unwanted(&self) -> usize {
         let ((left, right), (top, bottom)) = self.wanted;
         let (x, y) = self.at;
@@ -91,7 +87,9 @@ impl<'a> Sequential<'a> {
             _ if x < right => (x, y),
             _ => (left, y + 1),
         };
-        if next.1 >= bottom { usize::MAX } else { next.1 * self.size.0 + next.0 - (y * self.size.0 + x) }
+        let units = self.size.0 * self.size.1;
+        let next = if next.1 < bottom { next.1 * self.size.0 + next.0 } else { (units - 1) / self.interval.max(1) * self.interval };
+        next.saturating_sub(y * self.size.0 + x)
     }
 
     fn advance(&mut self, count: usize) {
@@ -99,7 +97,7 @@ impl<'a> Sequential<'a> {
         self.at = (index % self.size.0, index / self.size.0);
     }
 
-    /// Reads the scan up to the last unit that is wanted; gives finished rows to the sink, if it takes rows.
+    /// Reads the scan; gives finished rows to the sink, if it takes rows.
     #[inline(always)]
     pub(crate) fn read(&mut self, data: &mut Data, position: usize, sink: &mut Sink, striped: bool) -> Result<(), Error> {
         let ((left, right), (top, bottom)) = self.wanted;
@@ -110,7 +108,7 @@ impl<'a> Sequential<'a> {
             (remaining, unread) = (0, true);
             self.advance(self.interval);
         }
-        while self.at.1 < bottom {
+        while self.at.1 < self.size.1 {
             if remaining == 0 {
                 reader = if unread { data.skip_to_restart(restarts % 8)? } else { data.restart(reader, restarts % 8)? };
                 restarts += 1;
@@ -126,7 +124,7 @@ impl<'a> Sequential<'a> {
                 reader = data.more(reader)?;
             }
             let (x, y) = self.at;
-            let place = (y >= top && (left..right).contains(&x)).then(|| (x - left) % CHUNK);
+            let place = ((top..bottom).contains(&y) && (left..right).contains(&x)).then(|| (x - left) % CHUNK);
             self.unit(&mut reader, data, &mut predictions, place).map_err(|kind| data.error(kind, reader))?;
             if x + 1 == right {
                 // a row is finished only if nothing of it was made up
@@ -147,9 +145,6 @@ impl<'a> Sequential<'a> {
                         sink.finish(y, y + 1);
                     }
                     let next = self.unwanted();
-                    if next == usize::MAX {
-                        break;
-                    }
                     if self.interval > 0 && next >= remaining && remaining > 0 {
                         self.advance(remaining);
                         (remaining, unread) = (0, true);
@@ -157,7 +152,7 @@ impl<'a> Sequential<'a> {
                 }
             }
         }
-        if self.is_finished() { data.finish(reader) } else { data.check(reader) }
+        data.finish(reader)
     }
 
     /// Reads a unit; its coefficients are kept if it has a place in the chunk.

@@ -43,8 +43,11 @@ fn files() -> Vec<Vec<u8>> {
 fn every_beginning_of_a_file_ends_early() {
     for file in files() {
         for scale in SCALES {
-            assert!(decode(&file, &Options::new(scale)).is_ok());
-            for length in 2..file.len() {
+            let whole = decode(&file, &Options::new(scale)).unwrap();
+            for length in [file.len() - 2, file.len() - 1] {
+                assert_eq!(decode(&file[..length], &Options::new(scale)).unwrap(), whole, "{scale:?} without an end");
+            }
+            for length in 2..file.len() - 2 {
                 let error = decode(&file[..length], &Options::new(scale)).unwrap_err();
                 assert_eq!(error.kind, ErrorKind::Truncated, "{scale:?} at {length} of {}: {error}", file.len());
                 assert!(error.position <= length, "{error} at {length}");
@@ -78,15 +81,40 @@ fn a_beginning_is_accepted_on_request() {
 }
 
 #[test]
-fn a_region_that_needs_no_more_is_decoded_but_the_end_must_be_there() {
+fn of_a_beginning_a_region_is_accepted_on_request() {
     let picture = Picture::random(3, 50, 400, &[(1, 1)], false);
     let file = encode(&picture, &Layout::default());
     let mut options = Options::new(Scale::Half);
     options.region = Some(Region { left: 3, top: 0, width: 5, height: 10 });
     assert!(decode(&file, &options).is_ok());
-    assert_eq!(kind(&file[..file.len() - 1], &options), ErrorKind::Truncated);
     options.accept_truncated = true;
     assert_eq!(decode(&file[..file.len() / 2], &options).unwrap().0, 10);
+}
+
+#[test]
+fn a_region_ends_early_where_the_whole_does() {
+    for file in files() {
+        for scale in SCALES {
+            let region = Some(Region { left: 0, top: 0, width: 2, height: 1 });
+            let options = Options { region, ..Options::new(scale) };
+            let expected = decode(&file, &options).unwrap();
+            for length in 2..file.len() {
+                match decode(&file[..length], &options) {
+                    Ok(part) => assert!(part == expected && length >= file.len() - 2, "{scale:?} at {length} of {}", file.len()),
+                    Err(error) => assert_eq!(error.kind, ErrorKind::Truncated, "{scale:?} at {length} of {}", file.len()),
+                }
+            }
+        }
+    }
+    // the end marker alone makes no picture
+    for file in &files()[..3] {
+        for length in file.len() - 20..file.len() - 2 {
+            let region = Some(Region { left: 0, top: 0, width: 2, height: 1 });
+            let cut = [&file[..length], &[0xFF, 0xD9]].concat();
+            let error = kind(&cut, &Options { region, ..Options::new(Scale::Half) });
+            assert!(matches!(error, ErrorKind::Truncated | ErrorKind::BadSegment(_)), "at {length} of {}: {error}", file.len());
+        }
+    }
 }
 
 /// A file of one segment after the other, and a scan without data.
@@ -103,7 +131,7 @@ fn frame(marker: u8, bits: u8, height: u16, width: u16, components: &[[u8; 3]]) 
 #[test]
 fn other_kinds_are_named() {
     let gray = [[1, 0x11, 0]];
-    let four = [[1, 0x11, 0], [2, 0x11, 0], [3, 0x11, 0], [4, 0x11, 0]];
+    let two = [[1, 0x11, 0], [2, 0x11, 0]];
     for (frame, expected) in [
         (frame(0xC9, 8, 8, 8, &gray), Unsupported::Arithmetic),
         (frame(0xCA, 8, 8, 8, &gray), Unsupported::Arithmetic),
@@ -111,7 +139,7 @@ fn other_kinds_are_named() {
         (frame(0xC5, 8, 8, 8, &gray), Unsupported::Hierarchical),
         (frame(0xCF, 8, 8, 8, &gray), Unsupported::Hierarchical),
         (frame(0xC1, 12, 8, 8, &gray), Unsupported::Precision(12)),
-        (frame(0xC0, 8, 8, 8, &four), Unsupported::Components(4)),
+        (frame(0xC0, 8, 8, 8, &two), Unsupported::Components(2)),
         (frame(0xC0, 8, 0, 8, &gray), Unsupported::NoHeight),
     ] {
         assert_eq!(Header::read(&file(&[frame])).unwrap_err().kind, ErrorKind::Unsupported(expected));
@@ -230,13 +258,29 @@ fn scans_that_do_not_matter_are_not_read() {
 }
 
 #[test]
-fn what_is_left_over_is_damage() {
-    let file = &files()[0];
-    let mut longer = file[..file.len() - 2].to_vec();
-    longer.extend([1, 2, 3, 0xFF, 0xD9]);
-    assert_eq!(kind(&longer, &Options::new(Scale::Quarter)), ErrorKind::LeftOver);
-    // but not what follows the picture
-    assert!(decode(&[&file[..], b"and more"].concat(), &Options::new(Scale::Quarter)).is_ok());
+fn what_is_left_over_is_passed_over() {
+    let after = |file: &[u8], at: usize, markers: std::ops::RangeInclusive<u8>| {
+        at + file[at..].windows(2).position(|pair| pair[0] == 0xFF && markers.contains(&pair[1])).unwrap()
+    };
+    for (index, file) in files().into_iter().enumerate() {
+        let data = after(&file, 0, 0xDA..=0xDA);
+        let mut places = vec![file.len() - 2, file.len()];
+        match index {
+            1 => places.push(after(&file, data, 0xD0..=0xD0)),
+            2.. => places.push(after(&file, data, 0xC4..=0xC4)),
+            _ => {}
+        }
+        for scale in SCALES {
+            for region in [None, Some(Region { left: 0, top: 0, width: 1, height: 1 })] {
+                let options = Options { region, ..Options::new(scale) };
+                let expected = decode(&file, &options).unwrap();
+                for (&place, extra) in places.iter().flat_map(|place| [(place, &[0][..]), (place, &[0xFF, 0]), (place, &[9; 9000])]) {
+                    let longer = [&file[..place], extra, &file[place..]].concat();
+                    assert_eq!(decode(&longer, &options).unwrap(), expected, "file {index}, {scale:?}, {} at {place}", extra.len());
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -107,6 +107,27 @@ fn rgb_by_adobes_marker_stays_rgb() {
 }
 
 #[test]
+fn four_inks_come_as_they_are_stored() {
+    let inks: Vec<u8> = drawing(93, 50).chunks(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255 - rgb[0] / 2]).collect();
+    for (space, colour) in [(Colorspace::CMYK, Colour::Cmyk), (Colorspace::YCCK, Colour::Ycck)] {
+        for progressive in [false, true] {
+            let mut compressor = Compressor::new().unwrap();
+            compressor.set_quality(90).unwrap();
+            compressor.set_subsamp(Subsamp::None).unwrap();
+            compressor.set_colorspace(space).unwrap();
+            compressor.set_progressive(progressive).unwrap();
+            let image = Image { pixels: &inks[..], width: 93, pitch: 93 * 4, height: 50, format: PixelFormat::CMYK };
+            let file = compressor.compress_to_vec(image).unwrap();
+            assert_eq!(Header::read(&file).unwrap().colour(), colour);
+            for (scale, side) in [(Scale::Full, 8), (Scale::Eighth, 1)] {
+                let (most, mean) = difference(&ours(&file, scale).1, &turbo(&file, side, PixelFormat::CMYK));
+                assert!(most <= 4 && mean < 1.0, "{space:?} {scale:?}: {most}, mean {mean:.2}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_large_picture_comes_through_the_buffer_in_parts() {
     let (width, height) = (1600, 1200);
     let pixels = drawing(width, height);
