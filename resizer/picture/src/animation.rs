@@ -5,7 +5,7 @@ use crate::{
     budget::Budget,
     finish,
     format::{
-        gif::animation as gif_animation,
+        gif::{self, animation as gif_animation},
         webp::{self, animation as webp_animation},
     },
     probe::Container,
@@ -31,7 +31,7 @@ pub(crate) struct Frame {
 pub(crate) fn count(source: &[u8], container: Container, most: u32) -> u32 {
     let enough = most as usize + 1;
     let frames = match container {
-        Container::Gif => gif_animation::frames(source).take(enough).count(),
+        Container::Gif => gif::frames(source).take(enough).count(),
         Container::WebP => webp::frames(source).take(enough).count(),
         _ => 1,
     };
@@ -104,7 +104,12 @@ pub(crate) fn execute(source: &[u8], plan: &Plan, budget: &Budget, mut done: imp
     let mut writer = None;
     for number in 0.. {
         budget.go_on()?;
-        let Some(Frame { raster, duration }) = reader.next()? else { break };
+        let frame = match reader.next() {
+            // as browsers do: what is there plays
+            Err(Error::Damaged(_)) if number > 0 && plan.probe.container == Container::Gif => break,
+            other => other?,
+        };
+        let Some(Frame { raster, duration }) = frame else { break };
         if number == plan.frames {
             return Err(Error::Damaged("an animation with more frames than it says".into()));
         }

@@ -25,6 +25,26 @@ pub(crate) struct Geometry {
     pub(crate) offset: (u32, u32),
 }
 
+/// How sharp comes to a length when a half is left over: it multiplies and divides in the order of its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rounding {
+    /// By its scaler.
+    Scaled,
+    /// By the decoder of WebP, if that reduces.
+    Reduced,
+}
+
+impl Rounding {
+    /// The length of `measured` pixels after a reduction by `shrink`, when both axes are reduced by at least `least`.
+    fn length(self, measured: u32, shrink: f64, least: f64) -> u32 {
+        let scale = 1.0 / shrink;
+        match self {
+            Self::Reduced if least > 1.0 => pixels((f64::from(measured) * scale).round_ties_even()),
+            _ => pixels((f64::from(measured) / (1.0 / scale)).round()),
+        }
+    }
+}
+
 /// One axis: source pixels per output pixel, and the length of the whole source in output pixels.
 #[derive(Clone, Copy)]
 struct Axis {
@@ -34,11 +54,6 @@ struct Axis {
 }
 
 impl Axis {
-    /// `measured` is the length that the output's is rounded from.
-    fn new(source: u32, measured: u32, target: u32, shrink: f64) -> Self {
-        Self { source, target, whole: pixels(f64::from(measured) / shrink) }
-    }
-
     /// Start and length, in source pixels, of the part that starts at `start` and is `length` output pixels long.
     fn region(self, start: u32, length: u32) -> (f64, f64) {
         let step = f64::from(self.source) / f64::from(self.whole);
@@ -55,11 +70,14 @@ pub(crate) fn geometry(
     fit: Fit,
     position: Position,
     without_enlargement: bool,
+    rounding: Rounding,
 ) -> Geometry {
     let (shrink_x, shrink_y) = shrink(measured, resolution, fit);
     let bound = |shrink: f64, side: u32| if without_enlargement { shrink.max(1.0) } else { shrink }.min(f64::from(side));
-    let x = Axis::new(width, measured.0, resolution.width, bound(shrink_x, measured.0));
-    let y = Axis::new(height, measured.1, resolution.height, bound(shrink_y, measured.1));
+    let (shrink_x, shrink_y) = (bound(shrink_x, measured.0), bound(shrink_y, measured.1));
+    let whole = |measured: u32, shrink: f64| rounding.length(measured, shrink, shrink_x.min(shrink_y));
+    let x = Axis { source: width, target: resolution.width, whole: whole(measured.0, shrink_x) };
+    let y = Axis { source: height, target: resolution.height, whole: whole(measured.1, shrink_y) };
     let both = resolution.width > 0 && resolution.height > 0;
 
     let scaled = if both && fit == Fit::Cover { (x.whole.min(x.target), y.whole.min(y.target)) } else { (x.whole, y.whole) };
@@ -97,9 +115,10 @@ fn shrink((width, height): (u32, u32), resolution: Resolution, fit: Fit) -> (f64
     }
 }
 
+/// A length that was rounded.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and lengths are not negative")]
 fn pixels(length: f64) -> u32 {
-    (length.round() as u32).max(1)
+    (length as u32).max(1)
 }
 
 /// Share of what is left over that goes before the picture, in halves.
@@ -137,7 +156,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(source: (u32, u32), width: u32, height: u32, fit: Fit) -> Geometry {
-        geometry(source, source, Resolution { width, height }, fit, Position::Center, false)
+        geometry(source, source, Resolution { width, height }, fit, Position::Center, false, Rounding::Scaled)
     }
 
     #[test]
@@ -174,8 +193,27 @@ mod tests {
         ] {
             let resolution = Resolution { width, height };
             let measured = as_reduced(source, resolution, fit);
-            let geometry = geometry(source, measured, resolution, fit, Position::Center, false);
+            let geometry = geometry(source, measured, resolution, fit, Position::Center, false, Rounding::Scaled);
             assert_eq!(geometry.canvas, canvas, "{source:?} to {width}x{height} {fit:?}");
+        }
+    }
+
+    #[test]
+    fn halves_are_rounded_as_sharp_rounds_them() {
+        for (source, width, scaled, reduced) in [
+            ((640, 480), 2, 2, 2),
+            ((640, 480), 6, 5, 4),
+            ((640, 480), 18, 14, 13),
+            ((640, 480), 98, 73, 73),
+            ((1000, 625), 20, 13, 12),
+            ((300, 450), 9, 13, 14),
+            ((300, 450), 13, 20, 20),
+        ] {
+            for (rounding, height) in [(Rounding::Scaled, scaled), (Rounding::Reduced, reduced)] {
+                let resolution = Resolution { width, height: 0 };
+                let canvas = geometry(source, source, resolution, Fit::Inside, Position::Center, false, rounding).canvas;
+                assert_eq!(canvas, (width, height), "{source:?} {rounding:?}");
+            }
         }
     }
 
@@ -190,7 +228,11 @@ mod tests {
             ((100, 900), Fit::Outside, (100, 900)),
         ] {
             let resolution = Resolution { width: 300, height: 300 };
-            assert_eq!(geometry(source, source, resolution, fit, Position::Center, true).canvas, canvas, "{source:?} {fit:?}");
+            assert_eq!(
+                geometry(source, source, resolution, fit, Position::Center, true, Rounding::Scaled).canvas,
+                canvas,
+                "{source:?} {fit:?}"
+            );
         }
     }
 
@@ -198,11 +240,15 @@ mod tests {
     fn positions_choose_what_is_kept() {
         let resolution = Resolution { width: 10, height: 10 };
         for (position, left, top) in [(Position::Left, 0.0, 0.0), (Position::Center, 6.0, 0.0), (Position::RightBottom, 11.0, 0.0)] {
-            let region = geometry((21, 10), (21, 10), resolution, Fit::Cover, position, false).region;
+            let region = geometry((21, 10), (21, 10), resolution, Fit::Cover, position, false, Rounding::Scaled).region;
             assert_eq!(region, Region { left, top, width: 10.0, height: 10.0 }, "{position:?}");
         }
         for (position, offset) in [(Position::Top, (0, 0)), (Position::Center, (0, 2)), (Position::LeftBottom, (0, 5))] {
-            assert_eq!(geometry((20, 10), (20, 10), resolution, Fit::Contain, position, false).offset, offset, "{position:?}");
+            assert_eq!(
+                geometry((20, 10), (20, 10), resolution, Fit::Contain, position, false, Rounding::Scaled).offset,
+                offset,
+                "{position:?}"
+            );
         }
     }
 
@@ -215,11 +261,12 @@ mod tests {
             position in prop::sample::select(vec![Position::Center, Position::LeftTop, Position::RightBottom]),
             without_enlargement: bool,
             reduced: bool,
+            rounding in prop::sample::select(vec![Rounding::Scaled, Rounding::Reduced]),
         ) {
             prop_assume!(target != (0, 0));
             let resolution = Resolution { width: target.0, height: target.1 };
             let measured = if reduced { as_reduced(source, resolution, fit) } else { source };
-            let Geometry { region, scaled, canvas, offset } = geometry(source, measured, resolution, fit, position, without_enlargement);
+            let Geometry { region, scaled, canvas, offset } = geometry(source, measured, resolution, fit, position, without_enlargement, rounding);
             prop_assert!(scaled.0 >= 1 && scaled.1 >= 1);
             prop_assert!(region.left >= 0.0 && region.left + region.width <= f64::from(source.0) + 1e-6);
             prop_assert!(region.top >= 0.0 && region.top + region.height <= f64::from(source.1) + 1e-6);

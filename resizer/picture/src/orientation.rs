@@ -12,7 +12,6 @@ pub(crate) struct Orientation {
 }
 
 const TAG: u16 = 0x0112;
-const SHORT: u16 = 3;
 
 impl Orientation {
     /// From the value of the EXIF tag; upright for a value that is none.
@@ -99,7 +98,14 @@ fn tag(exif: &[u8]) -> Option<u16> {
     let entries = usize::from(u16_at(directory)?);
     let first = directory.checked_add(2)?;
     let entry = (0..entries).map(|index| first + index * 12).find(|&at| u16_at(at) == Some(TAG))?;
-    (u16_at(entry + 2)? == SHORT).then(|| u16_at(entry + 8))?
+    let at = entry + 8;
+    // whole numbers of 8, 16 and 32 bits, without and with a sign: writers take any of them
+    match u16_at(entry + 2)? {
+        1 | 6 => exif.get(at).copied().map(u16::from),
+        3 | 8 => u16_at(at),
+        4 | 9 => u32_at(at).and_then(|value| value.try_into().ok()),
+        _ => None,
+    }
 }
 
 /// EXIF data with nothing but an orientation, for tests.
@@ -120,6 +126,23 @@ mod tests {
         assert_eq!(Orientation::from_exif(&exif(6)), Orientation::from_tag(6));
         let little = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\0";
         assert_eq!(Orientation::from_exif(little), Orientation::from_tag(8));
+    }
+
+    #[test]
+    fn the_tag_may_be_any_whole_number() {
+        for (kind, value, expected) in [
+            (1, [6, 0, 0, 0], 6),
+            (4, [0, 0, 0, 6], 6),
+            (8, [0, 6, 0, 0], 6),
+            (9, [0, 0, 0, 6], 6),
+            (4, [0, 6, 0, 0], 1),
+            (2, [6, 0, 0, 0], 1),
+        ] {
+            let mut data = exif(0);
+            data[13] = kind;
+            data[18..22].copy_from_slice(&value);
+            assert_eq!(Orientation::from_exif(&data), Orientation::from_tag(expected), "type {kind}, {value:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     Error, Format, Request, Stop,
     budget::Budget,
     format::jpeg,
-    geometry::{Geometry, Region, as_reduced, geometry},
+    geometry::{Geometry, Region, Rounding, as_reduced, geometry},
     probe::{Container, Probe},
     scale::{How, light},
 };
@@ -62,7 +62,7 @@ impl Plan {
     }
 
     pub(crate) fn how(&self) -> How {
-        How { kernel: self.recipe.kernel, linear: is_linear(&self.probe, self.denominator) }
+        How { kernel: self.recipe.kernel, linear: is_linear(&self.probe, &self.geometry, self.denominator) }
     }
 
     /// What to scale, in pixels as the decoder gives them.
@@ -86,7 +86,8 @@ impl Plan {
             Container::Jpeg => as_reduced(displayed, resolution, recipe.fit),
             _ => displayed,
         };
-        let geometry = geometry(displayed, measured, resolution, recipe.fit, recipe.position, recipe.without_enlargement);
+        let rounding = if probe.container == Container::WebP { Rounding::Reduced } else { Rounding::Scaled };
+        let geometry = geometry(displayed, measured, resolution, recipe.fit, recipe.position, recipe.without_enlargement, rounding);
         let (width, height) = geometry.canvas;
         if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > limits.max_output_pixels {
             return Err(Error::TooLarge(format!("an output of {width} by {height} pixels, at most {} are made", limits.max_output_pixels)));
@@ -154,10 +155,11 @@ fn denominator(geometry: &Geometry) -> u32 {
     [8, 4, 2].into_iter().find(|&denominator| shrink >= MARGIN * f64::from(denominator)).unwrap_or(1)
 }
 
-/// Whether pixels are mixed as light: where the decoder has left few of them, in all or beside those it has read.
-fn is_linear(probe: &Probe, denominator: u32) -> bool {
+/// Whether pixels are mixed as light: where they become fewer, and the decoder has left few of them, in all or beside those it has read.
+/// What is enlarged gets rings beside its edges, which light would make bright in the dark.
+fn is_linear(probe: &Probe, geometry: &Geometry, denominator: u32) -> bool {
     let decoded = u64::from(probe.width.div_ceil(denominator)) * u64::from(probe.height.div_ceil(denominator));
-    light::can(probe.channels) && decoded <= FEW_PIXELS * u64::from(denominator).div_ceil(2)
+    light::can(probe.channels) && shrink(geometry) >= 1.0 && decoded <= FEW_PIXELS * u64::from(denominator).div_ceil(2)
 }
 
 /// Width and height of what the decoder gives.
@@ -190,7 +192,7 @@ fn memory(
     let working = reduced.map_or(probe.working, scaled_jpeg::Plan::memory);
     let output = u64::from(geometry.canvas.0) * u64::from(geometry.canvas.1);
     // light has twice the bits
-    let bytes = if is_linear(probe, denominator) { 3 } else { 1 };
+    let bytes = if is_linear(probe, geometry, denominator) { 3 } else { 1 };
     let still = (decoded * copies + between) * bytes * probe.channels.count() as u64
         + format.encoding(output, probe.channels.has_alpha(), quality)
         + working

@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    format::{gif, jpeg, png, tiff_bmp, webp},
+    format::{bmp, gif, jpeg, png, tiff, webp},
     orientation::Orientation,
     raster::Channels,
 };
@@ -36,6 +36,9 @@ pub(crate) struct Probe {
     pub(crate) scaled: Option<scaled_jpeg::Header>,
 }
 
+/// What [`Container`] has.
+const READ: &str = "JPEG, PNG, WebP, GIF, TIFF and BMP";
+
 /// Reads the header of `source`.
 pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
     let probe = match source {
@@ -43,9 +46,9 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => png::probe(source),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::probe(source),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::probe(source),
-        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => tiff_bmp::probe(source, Container::Tiff),
-        [b'B', b'M', ..] => tiff_bmp::probe(source, Container::Bmp),
-        _ => Err(Error::Unsupported(stranger(source).into())),
+        [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => tiff::probe(source),
+        [b'B', b'M', ..] => bmp::probe(source),
+        _ => Err(Error::Unsupported(format!("{}: {READ} are read", stranger(source)))),
     }?;
     if probe.width == 0 || probe.height == 0 {
         return Err(Error::Damaged(format!("{} by {} pixels", probe.width, probe.height)));
@@ -96,7 +99,8 @@ mod tests {
             (b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
             (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
         ] {
-            assert_eq!(probe(source).unwrap_err(), Error::Unsupported(name.into()));
+            let expected = format!("unsupported: {name}: JPEG, PNG, WebP, GIF, TIFF and BMP are read");
+            assert_eq!(probe(source).unwrap_err().to_string(), expected);
         }
     }
 

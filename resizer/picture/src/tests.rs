@@ -1,9 +1,10 @@
 //! Whole pictures, drawn here, through plan and execute.
 
-#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "sides and sizes are small")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "sides and sizes are small")]
 
 mod animations;
 mod bad_input;
+mod colours;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod counter;
 pub(crate) mod drawing;
@@ -11,4 +12,5 @@ mod formats;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod memory;
 mod stopping;
+mod tiff;
 mod traps;

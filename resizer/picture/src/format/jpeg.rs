@@ -1,6 +1,6 @@
 //! JPEG: header → [`Probe`]; file → pixels at a reduced scale; pixels → file.
 
-use scaled_jpeg::{ErrorKind, Options, Scale};
+use scaled_jpeg::{Colour, ErrorKind, Options, Scale};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 use crate::{
@@ -117,11 +117,17 @@ fn profile_parts(source: &[u8]) -> impl Iterator<Item = &[u8]> {
     named(source, APP2, b"ICC_PROFILE\0").filter(|part| part.len() > 2)
 }
 
-/// The colour profile, put together from its parts.
+/// The colour profile, put together from its parts; none if a part is missing, or their numbers make no sense.
 pub(crate) fn profile(source: &[u8]) -> Option<Vec<u8>> {
-    let mut parts: Vec<_> = profile_parts(source).collect();
-    parts.sort_by_key(|part| part[0]);
-    profile::joined(parts.iter().map(|part| &part[2..]))
+    let mut parts = vec![];
+    for part in profile_parts(source) {
+        let [index, count, content @ ..] = part else { return None };
+        parts.resize(usize::from(*count).max(parts.len()), None);
+        // of two parts with one number the first counts
+        parts.get_mut(usize::from(*index).checked_sub(1)?)?.get_or_insert(content);
+    }
+    let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+    profile::joined(parts.into_iter())
 }
 
 /// What scaled-jpeg will do, if it can: the part that the scaler reads, which is `region` and what its kernel reaches.
@@ -141,7 +147,9 @@ pub(crate) fn plan_reduced(header: &scaled_jpeg::Header, denominator: u32, regio
     };
     let (left, width) = axis(region.left, region.width, reach.0, size.0);
     let (top, height) = axis(region.top, region.height, reach.1, size.1);
-    let region = Some(scaled_jpeg::Region { left, top, width, height });
+    let inks = matches!(header.colour(), Colour::Cmyk | Colour::Ycck);
+    // how inks are stored may have to be seen from all of them
+    let region = (!inks).then_some(scaled_jpeg::Region { left, top, width, height });
     // pixels and memory have the limits of the whole pipeline
     let options = Options { region, max_scans: MAX_SCANS, max_pixels: u64::MAX, max_memory: u64::MAX, ..Options::new(scale) };
     scaled_jpeg::Plan::new(header, &options).ok()
@@ -150,7 +158,11 @@ pub(crate) fn plan_reduced(header: &scaled_jpeg::Header, denominator: u32, regio
 /// Decodes what was planned.
 pub(crate) fn decode_reduced(source: &[u8], plan: &scaled_jpeg::Plan, budget: &Budget) -> Result<Raster, Error> {
     let (width, height) = plan.size();
-    let channels = if plan.channels() == 1 { Channels::Gray } else { Channels::Rgb };
+    let channels = match plan.channels() {
+        1 => Channels::Gray,
+        3 => Channels::Rgb,
+        _ => Channels::Cmyk,
+    };
     budget.admit((width, height), channels)?;
     let mut raster = Raster::new(budget, width, height, channels)?;
     let stride = raster.stride();
@@ -158,7 +170,24 @@ pub(crate) fn decode_reduced(source: &[u8], plan: &scaled_jpeg::Plan, budget: &B
         ErrorKind::Unsupported(_) => Error::Unsupported(format!("JPEG {error}")),
         _ => Error::Damaged(format!("JPEG {error}")),
     })?;
+    if channels == Channels::Cmyk {
+        to_ink(source, &mut raster);
+    }
     Ok(raster)
+}
+
+/// Up to this much of black is none, on average.
+const NO_BLACK: u64 = 16;
+
+/// Nearly all files, whether Adobe's marker is there or not, store the light that inks leave. Of one without it whose black would then
+/// be full everywhere, the values are ink.
+fn to_ink(source: &[u8], raster: &mut Raster) {
+    let pixels = raster.pixels.as_chunks::<4>().0;
+    let black: u64 = pixels.iter().map(|pixel| u64::from(pixel[3])).sum();
+    let adobe = named(source, APP14, b"Adobe").next().is_some();
+    if adobe || black > NO_BLACK * pixels.len() as u64 {
+        raster.pixels.iter_mut().for_each(|ink| *ink = !*ink);
+    }
 }
 
 fn failure(error: &turbojpeg::Error) -> Error {
@@ -176,8 +205,8 @@ pub(crate) fn decode(source: &[u8], probe: &Probe, denominator: u32, budget: &Bu
     // a scan for each component is always read
     let scans = u32::try_from(MOST_WORK / pixels.max(1)).unwrap_or(MAX_SCANS).clamp(4, MAX_SCANS);
     let mut raster = Decoder::new(source, &Bounds { scans, memory: probe.working })?.decode(denominator, channels, budget)?;
-    if channels == Channels::Cmyk && named(source, APP14, b"Adobe").next().is_some() {
-        raster.pixels.iter_mut().for_each(|ink| *ink = !*ink);
+    if channels == Channels::Cmyk {
+        to_ink(source, &mut raster);
     }
     Ok(raster)
 }

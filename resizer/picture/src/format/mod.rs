@@ -1,12 +1,13 @@
 //! The formats: file and plan → pixels, as stored, and their colour profile; finished pixels and plan → file.
 
 pub(crate) mod avif;
+pub(crate) mod bmp;
 pub(crate) mod gif;
 pub(crate) mod jpeg;
 mod jpeg_turbo;
 pub(crate) mod png;
 mod png_chunks;
-pub(crate) mod tiff_bmp;
+pub(crate) mod tiff;
 pub(crate) mod webp;
 
 use crate::{Error, Format, Plan, budget::Budget, probe::Container, raster::Raster};
@@ -34,7 +35,8 @@ pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Deco
         Container::Png => png::decode(source, plan.memory, budget)?,
         Container::WebP => webp::decode(source, probe, plan.shrink() >= COARSE, budget)?,
         Container::Gif => (gif::decode(source, probe, budget)?, None),
-        Container::Tiff | Container::Bmp => tiff_bmp::decode(source, probe, budget)?,
+        Container::Tiff => tiff::decode(source, budget)?,
+        Container::Bmp => (bmp::decode(source, probe, budget)?, None),
     };
     Ok(Decoded { raster, profile })
 }

@@ -1,12 +1,13 @@
 //! PNG: header → [`Probe`]; file → pixels and profile; pixels → file.
 
-use std::io::Write;
+use std::{borrow::Cow, io::Write};
 
 use png::{BitDepth, ColorType, Decoder, DecodingError, DeflateCompression, Encoder, Filter, Limits, Transformations, Writer};
 
 use crate::{
     Error,
     budget::Budget,
+    colour::deep::{Deep, Numbers},
     format::png_chunks::Essential,
     orientation::Orientation,
     probe::{Container, Probe},
@@ -14,16 +15,85 @@ use crate::{
     raster::{Channels, Raster},
 };
 
+/// The chunk at `at`: name, content, which may be cut off, and where the next one begins.
+fn chunk(source: &[u8], at: usize) -> Option<(&[u8], &[u8], usize)> {
+    let (head, after) = source.get(at..)?.split_at_checked(8)?;
+    let length = u32::from_be_bytes(head[..4].try_into().ok()?) as usize;
+    Some((&head[4..], &after[..length.min(after.len())], at.checked_add(length)?.checked_add(12)?))
+}
+
 /// Name and content of each chunk; the content of the last one may be cut off.
 fn chunks(source: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut rest = source.get(8..).unwrap_or_default();
+    let mut at = 8;
     std::iter::from_fn(move || {
-        let (head, after) = rest.split_at_checked(8)?;
-        let length = u32::from_be_bytes(head[..4].try_into().ok()?) as usize;
-        let content = &after[..length.min(after.len())];
-        rest = after.get(length.checked_add(4)?..).unwrap_or_default();
-        Some((&head[4..], content))
+        let (name, content, next) = chunk(source, at)?;
+        at = next;
+        Some((name, content))
     })
+}
+
+/// What the decoder does not take as it is, although nothing is missing.
+#[derive(Default)]
+struct Quirks {
+    /// Where a transparent colour has more bits than the pixels, and the bits that count.
+    colour: Option<(usize, u16)>,
+    /// The file ends here, behind its pixels, or all that is worth reading does.
+    end: Option<usize>,
+}
+
+impl Quirks {
+    fn of(source: &[u8]) -> Self {
+        let (mut quirks, mut at, mut pixels) = (Self::default(), 8, false);
+        let &[depth, kind] = source.get(24..26).and_then(|bytes| bytes.first_chunk()).unwrap_or(&[8, 6]);
+        while let Some((name, content, next)) = chunk(source, at) {
+            match name {
+                b"tRNS" if depth < 16 && matches!(kind, 0 | 2) => {
+                    let bits = (1 << depth.min(15)) - 1;
+                    let over = content.as_chunks().0.iter().any(|&value| u16::from_be_bytes(value) > bits);
+                    quirks.colour = over.then_some((at, bits));
+                }
+                b"IDAT" => pixels = true,
+                b"IEND" => return quirks,
+                _ => {}
+            }
+            if next > source.len() && name == b"IDAT" {
+                return quirks;
+            }
+            if next > source.len() {
+                break;
+            }
+            at = next;
+        }
+        quirks.end = pixels.then_some(at);
+        quirks
+    }
+
+    /// Bytes that [`mended`](Self::mended) copies.
+    fn working(&self, source: &[u8]) -> u64 {
+        if self.end.is_some() || self.colour.is_some() { source.len() as u64 + 12 } else { 0 }
+    }
+
+    /// The file without them.
+    fn mended(self, source: &[u8]) -> Cow<'_, [u8]> {
+        let mut file = Cow::Borrowed(source);
+        if let Some((at, bits)) = self.colour
+            && let Some((.., next)) = chunk(source, at)
+            && let Some(chunk) = file.to_mut().get_mut(at + 4..next)
+            && let Some((named, check)) = chunk.split_last_chunk_mut::<4>()
+        {
+            for value in named[4..].as_chunks_mut().0 {
+                *value = (u16::from_be_bytes(*value) & bits).to_be_bytes();
+            }
+            let mut crc = flate2::Crc::new();
+            crc.update(named);
+            *check = crc.sum().to_be_bytes();
+        }
+        if let Some(end) = self.end {
+            file.to_mut().truncate(end);
+            file.to_mut().extend(b"\0\0\0\0IEND\xAE\x42\x60\x82");
+        }
+        file
+    }
 }
 
 pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
@@ -48,9 +118,18 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
             _ => {}
         }
     }
-    let row = u64::from(width) * channels.count() as u64 * u64::from(depth.div_ceil(8));
-    Ok(Probe { container: Container::Png, width, height, channels, orientation, working: row * 4 + (256 << 10), profile, scaled: None })
+    let sample = u64::from(depth.div_ceil(8));
+    let row = u64::from(width) * channels.count() as u64 * sample;
+    let again = if is_deep(depth, colours(source)) { row * u64::from(height) + Deep::working(width) } else { 0 };
+    let working = row * 4 + (256 << 10) + again + Quirks::of(source).working(source);
+    if colours(source).1.is_some() {
+        profile = NUMBERS;
+    }
+    Ok(Probe { container: Container::Png, width, height, channels, orientation, working, profile, scaled: None })
 }
+
+/// The most bytes of a profile that says the same as numbers.
+const NUMBERS: usize = 8 << 10;
 
 /// The compressed profile behind its name and the one kind of compression.
 fn compressed_profile(content: &[u8]) -> Option<&[u8]> {
@@ -64,6 +143,24 @@ fn profile(source: &[u8]) -> Option<Vec<u8>> {
     compressed_profile(content).and_then(inflated)
 }
 
+/// What says the colours, besides the pixels: whether there is a profile, and the numbers that come before it.
+fn colours(source: &[u8]) -> (bool, Option<Numbers>) {
+    let mut colours = (false, None);
+    for (name, content) in chunks(source).take_while(|chunk| chunk.0 != b"IDAT") {
+        match name {
+            b"iCCP" => colours.0 = true,
+            b"cICP" => colours.1 = Numbers::read(content),
+            _ => {}
+        }
+    }
+    colours
+}
+
+/// Whether pixels of 8 bits would not do before the conversion to sRGB.
+fn is_deep(depth: u8, (profile, numbers): (bool, Option<Numbers>)) -> bool {
+    (depth == 16 && (profile || numbers.is_some())) || numbers.is_some_and(Numbers::is_hdr)
+}
+
 fn failure(error: DecodingError) -> Error {
     match error {
         DecodingError::LimitsExceeded => Error::TooLarge("PNG with too much beside its pixels".into()),
@@ -73,9 +170,13 @@ fn failure(error: DecodingError) -> Error {
 
 /// Pixels of 8 bits, palette and transparent colours expanded, and the colour profile.
 pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Raster, Option<Vec<u8>>), Error> {
+    let source = &*Quirks::of(source).mended(source);
     let limits = Limits { bytes: usize::try_from(memory).unwrap_or(usize::MAX) };
     let mut decoder = Decoder::new_with_limits(Essential::new(source, budget.stop()), limits);
-    decoder.set_transformations(Transformations::normalize_to_color8());
+    let colours = colours(source);
+    let depth = source.get(24).copied().unwrap_or_default();
+    let deep = is_deep(depth, colours);
+    decoder.set_transformations(if deep { Transformations::EXPAND } else { Transformations::normalize_to_color8() });
     let mut reader = decoder.read_info().map_err(failure)?;
     let channels = match reader.output_color_type().0 {
         ColorType::Grayscale => Channels::Gray,
@@ -83,14 +184,37 @@ pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Ras
         ColorType::Rgb | ColorType::Indexed => Channels::Rgb,
         ColorType::Rgba => Channels::Rgba,
     };
+    let profile = colours.1.map_or_else(|| profile(source), Numbers::to_icc);
     let (width, height) = (reader.info().width, reader.info().height);
     budget.admit((width, height), channels)?;
     let mut raster = Raster::new(budget, width, height, channels)?;
-    if reader.output_buffer_size() != Some(raster.pixels.len()) {
+    let sample = if deep && depth == 16 { 2 } else { 1 };
+    if reader.output_buffer_size() != raster.pixels.len().checked_mul(sample) {
         return Err(Error::Damaged("PNG whose rows do not fill its size".into()));
     }
-    reader.next_frame(&mut raster.pixels).map_err(failure)?;
-    Ok((raster, profile(source)))
+    if !deep {
+        reader.next_frame(&mut raster.pixels).map_err(failure)?;
+        return Ok((raster, profile));
+    }
+    let mut stored = budget.zeros(raster.pixels.len() * sample)?;
+    reader.next_frame(&mut stored).map_err(failure)?;
+    let by_profile = || Deep::by_profile(channels, profile.as_deref().filter(|_| sample == 2)?);
+    let mut conversion = colours.1.and_then(|numbers| Deep::hdr(channels, numbers)).or_else(by_profile);
+    let (stride, mut row) = (raster.stride().max(1), vec![]);
+    for (from, into) in stored.chunks_exact(stride * sample).zip(raster.pixels.chunks_exact_mut(stride)) {
+        budget.go_on()?;
+        row.clear();
+        if sample == 2 {
+            row.extend(from.as_chunks().0.iter().map(|&value| u16::from_be_bytes(value)));
+        } else {
+            row.extend(from.iter().map(|&value| u16::from(value) * 257));
+        }
+        match &mut conversion {
+            Some(conversion) => conversion.row(&row, into),
+            None => into.iter_mut().zip(&row).for_each(|(into, value)| *into = value.to_be_bytes()[0]),
+        }
+    }
+    Ok((raster, profile.filter(|_| conversion.is_none())))
 }
 
 /// See [`Format::encoding`](crate::Format::encoding): the pixels, a file of as many bytes, and another one as it grows.

@@ -3,8 +3,6 @@
 //! Stored values are not proportional to light: mixed as they are, fine bright structures on dark ground fade. Twice the bits and
 //! two conversions cost as much again as scaling itself, so this is for what a decoder has already made small.
 
-use std::sync::LazyLock;
-
 use fast_image_resize::{
     PixelTrait, ResizeOptions, Resizer,
     images::{TypedImage, TypedImageRef},
@@ -13,24 +11,9 @@ use fast_image_resize::{
 
 use crate::{
     Error,
+    colour::srgb::{TABLES, Tables},
     raster::{Channels, Raster},
 };
-
-/// Light of 16 bits for each stored value, and the stored value for each light.
-struct Tables {
-    light: [u16; 256],
-    stored: Vec<u8>,
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "from 0 to the largest value")]
-static TABLES: LazyLock<Tables> = LazyLock::new(|| {
-    let light = |stored: f64| if stored <= 0.040_45 { stored / 12.92 } else { ((stored + 0.055) / 1.055).powf(2.4) };
-    let stored = |light: f64| if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
-    Tables {
-        light: std::array::from_fn(|value| (light(value as f64 / 255.0) * 65_535.0).round() as u16),
-        stored: (0..=u16::MAX).map(|value| (stored(f64::from(value) / 65_535.0) * 255.0).round() as u8).collect(),
-    }
-});
 
 /// Whether pixels of these `channels` can be mixed as light here.
 pub(crate) fn can(channels: Channels) -> bool {
@@ -71,13 +54,6 @@ fn run<P: PixelTrait, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_value_comes_back() {
-        for value in 0..=u8::MAX {
-            assert_eq!(TABLES.stored[usize::from(TABLES.light[usize::from(value)])], value);
-        }
-    }
 
     #[test]
     fn half_of_the_light_is_not_half_of_the_value() {

@@ -156,15 +156,55 @@ fn too_many_frames_or_too_many_pixels_in_all_are_refused() {
 }
 
 #[test]
-fn an_animation_that_ends_early_is_damaged() {
-    let picture = noisy(30, 30, Channels::Rgb);
-    let frame = Frame::from_rgb(30, 30, &picture.pixels);
-    let gif = gif(30, 30, Repeat::Infinite, &[frame.clone(), frame]);
-    let webp = webp(&[([255, 0, 0], 0, 30), ([0, 0, 255], 20, 90)]);
-    for source in [gif, webp] {
-        for length in (source.len() / 2 + 60..source.len() - 1).step_by(7) {
-            let result = resize(&source[..length], &keep(request(20, 20)));
-            assert!(matches!(result, Err(Error::Damaged(_))), "{length} of {}: {:?}", source.len(), result.map(|_| ()));
-        }
+fn a_webp_animation_that_ends_early_is_damaged() {
+    let source = webp(&[([255, 0, 0], 0, 30), ([0, 0, 255], 20, 90)]);
+    for length in (source.len() / 2 + 60..source.len() - 1).step_by(7) {
+        let result = resize(&source[..length], &keep(request(20, 20)));
+        assert!(matches!(result, Err(Error::Damaged(_))), "{length} of {}: {:?}", source.len(), result.map(|_| ()));
     }
+}
+
+#[test]
+fn a_gif_animation_ends_where_a_later_frame_is_broken() {
+    let picture = noisy(30, 30, Channels::Rgb);
+    let frame = Frame { delay: 7, ..Frame::from_rgb(30, 30, &picture.pixels) };
+    let source = gif(30, 30, Repeat::Infinite, &[frame.clone(), frame.clone(), frame]);
+    let third = source.len() - source.len() / 4;
+    for length in (third..source.len() - 9).step_by(7) {
+        let out = resize(&source[..length], &keep(request(20, 20))).unwrap();
+        assert_eq!(frames(&out.bytes).0.len(), 2, "{length} of {}", source.len());
+    }
+    for length in [source.len() / 6, source.len() / 4] {
+        assert!(matches!(resize(&source[..length], &keep(request(20, 20))), Err(Error::Damaged(_))), "{length}");
+    }
+}
+
+#[test]
+fn a_gif_that_loops_longer_than_webp_can_say_loops_without_end() {
+    for (repeat, plays) in [(Repeat::Finite(65_535), 0), (Repeat::Finite(65_534), 65_535), (Repeat::Infinite, 0)] {
+        let colours = [part(RED, [0, 0, 20, 20], DisposalMethod::Keep), part(BLUE, [0, 0, 20, 20], DisposalMethod::Keep)];
+        let out = resize(&gif(20, 20, repeat, &colours), &keep(written(Format::WebP, 10, 10))).unwrap();
+        assert_eq!(frames(&out.bytes).1.plays, plays, "{repeat:?}");
+    }
+}
+
+/// Some decoders go by what a file says of its transparency, and clear to a colour where it says nothing.
+#[test]
+fn an_animation_says_that_it_is_transparent() {
+    let source = gif(
+        40,
+        40,
+        Repeat::Infinite,
+        &[part(RED, [0, 0, 40, 40], DisposalMethod::Background), part(GREEN, [0, 0, 20, 20], DisposalMethod::Background)],
+    );
+    let webp = resize(&source, &keep(written(Format::WebP, 20, 20))).unwrap().bytes;
+    assert_eq!((&webp[12..16], webp[20] & 0x10), (&b"VP8X"[..], 0x10));
+    let out = resize(&source, &keep(written(Format::Gif, 20, 20))).unwrap().bytes;
+    let mut decoder = gif::DecodeOptions::new().read_info(&out[..]).unwrap();
+    while let Some(frame) = decoder.read_next_frame().unwrap() {
+        assert!(frame.transparent.is_some() || frame.dispose != DisposalMethod::Background);
+    }
+    let opaque =
+        gif(20, 20, Repeat::Infinite, &[part(RED, [0, 0, 20, 20], DisposalMethod::Keep), part(BLUE, [0, 0, 20, 20], DisposalMethod::Keep)]);
+    assert_eq!(resize(&opaque, &keep(written(Format::WebP, 20, 20))).unwrap().bytes[20] & 0x10, 0);
 }

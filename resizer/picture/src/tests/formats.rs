@@ -108,3 +108,43 @@ fn an_output_over_a_limit_is_refused() {
         assert!(matches!(resize(&source, &request(width, height)), Err(Error::TooLarge(_))), "{width}x{height}");
     }
 }
+
+/// A BMP of 6 by 4 pixels and four colours, with a header of `size` bytes.
+fn bmp(size: u8, depth: u8, compression: u8, data: &[u8]) -> Vec<u8> {
+    let palette = [[10, 20, 30, 0], [0, 0, 200, 0], [0, 200, 0, 0], [200, 0, 0, 0]].concat();
+    let mut header = vec![size, 0, 0, 0, 6, 0, 0, 0, 4, 0, 0, 0, 1, 0, depth, 0, compression, 0, 0, 0];
+    header.resize(36, 0);
+    header.resize(usize::from(size), 4);
+    if size >= 36 {
+        header[32] = 4;
+    }
+    let offset = 14 + size + 16;
+    [&[b'B', b'M', 0, 0, 0, 0, 0, 0, 0, 0, offset, 0, 0, 0][..], &header, &palette, data].concat()
+}
+
+#[test]
+fn runs_of_a_bmp_leave_the_first_colour_free() {
+    let (nothing, red, green) = ([30, 20, 10], [200, 0, 0], [0, 200, 0]);
+    // from the last row on: red and a gap; nothing; one by one behind a step of 2 to the right and 1 up
+    for (depth, compression, data) in [
+        (8, 1, &[3, 1, 0, 0, 0, 2, 2, 1, 0, 3, 1, 2, 1, 0, 0, 0, 0, 1][..]),
+        (4, 2, &[3, 0x11, 0, 0, 0, 2, 2, 1, 0, 3, 0x12, 0x10, 0, 0, 0, 1]),
+    ] {
+        let out = pixels(&resize(&bmp(40, depth, compression, data), &lossless(6, 4)).unwrap().bytes);
+        let expected =
+            [[nothing; 6], [nothing, nothing, red, green, red, nothing], [nothing; 6], [red, red, red, nothing, nothing, nothing]];
+        assert_eq!(out.pixels[..], *expected.as_flattened().as_flattened(), "{depth} bits");
+        let cut = bmp(40, depth, compression, &data[..data.len() - 4]);
+        assert!(matches!(resize(&cut, &request(6, 4)), Err(Error::Damaged(_))));
+    }
+}
+
+#[test]
+fn a_bmp_of_os2_is_read() {
+    let rows = [[1, 1, 1, 2, 2, 2, 0, 0]; 4].concat();
+    let expected = pixels(&bmp(40, 8, 0, &rows));
+    for size in [64, 48] {
+        assert_eq!(difference(&pixels(&bmp(size, 8, 0, &rows)), &expected), 0, "{size}");
+    }
+    assert!(matches!(resize(&bmp(64, 1, 3, &rows), &request(6, 4)), Err(Error::Unsupported(what)) if what.contains("Huffman")));
+}

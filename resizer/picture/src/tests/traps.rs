@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use moxcms::{ColorProfile, Layout, TransformOptions};
+use resize_api::picture::{Animation, Fit};
 use turbojpeg::Colorspace;
 
 use super::drawing::{
-    at, difference, extended_webp, flat, gif, gradient, jpeg, lossless, lossy_webp, near, pixels, png, png_of, request, resize, riff_chunk,
-    with_segment, written,
+    at, difference, extended_webp, flat, gif, gradient, jpeg, lossless, lossy_webp, near, noisy, pixels, png, png_of, request, resize,
+    riff_chunk, with_segment, written,
 };
 use crate::{
     Error, Format,
@@ -163,54 +164,36 @@ fn cmyk_and_ycck_become_srgb() {
     }
 }
 
-/// A profile by which full cyan is a dark yellow, and black ink takes all light: nobody would take it for the plain conversion.
-fn odd_cmyk_profile() -> Vec<u8> {
-    let identity = [1_u32, 0, 0, 0, 1, 0, 0, 0, 1].map(|value| (value << 16).to_be_bytes()).concat();
-    let ramp: Vec<u8> = (0..=255).collect();
-    // lightness and two colours for each corner of the space of inks; black varies fastest
-    let corners = (0..16_u8).flat_map(|inks| match (inks & 8 != 0, inks & 1 != 0) {
-        (_, true) => [0, 128, 128],
-        (true, false) => [128, 128, 188],
-        (false, false) => [255, 128, 128],
-    });
-    let table: Vec<u8> = [&b"mft1\0\0\0\0\x04\x03\x02\0"[..], &identity, &ramp.repeat(4)].concat();
-    let table: Vec<u8> = table.into_iter().chain(corners).chain(ramp.repeat(3)).collect();
-    let length = |bytes: usize| u32::try_from(bytes).unwrap().to_be_bytes();
-    let mut profile = vec![0; 128];
-    profile[8] = 2;
-    profile[12..24].copy_from_slice(b"prtrCMYKLab ");
-    profile[36..40].copy_from_slice(b"acsp");
-    profile[68..80].copy_from_slice(&[0, 0, 0xF6, 0xD6, 0, 1, 0, 0, 0, 0, 0xD3, 0x2D]);
-    profile.extend([&length(1)[..], b"A2B0", &length(144), &length(table.len()), &table].concat());
-    let whole = length(profile.len());
-    profile[..4].copy_from_slice(&whole);
-    profile
+/// The places in a JPEG where its scans end, and its end.
+fn ends(file: &[u8]) -> Vec<usize> {
+    let scan = file.windows(2).position(|pair| pair == [0xFF, 0xDA]).unwrap();
+    (scan..file.len() - 1).filter(|&at| file[at] == 0xFF && matches!(file[at + 1], 0xC4 | 0xD9)).collect()
 }
 
 #[test]
-fn cmyk_follows_its_profile() {
-    let icc = [&b"ICC_PROFILE\0\x01\x01"[..], &odd_cmyk_profile()].concat();
-    for space in [Colorspace::CMYK, Colorspace::YCCK] {
-        // full cyan, as Adobe stores it
-        let source = flat(40, 40, Channels::Cmyk, &[0, 255, 255, 255]);
-        let plain = jpeg(&source, |compressor| compressor.set_colorspace(space).unwrap());
-        let file = with_segment(&plain, 0xE2, &icc);
-        for side in [40, 5] {
-            let out = pixels(&resize(&file, &lossless(side, side)).unwrap().bytes);
-            let &[red, green, blue] = at(&out, 50, 50) else { unreachable!() };
-            assert!(red > 100 && green > 80 && blue < 60, "{space:?}: {red} {green} {blue}");
+fn a_jpeg_is_whole_if_its_scans_are() {
+    for (channels, progressive) in [(Channels::Rgb, false), (Channels::Rgb, true), (Channels::Gray, false), (Channels::Cmyk, true)] {
+        let file = jpeg(&noisy(160, 120, channels), |compressor| {
+            compressor.set_progressive(progressive).unwrap();
+            compressor.set_optimize(true).unwrap();
+        });
+        for (width, height) in [(160, 120), (160, 30), (40, 0), (9, 9)] {
+            let expected = resize(&file, &lossless(width, height)).unwrap();
+            let longer = ends(&file).into_iter().map(|at| [&file[..at], &[0][..], &file[at..]].concat());
+            for whole in longer.chain([file[..file.len() - 2].to_vec(), [&file[..], &[0; 100]].concat()]) {
+                assert_eq!(resize(&whole, &lossless(width, height)).as_ref(), Ok(&expected), "{channels:?} {progressive} {width}x{height}");
+            }
+            for cut in [file.len() - 3, file.len() - 40, file.len() / 2] {
+                for end in [&[][..], &[0xFF, 0xD9]] {
+                    if progressive && !end.is_empty() {
+                        continue;
+                    }
+                    let result = resize(&[&file[..cut], end].concat(), &lossless(width, height));
+                    assert!(matches!(result, Err(Error::Damaged(_))), "{channels:?} {progressive} {width}x{height} at {cut}");
+                }
+            }
         }
     }
-}
-
-#[test]
-fn cmyk_without_adobe_holds_ink() {
-    let adobe = jpeg(&flat(40, 40, Channels::Cmyk, &[255, 0, 0, 0]), |compressor| compressor.set_colorspace(Colorspace::CMYK).unwrap());
-    let start = adobe.windows(2).position(|pair| pair == [0xFF, 0xEE]).unwrap();
-    let length = usize::from(u16::from_be_bytes([adobe[start + 2], adobe[start + 3]]));
-    let plain = [&adobe[..start], &adobe[start + 2 + length..]].concat();
-    let out = pixels(&resize(&plain, &lossless(10, 10)).unwrap().bytes);
-    assert!(near(at(&out, 50, 50), &[0, 255, 255], 3));
 }
 
 #[test]
@@ -304,6 +287,88 @@ fn an_animation_gives_its_first_frame() {
     let out = pixels(&resize(&webp, &lossless(40, 20)).unwrap().bytes);
     assert!(near(at(&out, 50, 50), &[255, 0, 0, 255], 4), "{:?}", at(&out, 50, 50));
     assert_eq!(at(&out, 10, 10)[3], 0);
+}
+
+/// The file with another canvas.
+fn with_canvas(gif: &[u8], width: u8, height: u8) -> Vec<u8> {
+    [&gif[..6], &[width, 0, height, 0], &gif[10..]].concat()
+}
+
+#[test]
+fn a_gif_is_as_large_as_its_first_frame() {
+    let file = gif(30, 20, &[[255, 0, 0], [0, 0, 255]]);
+    for (canvas, expected) in [((0, 0), (30, 20)), ((0, 5), (30, 20)), ((10, 40), (30, 40)), ((40, 20), (40, 20))] {
+        for animation in [Animation::First, Animation::Keep] {
+            let mut request = request(30, 0);
+            (request.recipe.animation, request.recipe.fit) = (animation, Fit::Inside);
+            let picture = resize(&with_canvas(&file, canvas.0, canvas.1), &request).unwrap();
+            let out = pixels(&picture.bytes);
+            assert_eq!(picture.height, (30.0 * f64::from(expected.1) / f64::from(expected.0)).round() as u32, "{canvas:?}");
+            assert!(near(at(&out, 0, 0), &[255, 0, 0, 255], 4), "{canvas:?}");
+        }
+    }
+}
+
+#[test]
+fn a_gif_with_too_few_pixels_shows_what_is_there() {
+    // the code of 8 pixels, and the end: 2 bits a pixel of a palette of two
+    let mut codes = weezl::encode::Encoder::new(weezl::BitOrder::Lsb, 2).encode(&[1; 40]).unwrap();
+    codes.insert(0, u8::try_from(codes.len()).unwrap());
+    for interlaced in [0, 0x40] {
+        let head = b"GIF89a\x08\0\x08\0\x80\0\0\0\0\0\xC8\x32\x14";
+        let file = [&head[..], &[0x2C, 0, 0, 0, 0, 8, 0, 8, 0, interlaced, 2], &codes, &[0, 0x3B]].concat();
+        let out = pixels(&resize(&file, &lossless(8, 8)).unwrap().bytes);
+        assert_eq!((at(&out, 0, 0), out.pixels.chunks(4).filter(|pixel| pixel[3] == 255).count()), (&[200, 50, 20, 255][..], 40));
+    }
+}
+
+#[test]
+fn only_the_bits_of_the_pixels_count_in_a_transparent_colour() {
+    for (depth, value, data) in [(png::BitDepth::One, 0x00FF, 0b1010_0000), (png::BitDepth::Two, 0xFFFF, 0b1100_1100)] {
+        let mut header = png::Info::with_size(3, 1);
+        (header.color_type, header.bit_depth) = (png::ColorType::Grayscale, depth);
+        header.trns = Some(Cow::Owned(u16::to_be_bytes(value).to_vec()));
+        let out = pixels(&resize(&png_of(header, &[data]), &lossless(3, 1)).unwrap().bytes);
+        assert_eq!(out.pixels[..], [255, 0, 0, 255, 255, 0], "{depth:?}");
+    }
+}
+
+#[test]
+fn a_png_may_end_with_its_pixels() {
+    let file = png(&noisy(40, 30, Channels::Rgb), |_| ());
+    let expected = resize(&file, &request(20, 20)).unwrap();
+    for rest in 0..12 {
+        assert_eq!(resize(&file[..file.len() - 12 + rest], &request(20, 20)).as_ref(), Ok(&expected), "{rest}");
+    }
+    // but the pixels are whole
+    for length in [file.len() - 20, file.len() / 2] {
+        assert!(matches!(resize(&file[..length], &request(20, 20)), Err(Error::Damaged(_))));
+    }
+}
+
+#[test]
+fn a_webp_has_only_what_its_header_says() {
+    let source = gradient(40, 20, Channels::Rgb);
+    let exif = exif(6);
+    let profile = ColorProfile::new_adobe_rgb().encode().unwrap();
+    let file = |flags: u8| {
+        let chunks = [riff_chunk(b"ICCP", &profile), lossy_webp(&source)[12..].to_vec(), riff_chunk(b"EXIF", &exif)];
+        resize(&extended_webp(40, 20, flags, &chunks), &lossless(20, 0)).unwrap()
+    };
+    assert_eq!([file(0), file(8)].map(|picture| (picture.width, picture.height)), [(20, 10), (20, 40)]);
+    let [plain, converted] = [file(0), file(0x20)].map(|picture| pixels(&picture.bytes));
+    assert!(difference(&plain, &converted) > 8);
+}
+
+#[test]
+fn what_is_enlarged_gets_no_light_lines_in_the_dark() {
+    for channels in [Channels::Gray, Channels::Rgb] {
+        let mut source = flat(20, 20, channels, &vec![0; channels.count()]);
+        source.pixels.chunks_mut(20 * channels.count()).for_each(|row| row[10 * channels.count()..].fill(255));
+        let out = pixels(&resize(&png(&source, |_| ()), &lossless(100, 100)).unwrap().bytes);
+        let dark = out.pixels.chunks(100 * channels.count()).flat_map(|row| &row[..44 * channels.count()]).max();
+        assert!(dark < Some(&12), "{channels:?}: {dark:?}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
     Error,
     animation::{Frame, Playback},
     budget::Budget,
-    format::gif::{failure, options, palette, picture, side, write_failure},
+    format::gif::{Area, failure, header, options, palette, picture, side, write_failure},
     probe::Probe,
     raster::{Channels, Raster},
     stop::Watched,
@@ -16,29 +16,6 @@ use crate::{
 
 /// Browsers take shorter ones for a tenth of a second.
 const LEAST_DURATION: u32 = 20;
-
-/// An item for each frame of `source`, without decoding it.
-pub(crate) fn frames(source: &[u8]) -> impl Iterator<Item = ()> {
-    let palette = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
-    let mut at = 13 + source.get(10).map_or(0, |&flags| palette(flags));
-    std::iter::from_fn(move || {
-        loop {
-            let block = *source.get(at)?;
-            at += match block {
-                0x2C => 11 + palette(*source.get(at + 9)?),
-                0x21 => 2,
-                _ => return None,
-            };
-            while let Some(&length @ 1..) = source.get(at) {
-                at += 1 + usize::from(length);
-            }
-            at += 1;
-            if block == 0x2C {
-                return Some(());
-            }
-        }
-    })
-}
 
 /// Frames of an animation, each as it looks when it shows.
 pub(crate) struct Reader<'a> {
@@ -72,19 +49,20 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Frame>, Error> {
-        let Some(frame) = self.decoder.read_next_frame().map_err(failure)? else { return Ok(None) };
+        let Some(frame) = header(&mut self.decoder)? else { return Ok(None) };
+        let picture = picture(&mut self.decoder, &frame, self.canvas.budget())?;
         match std::mem::replace(&mut self.dispose, Dispose::Nothing) {
             Dispose::Nothing => {}
             Dispose::Clear { left, top, width, height } => self.canvas.clear(left, top, width, height),
             Dispose::Restore(canvas) => self.canvas = canvas,
         }
-        let (left, top) = (u32::from(frame.left), u32::from(frame.top));
+        let Area { left, top, width, height } = frame.area;
         self.dispose = match frame.dispose {
             DisposalMethod::Any | DisposalMethod::Keep => Dispose::Nothing,
-            DisposalMethod::Background => Dispose::Clear { left, top, width: u32::from(frame.width), height: u32::from(frame.height) },
+            DisposalMethod::Background => Dispose::Clear { left, top, width, height },
             DisposalMethod::Previous => Dispose::Restore(self.canvas.copy()?),
         };
-        self.canvas.draw_over(&picture(frame, self.canvas.budget())?, left, top);
+        self.canvas.draw_over(&picture, left, top);
         let duration = match u32::from(frame.delay) * 10 {
             ..LEAST_DURATION => 100,
             duration => duration,
@@ -151,11 +129,21 @@ impl Writer {
     }
 
     fn write(&mut self, raster: &Raster, (left, top): (u32, u32), duration: u32, dispose: DisposalMethod) -> Result<(), Error> {
-        let mut frame = palette(raster.copy()?)?;
+        let mut frame = if dispose == DisposalMethod::Background { transparent(raster)? } else { palette(raster.copy()?)? };
         (frame.left, frame.top, frame.dispose) = (side(left)?, side(top)?, dispose);
         frame.delay = u16::try_from(duration.div_ceil(10)).unwrap_or(u16::MAX);
         self.encoder.write_frame(&frame).map_err(|error| write_failure(&error))
     }
+}
+
+/// Indexed colours, of which one is transparent even if no pixel has it: some decoders clear a frame away to a colour where there is none.
+fn transparent(raster: &Raster) -> Result<gif::Frame<'static>, Error> {
+    let mut taller = raster.another(raster.width, raster.height + 1, raster.channels)?;
+    taller.draw(raster, 0, 0);
+    let mut frame = palette(taller)?;
+    frame.height = side(raster.height)?;
+    frame.buffer.to_mut().truncate(usize::from(frame.width) * usize::from(frame.height));
+    Ok(frame)
 }
 
 /// Whether `next` is transparent where `last` is not: then it cannot be drawn over it.

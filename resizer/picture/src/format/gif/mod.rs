@@ -2,7 +2,9 @@
 
 pub(crate) mod animation;
 
-use gif::{ColorOutput, DecodeOptions, DecodingError, Encoder, Frame, MemoryLimit};
+use std::io::Read;
+
+use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, DisposalMethod, Encoder, Frame, MemoryLimit};
 
 use crate::{
     Error,
@@ -15,11 +17,53 @@ use crate::{
 /// From 1, the slowest search for a palette, to 30.
 const PALETTE_SPEED: i32 = 10;
 
+/// Where a frame lies on the canvas.
+#[derive(Clone, Copy)]
+pub(crate) struct Area {
+    left: u32,
+    top: u32,
+    width: u32,
+    height: u32,
+}
+
+/// The area of each frame of `source`, without decoding it.
+pub(crate) fn frames(source: &[u8]) -> impl Iterator<Item = Area> {
+    let palette = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let mut at = 13 + source.get(10).map_or(0, |&flags| palette(flags));
+    std::iter::from_fn(move || {
+        loop {
+            let mut area = None;
+            at += match *source.get(at..)? {
+                [0x2C, l0, l1, t0, t1, w0, w1, h0, h1, flags, ..] => {
+                    let [left, top, width, height] =
+                        [[l0, l1], [t0, t1], [w0, w1], [h0, h1]].map(|side| u32::from(u16::from_le_bytes(side)));
+                    area = Some(Area { left, top, width, height });
+                    11 + palette(flags)
+                }
+                [0x21, ..] => 2,
+                _ => return None,
+            };
+            while let Some(&length @ 1..) = source.get(at) {
+                at += 1 + usize::from(length);
+            }
+            at += 1;
+            if area.is_some() {
+                return area;
+            }
+        }
+    })
+}
+
 pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
     let &[_, _, _, _, _, _, w0, w1, h0, h1, ..] = source else {
         return Err(Error::Damaged("GIF without a header".into()));
     };
-    let (width, height) = (u32::from(u16::from_le_bytes([w0, w1])), u32::from(u16::from_le_bytes([h0, h1])));
+    let (mut width, mut height) = (u32::from(u16::from_le_bytes([w0, w1])), u32::from(u16::from_le_bytes([h0, h1])));
+    if let Some(first) = frames(source).next() {
+        // as in browsers: a canvas of no size is as large as needed, and one that is smaller than the first frame grows
+        let grown = |canvas: u32, start: u32, length: u32| if canvas == 0 { start + length } else { canvas.max(length) };
+        (width, height) = (grown(width, first.left, first.width), grown(height, first.top, first.height));
+    }
     // the frame is decoded by itself before it is drawn on the canvas
     let working = u64::from(width) * u64::from(height) * 5 + (64 << 10);
     Ok(Probe {
@@ -49,22 +93,54 @@ pub(crate) fn options(probe: &Probe) -> DecodeOptions {
     options
 }
 
-/// The pixels of a frame, without its canvas.
-pub(crate) fn picture(frame: &Frame, budget: &Budget) -> Result<Raster, Error> {
-    let (width, height) = (u32::from(frame.width), u32::from(frame.height));
-    Raster::of(budget, (width, height), Channels::Rgba, frame.buffer.to_vec())
+/// The rows of a frame in the order in which they are stored.
+fn rows(height: usize, interlaced: bool) -> impl Iterator<Item = usize> {
+    let passes: &[(usize, usize)] = if interlaced { &[(0, 8), (4, 8), (2, 4), (1, 2)] } else { &[(0, 1)] };
+    passes.iter().flat_map(move |&(first, step)| (first..height).step_by(step))
+}
+
+/// The pixels of the frame that `decoder` has come to, without its canvas. What the frame does not fill is transparent.
+fn picture<R: Read>(decoder: &mut Decoder<R>, frame: &Header, budget: &Budget) -> Result<Raster, Error> {
+    let mut picture = Raster::new(budget, frame.area.width, frame.area.height, Channels::Rgba)?;
+    let stride = picture.stride();
+    for row in rows(frame.area.height as usize, frame.interlaced) {
+        budget.go_on()?;
+        let filled = stride == 0 || decoder.fill_buffer(&mut picture.pixels[row * stride..][..stride]).map_err(failure)?;
+        if !filled {
+            break;
+        }
+    }
+    Ok(picture)
+}
+
+/// What comes before the pixels of a frame.
+struct Header {
+    area: Area,
+    interlaced: bool,
+    /// In hundredths of a second.
+    delay: u16,
+    dispose: DisposalMethod,
+}
+
+/// The next frame's header.
+fn header<R: Read>(decoder: &mut Decoder<R>) -> Result<Option<Header>, Error> {
+    let area =
+        |frame: &Frame| Area { left: frame.left.into(), top: frame.top.into(), width: frame.width.into(), height: frame.height.into() };
+    let header = |frame: &Frame| Header { area: area(frame), interlaced: frame.interlaced, delay: frame.delay, dispose: frame.dispose };
+    Ok(decoder.next_frame_info().map_err(failure)?.map(header))
 }
 
 /// The first frame on its canvas.
 pub(crate) fn decode(source: &[u8], probe: &Probe, budget: &Budget) -> Result<Raster, Error> {
     let mut decoder = options(probe).read_info(budget.watch(source)).map_err(failure)?;
-    let frame = decoder.read_next_frame().map_err(failure)?.ok_or_else(|| Error::Damaged("GIF without a frame".into()))?;
-    let picture = picture(frame, budget)?;
-    if (frame.left, frame.top, picture.width, picture.height) == (0, 0, probe.width, probe.height) {
+    let frame = header(&mut decoder)?.ok_or_else(|| Error::Damaged("GIF without a frame".into()))?;
+    let picture = picture(&mut decoder, &frame, budget)?;
+    let Area { left, top, width, height } = frame.area;
+    if (left, top, width, height) == (0, 0, probe.width, probe.height) {
         return Ok(picture);
     }
     let mut canvas = Raster::new(budget, probe.width, probe.height, Channels::Rgba)?;
-    canvas.draw(&picture, u32::from(frame.left), u32::from(frame.top));
+    canvas.draw(&picture, left, top);
     Ok(canvas)
 }
 

@@ -20,7 +20,10 @@ use crate::{
     Error,
     animation::{Frame, Playback},
     budget::Budget,
-    format::webp::lib::{import, invalid, length},
+    format::webp::{
+        ALPHA,
+        lib::{import, invalid, length},
+    },
     probe::Probe,
     raster::{Channels, Raster},
     stop::Stop,
@@ -102,6 +105,8 @@ pub(crate) struct Writer {
     _stop: Stop,
     /// Milliseconds from the start to the next frame.
     elapsed: c_int,
+    /// A pixel was not opaque.
+    transparent: bool,
 }
 
 impl Drop for Writer {
@@ -123,15 +128,17 @@ impl Writer {
             }
             options.assume_init()
         };
-        options.anim_params.loop_count = c_int::try_from(playback.plays).unwrap_or(0);
+        // 16 bits; whoever wants more wants it without end
+        options.anim_params.loop_count = u16::try_from(playback.plays).map_or(0, c_int::from);
         let (width, height) = (length(width)?, length(height)?);
         // SAFETY: the options are alive during the call, which copies them.
         let encoder = unsafe { WebPAnimEncoderNewInternal(width, height, &raw const options, abi(WEBP_MUX_ABI_VERSION)) };
-        Ok(Self { encoder: NonNull::new(encoder).ok_or_else(invalid)?, config, _stop: stop.clone(), elapsed: 0 })
+        Ok(Self { encoder: NonNull::new(encoder).ok_or_else(invalid)?, config, _stop: stop.clone(), elapsed: 0, transparent: false })
     }
 
     /// Adds an RGBA frame of the animation's size.
     pub(crate) fn add(&mut self, frame: &Frame) -> Result<(), Error> {
+        self.transparent |= frame.raster.pixels.chunks_exact(4).any(|pixel| pixel[3] != 255);
         let mut owned = import(&frame.raster, true)?;
         // SAFETY: encoder, frame and configuration are alive and initialised; the encoder copies the pixels.
         let added = unsafe { WebPAnimEncoderAdd(self.encoder.as_ptr(), &raw mut owned.picture, self.elapsed, &raw const self.config) };
@@ -147,8 +154,19 @@ impl Writer {
             let assembled = added && WebPAnimEncoderAssemble(self.encoder.as_ptr(), &raw mut data) != 0;
             let bytes = (assembled && !data.bytes.is_null()).then(|| slice::from_raw_parts(data.bytes, data.size).to_vec());
             WebPDataClear(&mut data);
-            bytes.ok_or_else(|| Error::Damaged("cannot write a WebP animation".into()))
+            let mut bytes = bytes.ok_or_else(|| Error::Damaged("cannot write a WebP animation".into()))?;
+            if self.transparent {
+                say_transparent(&mut bytes);
+            }
+            Ok(bytes)
         }
+    }
+}
+
+/// Libwebp says so only if a frame has transparent pixels, not if frames leave some free: decoders that go by it show these black.
+fn say_transparent(file: &mut [u8]) {
+    if let Some([b'V', b'P', b'8', b'X', _, _, _, _, flags]) = file.get_mut(12..21) {
+        *flags |= ALPHA;
     }
 }
 

@@ -14,6 +14,8 @@ use crate::{
 };
 
 const ALPHA: u8 = 0x10;
+const EXIF: u8 = 0x08;
+const PROFILE: u8 = 0x20;
 
 /// Name and content of each RIFF chunk in `chunks`; the content of the last one may be cut off.
 fn chunks(chunks: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -29,6 +31,12 @@ fn chunks(chunks: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 fn chunk<'a>(source: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     chunks(source.get(12..)?).find(|chunk| chunk.0 == name).map(|chunk| chunk.1)
+}
+
+/// A chunk that counts only if the header says that it is there.
+fn flagged<'a>(source: &'a [u8], flag: u8, name: &[u8]) -> Option<&'a [u8]> {
+    let flags = *chunk(source, b"VP8X")?.first()?;
+    if flags & flag == 0 { None } else { chunk(source, name) }
 }
 
 fn u24(bytes: &[u8]) -> u32 {
@@ -56,8 +64,8 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         (b"VP8X", &[flags, _, _, _, ref size @ ..]) if size.len() >= 6 => (u24(size) + 1, u24(&size[3..]) + 1, flags & ALPHA != 0),
         (name, content) => bitstream_size(name, content).ok_or_else(damaged)?,
     };
-    let orientation = chunk(source, b"EXIF").map(|exif| Orientation::from_exif(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)));
-    let profile = profile::length(chunk(source, b"ICCP").into_iter());
+    let orientation = flagged(source, EXIF, b"EXIF").map(|exif| Orientation::from_exif(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)));
+    let profile = profile::length(flagged(source, PROFILE, b"ICCP").into_iter());
     let channels = if alpha { Channels::Rgba } else { Channels::Rgb };
     let working = match chunk(source, b"ANMF") {
         Some(_) => working_of_frames(source, (width, height), 1),
@@ -110,7 +118,7 @@ pub(crate) fn frames(source: &[u8]) -> impl Iterator<Item = ()> {
 
 /// The colour profile.
 pub(crate) fn profile(source: &[u8]) -> Option<Vec<u8>> {
-    profile::joined(chunk(source, b"ICCP").into_iter())
+    profile::joined(flagged(source, PROFILE, b"ICCP").into_iter())
 }
 
 /// Pixels of the picture, or of an animation's first frame, and the colour profile. For `coarse` see [`lib::decode`].
