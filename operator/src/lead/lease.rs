@@ -210,7 +210,11 @@ impl Candidate {
         if let Some(spec) = &mut lease.spec {
             spec.holder_identity = Some(String::new());
         }
-        self.api.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
+        let with = PostParams::default();
+        match tokio::time::timeout(ANSWER, self.api.replace(&self.name, &with, &lease)).await {
+            Ok(given) => given.map(drop),
+            Err(late) => Err(kube::Error::Service(late.into())),
+        }
     }
 }
 
