@@ -125,15 +125,19 @@ impl BucketAddress {
         }
     }
 
-    /// The bucket of `resource` in the store that its status names.
+    /// The bucket of `resource` in the store that its status names. Credentials that the spec has for the same store by now are taken;
+    /// where there was a Secret, the operator's own identity never is.
     pub fn recorded(resource: &ResizeEndpoint, store: &Store) -> Self {
+        let spec = &resource.spec.bucket;
+        let is_same = spec.endpoint.as_deref().is_none_or(|url| StoreId::new(Some(url), &store.region) == StoreId::from(store));
+        let newer = spec.credentials_secret_ref.as_ref().filter(|_| is_same).map(|secret| secret.name.clone());
         Self {
-            name: resource.spec.bucket.name.clone(),
+            name: spec.name.clone(),
             region: store.region.clone(),
             endpoint: store.endpoint.clone(),
             force_path_style: store.force_path_style,
             expected_owner: store.expected_owner.clone(),
-            secret: store.credentials_secret.clone(),
+            secret: store.credentials_secret.as_ref().map(|recorded| newer.unwrap_or_else(|| recorded.clone())),
         }
     }
 
@@ -298,6 +302,23 @@ mod tests {
             assert_eq!(workers_of(&resource), None);
         }
         assert_eq!(Endpoint::new(&resource(), &config()).unwrap().settings.workers, None);
+    }
+
+    #[test]
+    fn a_recorded_store_takes_newer_keys_and_never_the_operators_identity_in_place_of_keys() {
+        let secret = |now: Option<&str>, endpoint: Option<&str>, recorded: Option<&str>| {
+            let mut resource = resource();
+            resource.spec.bucket.endpoint = endpoint.map(Into::into);
+            resource.spec.bucket.credentials_secret_ref = now.map(|name| resize_api::endpoint::SecretRef { name: name.into() });
+            let (endpoint, credentials_secret) = (Some("http://minio.example.com".into()), recorded.map(Into::into));
+            BucketAddress::recorded(&resource, &Store { endpoint, credentials_secret, ..Store::default() }).secret
+        };
+        let (here, there) = (Some("http://MinIO.example.com:80"), Some("http://other.example.com"));
+        assert_eq!(secret(Some("new"), here, Some("old")).as_deref(), Some("new"));
+        assert_eq!(secret(Some("new"), there, Some("old")).as_deref(), Some("old"));
+        assert_eq!(secret(None, None, Some("old")).as_deref(), Some("old"));
+        assert_eq!(secret(None, here, Some("old")).as_deref(), Some("old"));
+        assert_eq!(secret(Some("new"), here, None), None);
     }
 
     #[test]
