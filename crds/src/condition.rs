@@ -63,6 +63,10 @@ pub enum Reason {
     Progressing,
     /// WorkloadAvailable: pods cannot start or keep failing; the message says why.
     PodsFailing,
+    /// WorkloadAvailable: pods serve, but no controller has given the Ingress an address.
+    NoAddress,
+    /// WorkloadAvailable: a quota, a webhook or the operator's role forbids an object; the message is theirs.
+    Forbidden,
     /// WorkloadAvailable: `workload.replicas` is 0.
     ScaledToZero,
     /// RoutingRuleApplied: the rules are in the bucket.
@@ -119,7 +123,9 @@ pub enum Reason {
     PublicUrlUnreachable,
     /// Only an Event: the object was written for another version of the API, and cannot be read.
     Undecodable,
-    /// The Kubernetes API refuses a call, or fails.
+    /// Only an Event: the object was let go though its rules could not be taken out of the bucket.
+    CleanupGivenUp,
+    /// The Kubernetes API fails.
     KubernetesError,
     /// Ready: `suspend` is true, everything is kept as it is.
     Suspended,
@@ -138,9 +144,9 @@ impl Reason {
     /// Whether trying again alone may help, without a change of the spec.
     pub fn is_passing(self) -> bool {
         use Reason::{
-            AccessDenied, BucketNotFound, CdnInTheWay, ConcurrentWrite, GatewayApiMissing, InvalidCredentials, KubernetesError, NameTaken,
-            NoRedirect, NotTheWebsite, PublicAccessDenied, S3Error, S3Throttled, S3Unreachable, SecretInvalid, TlsError, WrongRedirect,
-            WrongRegion,
+            AccessDenied, BucketNotFound, CdnInTheWay, ConcurrentWrite, Forbidden, GatewayApiMissing, InvalidCredentials, KubernetesError,
+            NameTaken, NoRedirect, NotTheWebsite, PublicAccessDenied, S3Error, S3Throttled, S3Unreachable, SecretInvalid, TlsError,
+            WrongRedirect, WrongRegion,
         };
         matches!(
             self,
@@ -148,6 +154,7 @@ impl Reason {
                 | BucketNotFound
                 | CdnInTheWay
                 | ConcurrentWrite
+                | Forbidden
                 | GatewayApiMissing
                 | InvalidCredentials
                 | KubernetesError

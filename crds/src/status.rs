@@ -38,6 +38,10 @@ pub struct ResizeEndpointStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routing_rules_removed: Vec<Time>,
 
+    /// Rules that the operator wrote before `routing.management` became `Observe` and that are still in the bucket though they should not be. With `Merge` they are taken out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routing_rules_left: Vec<RoutingRule>,
+
     /// Whether the operator gave the bucket its website configuration, because it had none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub website_created: bool,
@@ -72,6 +76,8 @@ pub struct Record {
     pub pending: bool,
     /// When others had removed the rules.
     pub removed: Vec<Timestamp>,
+    /// Rules of ours beside these, which `Observe` leaves where they are.
+    pub left: Vec<RoutingRule>,
 }
 
 impl From<&ResizeEndpointStatus> for Record {
@@ -82,6 +88,7 @@ impl From<&ResizeEndpointStatus> for Record {
             created: status.website_created,
             pending: status.routing_rules_pending,
             removed: status.routing_rules_removed.iter().map(|time| time.0).collect(),
+            left: status.routing_rules_left.clone(),
         }
     }
 }

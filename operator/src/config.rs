@@ -1,6 +1,6 @@
 //! Command line and environment of the operator.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use crate::{allow_list::AllowList, store_id::StoreId};
 
@@ -29,6 +29,10 @@ pub struct Config {
     #[arg(long, env = "RESYNC_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(10..=86_400))]
     pub resync_seconds: u64,
 
+    /// Seconds after which a deleted ResizeEndpoint is let go though its rules could not be taken out of the bucket; not set: never.
+    #[arg(long, env = "CLEANUP_DEADLINE_SECONDS", value_parser = seconds)]
+    pub cleanup_deadline: Option<Duration>,
+
     /// Namespaces whose ResizeEndpoints are kept, separated by commas; empty for all. In each of them the operator needs its Role.
     #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
@@ -48,6 +52,10 @@ pub struct Config {
     /// What is logged, such as `info` or `info,kube_client=debug`.
     #[arg(long, env = "LOG_LEVEL", default_value = "info,kube_runtime=warn")]
     pub log_level: String,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
 }
 
 /// What an endpoint gets that does not say how to reach its bucket.

@@ -30,6 +30,7 @@ use std::{io::IsTerminal, sync::Arc};
 
 use admin::{health::Health, metrics::Metrics};
 use anyhow::Context as _;
+use axum::http::{HeaderValue, header::USER_AGENT};
 use bucket::{Buckets, calls::Calls, client, locks::Locks};
 use clap::Parser;
 use config::Config;
@@ -56,7 +57,10 @@ async fn main() -> anyhow::Result<()> {
     log(&config)?;
     let listener =
         tokio::net::TcpListener::bind(config.admin_listen).await.with_context(|| format!("cannot listen on {}", config.admin_listen))?;
-    let cluster = kube::Config::infer().await.context("no access to Kubernetes: want a kubeconfig, or a service account in the cluster")?;
+    let mut cluster =
+        kube::Config::infer().await.context("no access to Kubernetes: want a kubeconfig, or a service account in the cluster")?;
+    // the API server takes the field manager of calls that name none from here
+    cluster.headers.push((USER_AGENT, HeaderValue::from_static(concat!("resize-operator/", env!("CARGO_PKG_VERSION")))));
     // the lease is how one gets through the fence
     let fence = Fence::closed();
     let candidate = candidate(&config, Client::try_from(cluster.clone())?, fence.clone());

@@ -77,7 +77,10 @@ async fn a_suspended_endpoint_is_kept_as_it_is() {
         lab.serve(json!({})).await;
         let before = lab.website().await;
         lab.apply(json!({ "suspend": true, "allowedResolutions": ["10x10"] })).await;
-        assert_eq!(lab.wait_for(&lab.name, "Ready", "Unknown").await.reason, "Suspended");
+        lab.wait_for_reason(&lab.name, "Ready", "Suspended").await;
+        // what was said last is still said
+        assert_eq!(lab.wait_for(&lab.name, "Ready", "True").await.reason, "Suspended");
+        assert_eq!(lab.wait_for(&lab.name, "RoutingRuleApplied", "True").await.reason, "RulesApplied");
         assert_eq!(lab.website().await, before);
         lab.serve(json!({ "suspend": false, "allowedResolutions": ["10x10"] })).await;
         assert_eq!(prefixes(&lab.website().await.unwrap()), ["10x10/"]);

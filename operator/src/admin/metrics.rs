@@ -33,6 +33,11 @@ struct ByCall {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByReason {
+    reason: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByObject {
     namespace: String,
     name: String,
@@ -45,6 +50,7 @@ pub struct Metrics {
     duration: Histogram,
     running: Gauge,
     s3: Family<ByCall, Counter>,
+    given_up: Family<ByReason, Counter>,
 }
 
 impl Default for Metrics {
@@ -54,6 +60,7 @@ impl Default for Metrics {
             duration: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
             running: Gauge::default(),
             s3: Family::default(),
+            given_up: Family::default(),
         }
     }
 }
@@ -84,6 +91,11 @@ impl Metrics {
         self.s3.get_or_create(&ByCall { operation: operation.to_owned(), code: code.to_owned() }).inc();
     }
 
+    /// Counts an object that was let go though its rules stay in the bucket; `reason` says what failed.
+    pub fn gave_up(&self, reason: Reason) {
+        self.given_up.get_or_create(&ByReason { reason: reason.to_string() }).inc();
+    }
+
     /// All metrics in the text form of OpenMetrics. What can be seen is not counted: a process that does not
     /// lead shows no endpoints, and an endpoint that goes takes its line with it.
     pub fn encode(&self, phase: &Phase, endpoints: impl Iterator<Item = Arc<ResizeEndpoint>>) -> String {
@@ -108,6 +120,7 @@ impl Metrics {
         ours.register("reconcile_duration_seconds", "Duration of a reconcile", self.duration.clone());
         ours.register("reconciles_running", "Reconciles that run now", self.running.clone());
         ours.register("s3_requests", "Calls to S3 by operation and HTTP status, every attempt by itself", self.s3.clone());
+        ours.register("cleanups_given_up", "ResizeEndpoints let go though their rules stay in the bucket", self.given_up.clone());
         ours.register("leader", "Whether this process leads", gauge(*phase == Phase::Leading));
         let waiting = gauge(matches!(phase, Phase::Waiting(_)));
         ours.register("waiting", "Whether something that this process needs is missing; /readyz says what", waiting);

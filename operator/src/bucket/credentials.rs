@@ -4,23 +4,18 @@ use std::fmt;
 
 use aws_sdk_s3::config::Credentials;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
-use resize_api::condition::Reason;
+use kube::{Api, Client, ResourceExt};
+use resize_api::{ResizeEndpoint, condition::Reason};
 
-use crate::{
-    bucket::error::S3Error,
-    endpoint::{BucketAddress, CREDENTIALS},
-    fingerprint::fingerprint,
-    kubernetes::explain,
-};
+use crate::{bucket::error::S3Error, endpoint::CREDENTIALS, fingerprint::fingerprint, kubernetes::explain};
 
 /// How a bucket is entered: with the keys of a Secret, with the operator's own identity if none is named, or why not at all.
 pub type Access = Result<Option<Keys>, S3Error>;
 
-/// How the bucket at `address` is entered by an endpoint of `namespace`.
-pub async fn read(client: &Client, namespace: &str, address: &BucketAddress) -> Access {
-    match &address.secret {
-        Some(name) => Keys::read(client, namespace, name).await.map(Some),
+/// How a bucket is entered by `resource` with this `secret` of its namespace.
+pub async fn read(client: &Client, resource: &ResizeEndpoint, secret: Option<&str>) -> Access {
+    match secret {
+        Some(name) => Keys::read(client, &resource.namespace().unwrap_or_default(), name).await.map(Some),
         None => Ok(None),
     }
 }
@@ -43,12 +38,14 @@ impl fmt::Debug for Keys {
 impl Keys {
     /// The keys in the Secret `name` of `namespace`.
     async fn read(client: &Client, namespace: &str, name: &str) -> Result<Self, S3Error> {
-        let invalid = |message| S3Error { reason: Reason::SecretInvalid, message };
-        let secret = Api::<Secret>::namespaced(client.clone(), namespace)
-            .get(name)
-            .await
-            .map_err(|error| invalid(format!("cannot read Secret {name}, named in bucket.credentialsSecretRef: {}", explain(&error))))?;
-        Self::of(name, &secret).map_err(invalid)
+        let failed = |reason, message| S3Error { reason, message };
+        let secret = Api::<Secret>::namespaced(client.clone(), namespace).get(name).await.map_err(|error| {
+            // the API's failure is not the Secret's
+            let is_its_own = matches!(&error, kube::Error::Api(status) if matches!(status.code, 403 | 404));
+            let reason = if is_its_own { Reason::SecretInvalid } else { Reason::KubernetesError };
+            failed(reason, format!("cannot read Secret {name}, named in bucket.credentialsSecretRef: {}", explain(&error)))
+        })?;
+        Self::of(name, &secret).map_err(|problem| failed(Reason::SecretInvalid, problem))
     }
 
     fn of(name: &str, secret: &Secret) -> Result<Self, String> {

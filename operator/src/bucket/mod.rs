@@ -176,7 +176,7 @@ impl Buckets {
 }
 
 /// What has to be taken back on deletion.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mark {
     rules: Option<Record>,
     lifted: Option<PublicRead>,
@@ -193,6 +193,11 @@ impl Mark {
         }
     }
 
+    /// The same, for whoever has to do it by hand.
+    pub fn to_json(&self) -> String {
+        json!({ "record": self.rules.as_ref().map(report::record), "publicRead": self.lifted }).to_string()
+    }
+
     /// Whether there is nothing.
     pub fn is_none(&self) -> bool {
         self.rules.is_none() && self.lifted.is_none()
@@ -206,7 +211,9 @@ async fn publish(
     writer: &mut StatusWriter,
     before: Option<PublicRead>,
 ) -> (Option<PublicRead>, Result<bool, BucketError>) {
-    if endpoint.public_read {
+    if endpoint.management == RoutingManagement::Observe {
+        (before, Ok(false))
+    } else if endpoint.public_read {
         let mut ahead = before.clone();
         let write_ahead = async |now: &PublicRead| {
             ahead = Some(now.clone());
@@ -241,19 +248,19 @@ async fn merge(
 
 async fn observe(endpoint: &Endpoint, bucket: &Bucket, before: Record) -> (Record, Result<(Verdict, bool), BucketError>) {
     let name = &endpoint.bucket.name;
-    let (rules, there) = match website::observe(bucket, &endpoint.wanted).await {
-        Ok(seen) => seen,
+    let record = match website::observe(bucket, &before, &endpoint.wanted).await {
+        Ok(record) => record,
         Err(error) => return (before, Err(error)),
     };
-    let verdict = if there {
-        Verdict::yes(Reason::RulesApplied, format!("{} in bucket {name}, written by others", count(rules.len())))
-    } else {
+    let verdict = if record.pending {
         Verdict::no(
             Reason::WaitingForExternalWriter,
             format!("routing.management is Observe: write the rules of status.routingRules into bucket {name}"),
         )
+    } else {
+        Verdict::yes(Reason::RulesApplied, format!("{} in bucket {name}, written by others", count(record.rules.len())))
     };
-    (Record { rules, store: before.store, ..Record::default() }, Ok((verdict, false)))
+    (record, Ok((verdict, false)))
 }
 
 fn count(rules: usize) -> String {

@@ -5,6 +5,9 @@ use resize_api::condition::Reason;
 use super::{Answer, Seen};
 use crate::report::Verdict;
 
+/// Longest part of a redirect that is repeated in a condition.
+const SHOWN: usize = 200;
+
 /// Judges what `url` answered; `target` is where our rules lead, the key left out.
 pub fn judge(seen: &Seen, url: &str, target: &str) -> Verdict {
     match seen {
@@ -29,7 +32,7 @@ fn judge_answer(answer: &Answer, url: &str, target: &str) -> Verdict {
         return Verdict::yes(Reason::PublicUrlServes, "publicUrl sends a missing size to the resizer");
     }
     let status = answer.status;
-    let location = answer.location.as_deref().unwrap_or_default();
+    let location: String = answer.location.iter().flat_map(|location| location.chars()).take(SHOWN).collect();
     if let Some(header) = answer.cache {
         let what = if location.is_empty() { String::new() } else { format!(" to {location}") };
         let message = format!(
@@ -106,5 +109,14 @@ mod tests {
             assert_eq!((verdict.holds, verdict.reason), (holds, reason), "{seen:?}");
             assert!(verdict.message.contains(says), "{seen:?}: {}", verdict.message);
         }
+    }
+
+    #[test]
+    fn a_location_is_compared_whole_and_told_in_part() {
+        let target = format!("http://{}.example.com/default/resize?key=", "a".repeat(240));
+        let right = judge(&Seen::Answer(answer(307, &format!("{target}300x300/a"))), "http://photos.example.com/300x300/a", &target);
+        assert_eq!(right.reason, Reason::PublicUrlServes);
+        let wrong = judge(&Seen::Answer(answer(307, &"b".repeat(9000))), "http://photos.example.com/300x300/a", TARGET);
+        assert!(wrong.reason == Reason::WrongRedirect && wrong.message.len() < 500, "{}", wrong.message);
     }
 }

@@ -22,8 +22,6 @@ use crate::outbound::Outbound;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Headers by which a cache before the bucket shows itself.
 const CACHES: [&str; 7] = ["cf-ray", "x-amz-cf-id", "x-served-by", "x-varnish", "x-cache", "via", "age"];
-/// Longest part of a redirect that is repeated in a condition.
-const SHOWN: usize = 200;
 
 /// What a request to `publicUrl` came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +95,7 @@ fn read(status: u16, headers: &HeaderMap) -> Answer {
     let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     Answer {
         status,
-        location: text(LOCATION).map(|location| location.chars().take(SHOWN).collect()),
+        location: text(LOCATION),
         cache: CACHES.into_iter().find(|name| headers.contains_key(*name)),
         xml: text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/xml") || kind.starts_with("text/xml")),
     }

@@ -10,7 +10,13 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use resize_api::ResizeEndpoint;
 
-use crate::{bucket::Found, report::Report};
+use crate::{
+    bucket::{
+        Found,
+        credentials::{Access, Keys},
+    },
+    report::Report,
+};
 
 /// What is remembered of one endpoint.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +25,8 @@ pub struct Memory {
     pub failures: u32,
     /// Since when its public URL answers wrongly, if it does.
     pub wrong_since: Option<Timestamp>,
+    /// The keys of its Secret with which S3 last did what it was asked.
+    pub keys: Option<Keys>,
     failed: Option<i64>,
     finding: Option<Finding>,
 }
@@ -54,12 +62,15 @@ impl Memory {
         (found.record == report.record && found.public_read == report.public_read).then(|| found.clone())
     }
 
-    /// What is remembered after a reconcile that came to its end at `now` with `report`.
+    /// What is remembered after a reconcile that came to its end at `now` with `report`, with `access` to the bucket.
     #[must_use]
-    pub fn after(self, resource: &ResizeEndpoint, report: &Report, age: Duration, now: Instant) -> Self {
+    pub fn after(self, resource: &ResizeEndpoint, report: &Report, access: Access, age: Duration, now: Instant) -> Self {
         let ready = report.ready();
         let is_well = ready.holds == Some(true) && report.wrong_since.is_none();
-        let finding = if is_well && self.recall(resource, report, age, now).is_some() {
+        let is_recalled = self.recall(resource, report, age, now).is_some();
+        let worked = access.ok().flatten().filter(|_| report.routing.holds == Some(true));
+        let keys = if is_recalled { self.keys.clone().or(worked) } else { worked.or_else(|| self.keys.clone()) };
+        let finding = if is_well && is_recalled {
             self.finding.clone()
         } else {
             let found = || Found {
@@ -72,7 +83,7 @@ impl Memory {
             is_well.then(|| Finding { of: Version::of(resource), at: now, found: found() })
         };
         let rest = if ready.reason.is_passing() { self.failed(resource) } else { Self { failures: 0, ..self } };
-        Self { wrong_since: report.wrong_since, finding, ..rest }
+        Self { wrong_since: report.wrong_since, keys, finding, ..rest }
     }
 
     /// What is remembered after a failure. A change of the spec begins a new row.
@@ -130,7 +141,7 @@ mod tests {
     #[test]
     fn a_change_and_time_are_reasons_to_look_again() {
         let (now, age, resource, well) = (Instant::now(), Duration::from_mins(1), resource(), report(Reason::RulesApplied));
-        let memory = Memory::default().after(&resource, &well, age, now);
+        let memory = Memory::default().after(&resource, &well, Ok(None), age, now);
         let recall = |resource: &ResizeEndpoint, report: &Report, at| memory.recall(resource, report, age, at).is_some();
         assert!(recall(&resource, &well, now + age / 2));
         assert!(!recall(&resource, &well, now + age));
@@ -144,20 +155,20 @@ mod tests {
         other.record.pending = true;
         assert!(!recall(&resource, &other, now), "the status is what counts");
         // recalled, it grows no younger
-        let later = memory.clone().after(&resource, &well, age, now + age / 2);
+        let later = memory.clone().after(&resource, &well, Ok(None), age, now + age / 2);
         assert!(later.recall(&resource, &well, age, now + age).is_none());
-        let wrong = memory.after(&resource, &report(Reason::AccessDenied), age, now);
+        let wrong = memory.after(&resource, &report(Reason::AccessDenied), Ok(None), age, now);
         assert!(wrong.recall(&resource, &well, age, now).is_none());
     }
 
     #[test]
     fn failures_are_counted_until_success_or_a_change() {
         let (now, age, resource) = (Instant::now(), Duration::ZERO, resource());
-        let twice = (0..2).fold(Memory::default(), |memory, _| memory.after(&resource, &report(Reason::S3Error), age, now));
+        let twice = (0..2).fold(Memory::default(), |memory, _| memory.after(&resource, &report(Reason::S3Error), Ok(None), age, now));
         assert_eq!(twice.failures, 2);
         let mut edited = resource.clone();
         edited.metadata.generation = Some(4);
         assert_eq!(twice.clone().failed(&edited).failures, 1);
-        assert_eq!(twice.after(&resource, &report(Reason::RulesApplied), age, now).failures, 0);
+        assert_eq!(twice.after(&resource, &report(Reason::RulesApplied), Ok(None), age, now).failures, 0);
     }
 }

@@ -1,7 +1,9 @@
 //! One `ResizeEndpoint` → children, rules, status. Reads as one sentence; the work is in the rooms below.
 
+mod cleanup;
 pub mod context;
 pub mod memory;
+mod moving;
 #[cfg(test)]
 mod reason_tests;
 mod schedule;
@@ -26,12 +28,12 @@ use resize_api::{ResizeEndpoint, condition::Reason, status::ResizeEndpointStatus
 use self::{context::Context, memory::Memory};
 use crate::{
     bucket::{
-        Before, Mark,
+        Before,
         credentials::{self, Access, Keys},
-        error::{BucketError, S3Error},
+        error::BucketError,
     },
     config::ClaimsPolicy,
-    endpoint::{BucketAddress, Endpoint},
+    endpoint::Endpoint,
     names::FINALIZER,
     report::{self, Report, Verdict, writer::StatusWriter},
     store_id::{ANY_REGION, StoreId},
@@ -88,7 +90,7 @@ async fn keep_or_clean_up(resource: Arc<ResizeEndpoint>, context: Arc<Context>) 
     let api = Api::namespaced(context.client.clone(), &resource.namespace().unwrap_or_default());
     finalizer::finalizer(&api, FINALIZER, resource, async |event| match event {
         Event::Apply(resource) => keep(&resource, &context).await,
-        Event::Cleanup(resource) => clean_up(&resource, &context).await,
+        Event::Cleanup(resource) => cleanup::clean_up(&resource, &context).await,
     })
     .await
     .map_err(|error| match error {
@@ -114,12 +116,14 @@ async fn keep(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Er
         previous = write_status(resource, context, &previous, &Report::unseen("not looked at yet", &previous), &mut writer).await?;
     }
     let memory = context.memories.of(resource);
+    let secret = resource.spec.bucket.credentials_secret_ref.as_ref();
+    let access = credentials::read(&context.client, resource, secret.map(|secret| secret.name.as_str())).await;
     // boxed: it is too large to be moved about
-    let report = Box::pin(look_and_act(resource, context, &previous, &memory, &mut writer)).await;
+    let report = Box::pin(look_and_act(resource, context, &previous, &memory, &access, &mut writer)).await;
     write_status(resource, context, &previous, &report, &mut writer).await?;
     context.metrics.reconciled(report.ready().reason);
 
-    let memory = memory.after(resource, &report, age(context), Instant::now());
+    let memory = memory.after(resource, &report, access, age(context), Instant::now());
     let resync = Duration::from_secs(context.config.resync_seconds);
     let next = schedule::next_look(&report, &memory, resync, (context.random)());
     context.memories.keep(resource, memory);
@@ -132,6 +136,7 @@ async fn look_and_act(
     context: &Context,
     previous: &ResizeEndpointStatus,
     memory: &Memory,
+    access: &Access,
     writer: &mut StatusWriter,
 ) -> Report {
     if resource.spec.suspend {
@@ -146,15 +151,14 @@ async fn look_and_act(
         Ok(endpoint) => endpoint,
         Err(invalid) => return Report { accepted: Verdict::no(Reason::InvalidSpec, invalid.to_string()), ..before },
     };
-    let access = credentials::read(&context.client, &endpoint.namespace, &endpoint.bucket).await;
     let Some(children) = context.scopes.children(&endpoint.namespace) else { return before };
-    if let Err(refusal) = may_have(resource, &endpoint, &access, context).await {
+    if let Err(refusal) = may_have(resource, &endpoint, access, context).await {
         let has_lost = refusal.reason == Reason::BucketClaimed && before.record.rules.is_empty();
         let pruned = if has_lost { workload::prune(&context.client, children, &endpoint).await } else { Ok(()) };
         return Report { accepted: refusal, workload: pruned.err().unwrap_or_else(|| before.workload.clone()), ..before };
     }
     let moved;
-    let (previous, before) = match move_out(resource, &endpoint, context, previous, writer).await {
+    let (previous, before) = match moving::move_out(resource, &endpoint, context, previous, writer).await {
         Ok(None) => (previous, before),
         Ok(Some(status)) => {
             moved = status;
@@ -171,7 +175,8 @@ async fn look_and_act(
 
     let fingerprint = access.as_ref().ok().and_then(|keys| keys.as_ref().map(Keys::fingerprint));
     let is_settled = endpoint.wanted.are(&previous.routing_rules);
-    let pods = match workload::bring_in_line(&context.client, children, &endpoint, fingerprint, is_settled).await {
+    let pods = match Box::pin(workload::bring_in_line(&context.client, children, &endpoint, fingerprint, is_settled, (context.now)())).await
+    {
         Ok(pods) => pods,
         Err(Stopped::Refused(verdict)) => return Report { accepted: verdict, ..accepted },
         Err(Stopped::Failed(verdict)) => return Report { workload: verdict, ..accepted },
@@ -188,10 +193,11 @@ async fn look_and_act(
             serves: pods.verdict.holds == Some(true),
             contested: context.claims.is_contested(resource),
         };
-        context.buckets.look_after(&endpoint, &access, before, writer).await
+        Box::pin(context.buckets.look_after(&endpoint, access, before, writer)).await
     };
     Report {
         workload: pods.verdict,
+        awaits_address: pods.awaits_address,
         replicas: Some(pods.replicas),
         selector: Some(pods.selector),
         routing: found.routing,
@@ -231,84 +237,6 @@ async fn may_have(resource: &ResizeEndpoint, endpoint: &Endpoint, access: &Acces
         Ok(_) => Err(not_allowed(&format!("whoever owns the bucket can give it the tag {} with that name", policy::TAG))),
         Err(error) => Err(Verdict::unknown(error.reason(), format!("cannot read the bucket's tags: {error}"))),
     }
-}
-
-/// Takes our rules out of the bucket, before the object and with it the workload goes.
-async fn clean_up(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Error> {
-    if let Err(error) = take_back(resource, context).await {
-        let help = "; to delete this object all the same and leave the rules in the bucket, set deletionPolicy to Retain";
-        let previous = resource.status.clone().unwrap_or_default();
-        let routing = Verdict::no(error.reason(), format!("cannot take the routing rules out of the bucket: {error}{help}"));
-        let report = Report { routing, ..Report::unseen("being deleted", &previous) };
-        write_status(resource, context, &previous, &report, &mut StatusWriter::new(&context.client, resource)).await?;
-        return Err(Error::Cleanup(error));
-    }
-    context.memories.forget(resource);
-    Ok(Action::await_change())
-}
-
-/// Takes what is ours out of the store of the status, if the spec names another one, before anything is done there.
-/// Returns the status after that, or what stands in the way.
-async fn move_out(
-    resource: &ResizeEndpoint,
-    endpoint: &Endpoint,
-    context: &Context,
-    previous: &ResizeEndpointStatus,
-    writer: &mut StatusWriter,
-) -> Result<Option<ResizeEndpointStatus>, Box<Report>> {
-    let Some(left) = previous.store.as_ref().map(StoreId::from).filter(|left| *left != endpoint.bucket.store()) else { return Ok(None) };
-    let unseen = Report::unseen(report::EARLIER, previous);
-    if resource.spec.bucket.endpoint.is_none() {
-        let message = format!(
-            "the operator's own store is {} now, and the rules of this endpoint are in {left}: set bucket.endpoint to either, to move them or \
-             to leave them there",
-            endpoint.bucket.store()
-        );
-        return Err(Box::new(Report { accepted: Verdict::no(Reason::StoreChanged, message), ..unseen }));
-    }
-    let accepted = Verdict::yes(Reason::Valid, format!("the spec is valid, and bucket {} is this endpoint's", endpoint.bucket.name));
-    if let Err(error) = take_back(resource, context).await {
-        let help = "; to leave the rules there, set deletionPolicy to Retain until this endpoint has moved";
-        let message = format!("cannot take the routing rules out of the bucket in {left}: {error}{help}");
-        return Err(Box::new(Report { accepted, routing: Verdict::no(error.reason(), message), ..unseen }));
-    }
-    let nothing = ResizeEndpointStatus {
-        store: None,
-        public_read: None,
-        routing_rules: Vec::new(),
-        routing_rules_pending: false,
-        routing_rules_removed: Vec::new(),
-        website_created: false,
-        ..previous.clone()
-    };
-    match writer.replace(&nothing).await {
-        Ok(()) => Ok(Some(nothing)),
-        Err(error) => {
-            let error = BucketError::Record(error);
-            Err(Box::new(Report { accepted, routing: Verdict::no(error.reason(), error.to_string()), ..unseen }))
-        }
-    }
-}
-
-async fn take_back(resource: &ResizeEndpoint, context: &Context) -> Result<(), BucketError> {
-    let mark = Mark::of(resource);
-    if mark.is_none() {
-        return Ok(());
-    }
-    let namespace = resource.namespace().unwrap_or_default();
-    let refused = |reason, message| S3Error { reason, message };
-    let address = if let Some(store) = resource.status.as_ref().and_then(|status| status.store.as_ref()) {
-        BucketAddress::recorded(resource, store)
-    } else {
-        // an older status does not say where: only where the spec may lead, then
-        let address =
-            BucketAddress::new(resource, &context.config.s3).map_err(|invalid| refused(Reason::InvalidSpec, invalid.to_string()))?;
-        policy::may_reach(&context.config.claims, &context.config.s3, &namespace, &address)
-            .map_err(|why| refused(Reason::BucketNotAllowed, why))?;
-        address
-    };
-    let access = credentials::read(&context.client, &namespace, &address).await;
-    context.buckets.take_back(mark, &address, &access).await
 }
 
 async fn write_status(

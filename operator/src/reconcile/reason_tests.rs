@@ -49,6 +49,10 @@ fn deployment(fake: &Fake, status: Value) {
     fake.cluster.lock().unwrap().deployment = Some(status);
 }
 
+fn kubernetes(fake: &Fake, status: StatusCode) {
+    fake.cluster.lock().unwrap().fault = Some(("/deployments/", status));
+}
+
 fn website(fake: &Fake, inner: &str) {
     fake.put_config("website", &format!("<WebsiteConfiguration>{inner}</WebsiteConfiguration>"));
 }
@@ -91,12 +95,9 @@ fn cases() -> Vec<Case> {
         when(|fake| deployment(fake, json!({ "availableReplicas": 1 })), workload, "True", Reason::RollingOut),
         when(failing, workload, "False", Reason::PodsFailing),
         with(json!({ "workload": { "replicas": 0 } }), workload, "False", Reason::ScaledToZero),
-        when(
-            |fake| fake.cluster.lock().unwrap().fault = Some(("/deployments/", StatusCode::FORBIDDEN)),
-            workload,
-            "False",
-            Reason::KubernetesError,
-        ),
+        when(|fake| kubernetes(fake, StatusCode::INTERNAL_SERVER_ERROR), workload, "False", Reason::KubernetesError),
+        when(|fake| kubernetes(fake, StatusCode::FORBIDDEN), workload, "False", Reason::Forbidden),
+        when(|fake| kubernetes(fake, StatusCode::UNPROCESSABLE_ENTITY), accepted, "False", Reason::InvalidSpec),
         when(
             |fake| website(fake, "<RedirectAllRequestsTo><HostName>www.example.com</HostName></RedirectAllRequestsTo>"),
             routing,
@@ -194,8 +195,9 @@ async fn every_reason_is_reached_and_told() {
         fake.settle().await;
         reached.extend(seen(&fake));
     }
-    // these are reached by tests/control_plane (certificate.rs, undecodable.rs) and by tenant_tests.rs
-    reached.extend([Reason::TlsError, Reason::Undecodable, Reason::StoreChanged].map(|reason| reason.to_string()));
+    // these are reached by cleanup_tests.rs, tenant_tests.rs, and by tests/control_plane: certificate.rs, undecodable.rs, workload.rs
+    let elsewhere = [Reason::CleanupGivenUp, Reason::StoreChanged, Reason::TlsError, Reason::Undecodable, Reason::NoAddress];
+    reached.extend(elsewhere.map(|reason| reason.to_string()));
     let all: BTreeSet<_> = Reason::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(all.difference(&reached).collect::<Vec<_>>(), Vec::<&String>::new(), "no reconcile reaches these");
 }
@@ -321,6 +323,45 @@ async fn public_read_is_done_by_merge_and_undone_on_false_and_on_deletion() {
         assert!(!fake.config("publicAccessBlock").unwrap().contains("false"), "{:?}", fake.config("publicAccessBlock"));
         assert_eq!(fake.resource().map(|resource| resource.status.unwrap().public_read), (!delete).then_some(None));
     }
+}
+
+/// Merge, then Observe with other sizes, then Merge: every rule that the operator wrote is known all the time.
+#[tokio::test]
+async fn observe_orphans_no_rule_that_merge_wrote() {
+    let fake = fake(json!({}), config()).await;
+    fake.settle().await;
+    fake.edit(|object| {
+        object["spec"]["routing"] = json!({ "management": "Observe" });
+        object["spec"]["allowedResolutions"] = json!(["10x10"]);
+    });
+    fake.settle().await;
+    assert_eq!(fake.condition("RoutingRuleApplied").1, "WaitingForExternalWriter");
+    assert!(fake.config("website").unwrap().contains("300x300/"), "Observe wrote");
+    assert_eq!(fake.resource().unwrap().status.unwrap().routing_rules_left.len(), 2);
+    fake.edit(|object| object["spec"]["routing"] = json!({ "management": "Merge" }));
+    fake.settle().await;
+    let website = fake.config("website").unwrap();
+    assert!(website.contains("10x10/") && !website.contains("300x300/"), "{website}");
+    let status = fake.resource().unwrap().status.unwrap();
+    assert!(status.routing_rules_left.is_empty() && status.routing_rules_removed.is_empty());
+    fake.edit(|object| object["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:05Z"));
+    fake.settle().await;
+    assert_eq!(fake.config("website"), None, "the website that the operator created stays");
+}
+
+#[tokio::test]
+async fn observe_with_public_read_writes_nothing() {
+    let fake = fake(json!({}), config()).await;
+    fake.settle().await;
+    fake.store.lock().unwrap().calls.clear();
+    fake.edit(|object| {
+        object["spec"]["routing"] = json!({ "management": "Observe" });
+        object["spec"]["bucket"]["publicRead"] = json!(true);
+    });
+    fake.settle().await;
+    assert_eq!(fake.condition("Ready").1, "Serving");
+    assert_eq!(fake.config("policy"), None);
+    assert!(fake.store.lock().unwrap().calls.iter().all(|(method, ..)| *method == http::Method::GET));
 }
 
 /// Quiet: nothing is written when nothing changed.

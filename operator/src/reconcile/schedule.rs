@@ -26,7 +26,7 @@ pub fn next_look(report: &Report, memory: &Memory, resync: Duration, random: f64
         Reason::InvalidSpec | Reason::Suspended => None,
         // what happens to Deployment and pods is heard of; this is for what is missed
         Reason::Progressing | Reason::PodsFailing | Reason::WaitingForWorkload | Reason::BucketClaimed => Some(LATER),
-        _ if report.workload.reason == Reason::RollingOut => Some(LATER),
+        _ if report.workload.reason == Reason::RollingOut || report.awaits_address => Some(LATER),
         _ if memory.wrong_since.is_some() => Some(SOON),
         _ => Some(jitter(resync, random)),
     }
@@ -85,6 +85,7 @@ mod tests {
             (well(), wrong(0), Some(SOON)),
             (verifying, wrong(0), Some(SOON)),
             (rolling, wrong(0), Some(LATER)),
+            (Report { awaits_address: true, ..well() }, failed(0), Some(LATER)),
             (Report { accepted: no(Reason::InvalidSpec), ..well() }, failed(0), None),
             (Report { suspended: true, ..well() }, failed(0), None),
             (Report { accepted: no(Reason::BucketClaimed), ..well() }, failed(0), Some(LATER)),

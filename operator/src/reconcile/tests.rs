@@ -143,7 +143,7 @@ async fn a_status_is_written_also_when_the_workload_cannot_be() {
     });
     let context = context(client);
     let action = reconcile(Arc::new(kept()), context.clone()).await.unwrap();
-    assert_eq!(condition(&written(&calls), "WorkloadAvailable"), is("False", Reason::KubernetesError));
+    assert_eq!(condition(&written(&calls), "WorkloadAvailable"), is("False", Reason::Forbidden));
     assert_eq!(action, Action::requeue(Duration::from_secs(1)));
     assert_eq!(reconcile(Arc::new(kept()), context).await.unwrap(), Action::requeue(Duration::from_secs(2)), "no backoff");
 }

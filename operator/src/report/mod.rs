@@ -61,6 +61,8 @@ pub struct Report {
     pub public_url: Verdict,
     /// Since when the public URL answers wrongly, if it does.
     pub wrong_since: Option<Timestamp>,
+    /// Whether the address of the pods is still to come.
+    pub awaits_address: bool,
     /// Whether nothing is to be looked at.
     pub suspended: bool,
     /// Whether every resolution is allowed.
@@ -87,6 +89,7 @@ impl Report {
             routing: unseen(),
             public_url: unseen(),
             wrong_since: None,
+            awaits_address: false,
             suspended: false,
             every_size: false,
             redirect_url: previous.redirect_url.clone(),
@@ -128,9 +131,16 @@ impl Report {
         if let Some(verdict) = parts.into_iter().find(is_false).or_else(|| parts.into_iter().find(|verdict| !holds(verdict))) {
             return verdict.clone();
         }
-        let mut message =
-            if unseen { "visitors get pictures if they reach publicUrl, which the operator cannot" } else { "visitors get pictures" }
-                .to_owned();
+        let mut message = if unseen {
+            "pods serve and the rules are in the bucket; whether publicUrl follows them cannot be seen from the operator"
+        } else {
+            "pods serve, and publicUrl sends a missing size to them"
+        }
+        .to_owned();
+        if self.workload.reason == Reason::NoAddress {
+            message += "; warning: ";
+            message += &self.workload.message;
+        }
         if self.every_size {
             message += "; warning: allowedResolutions is empty, so anybody may fill the bucket with sizes";
         }
@@ -180,6 +190,7 @@ pub fn status(previous: &ResizeEndpointStatus, generation: Option<i64>, report: 
         routing_rules: report.record.rules.clone(),
         routing_rules_pending: report.record.pending,
         routing_rules_removed: report.record.removed.iter().copied().map(Time).collect(),
+        routing_rules_left: report.record.left.clone(),
         website_created: report.record.created,
         store: report.record.store.clone(),
         public_read: report.public_read.clone(),
@@ -202,6 +213,7 @@ pub fn record(record: &Record) -> Value {
         "routingRules": record.rules,
         "routingRulesPending": record.pending,
         "routingRulesRemoved": record.removed.iter().copied().map(Time).collect::<Vec<_>>(),
+        "routingRulesLeft": record.left,
         "websiteCreated": record.created,
         "store": record.store,
     })
@@ -246,7 +258,11 @@ pub fn events(previous: &ResizeEndpointStatus, next: &ResizeEndpointStatus) -> V
         condition.type_ != ConditionType::Ready.to_string() && looked_at && !previous.conditions.iter().any(same)
     };
     let event = |condition: &Condition| Event {
-        type_: if condition.status == "True" || waits(condition) { EventType::Normal } else { EventType::Warning },
+        type_: if (condition.status == "True" && condition.reason != Reason::NoAddress.to_string()) || waits(condition) {
+            EventType::Normal
+        } else {
+            EventType::Warning
+        },
         reason: condition.reason.clone(),
         note: Some(condition.message.clone()),
         action: condition.type_.clone(),
@@ -266,6 +282,7 @@ mod tests {
             routing,
             public_url: Verdict::yes(Reason::PublicUrlServes, "to the resizer"),
             wrong_since: None,
+            awaits_address: false,
             suspended: false,
             every_size: false,
             redirect_url: Some("http://resize.example.com/default/resize?key=".into()),

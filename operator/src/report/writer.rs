@@ -8,11 +8,12 @@ use resize_api::{ResizeEndpoint, status::ResizeEndpointStatus};
 use serde_json::{Value, json};
 
 /// Fields that a status may lack; a merge patch would leave them.
-const OPTIONAL: [&str; 9] = [
+const OPTIONAL: [&str; 10] = [
     "redirectUrl",
     "routingRules",
     "routingRulesPending",
     "routingRulesRemoved",
+    "routingRulesLeft",
     "websiteCreated",
     "store",
     "publicRead",

@@ -29,6 +29,7 @@ pub fn config() -> Config {
         claims: claims(),
         outbound: OutboundSettings { verify_public_url: true, local_addresses: true },
         resync_seconds: 600,
+        cleanup_deadline: None,
         watch_namespaces: Vec::new(),
         lease_name: "resize-operator".into(),
         admin_listen: ([127, 0, 0, 1], 0).into(),

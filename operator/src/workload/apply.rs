@@ -70,8 +70,24 @@ impl ApplyError {
         match self {
             Self::NameTaken { .. } => Reason::NameTaken,
             Self::GatewayApiMissing => Reason::GatewayApiMissing,
-            Self::NotListed(_) | Self::Kubernetes(_) => Reason::KubernetesError,
+            Self::NotListed(_) => Reason::KubernetesError,
+            Self::Kubernetes(error) => refusal(error),
         }
+    }
+}
+
+/// Whether the API refuses what the spec says, or somebody's rule forbids it.
+fn refusal(error: &kube::Error) -> Reason {
+    let kube::Error::Api(status) = error else { return Reason::KubernetesError };
+    let says = |text| status.message.contains(text);
+    match status.code {
+        // webhooks choose a code of their own
+        _ if says("admission webhook") || says("ValidatingAdmissionPolicy") => Reason::Forbidden,
+        403 => Reason::Forbidden,
+        400 | 422 => Reason::InvalidSpec,
+        // two of a name in a list
+        _ if says("failed to create typed patch object") => Reason::InvalidSpec,
+        _ => Reason::KubernetesError,
     }
 }
 

@@ -1,15 +1,19 @@
 //! What is said to Kubernetes: a valid endpoint → its objects as they should be → what its pods do.
 
+pub mod address;
 pub mod apply;
 pub mod desired;
 pub mod drift;
 pub mod observe;
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::{
+    api::{apps::v1::Deployment, networking::v1::Ingress},
+    jiff::Timestamp,
+};
 use kube::Client;
 use resize_api::condition::Reason;
 
-use self::{apply::ApplyError, desired::Objects};
+use self::{address::Address, apply::ApplyError, desired::Objects};
 use crate::{
     endpoint::Endpoint,
     kubernetes::explain,
@@ -25,6 +29,8 @@ pub struct Pods {
     pub verdict: Verdict,
     /// Whether all run the current spec, and at least one serves.
     pub rolled_out: bool,
+    /// Whether their address outside is still to come.
+    pub awaits_address: bool,
     /// How many there are.
     pub replicas: i32,
     /// How to find them.
@@ -49,6 +55,7 @@ pub async fn bring_in_line(
     endpoint: &Endpoint,
     credentials: Option<String>,
     is_settled: bool,
+    now: Timestamp,
 ) -> Result<Pods, Stopped> {
     // as long as the Secret cannot be read, pods go on with what they have
     let credentials = match credentials {
@@ -56,29 +63,45 @@ pub async fn bring_in_line(
         known => known,
     };
     let objects = Objects::new(endpoint, credentials.as_deref());
-    let deployment = apply::apply(client, children, endpoint, &objects).await.map_err(|error| stopped(&error))?;
+    let deployment = match apply::apply(client, children, endpoint, &objects).await {
+        Ok(deployment) => deployment,
+        Err(error) => {
+            let before = children.get::<Deployment>(&endpoint.namespace, &resizer_name(&endpoint.name)).await;
+            return Err(stopped(&error, before.as_deref()));
+        }
+    };
     let observed = observe::workload(client, endpoint, &deployment, is_settled).await;
-    let (verdict, rolled_out) = match observed {
+    let (mut verdict, rolled_out) = match observed {
         Ok(workload) => (workload.verdict, workload.rolled_out),
         Err(error) => (Verdict::unknown(Reason::KubernetesError, explain(&error)), false),
     };
+    let address = match &objects.ingress {
+        Some(_) => address::of(children.get::<Ingress>(&endpoint.namespace, &resizer_name(&endpoint.name)).await.as_deref(), now),
+        None => Address::Given,
+    };
+    if let (Address::Missing(what), Reason::PodsAvailable) = (&address, verdict.reason) {
+        verdict = Verdict { reason: Reason::NoAddress, message: format!("{}; {what}", verdict.message), ..verdict };
+    }
     let replicas = deployment.status.as_ref().and_then(|status| status.replicas).unwrap_or(0);
     let labels = selector_labels(&endpoint.name);
     let selector = labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",");
-    Ok(Pods { verdict, rolled_out, replicas, selector })
+    Ok(Pods { verdict, rolled_out, awaits_address: address == Address::Expected, replicas, selector })
 }
 
 /// Removes the objects of `endpoint`, which leads nobody to them.
 pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint) -> Result<(), Verdict> {
-    apply::prune(client, children, endpoint).await.map_err(|error| match stopped(&error) {
+    apply::prune(client, children, endpoint).await.map_err(|error| match stopped(&error, None) {
         Stopped::Refused(verdict) | Stopped::Failed(verdict) => verdict,
     })
 }
 
-fn stopped(error: &ApplyError) -> Stopped {
+/// What `error` is to be told as, and what pods of the Deployment as it was `before` still do.
+fn stopped(error: &ApplyError, before: Option<&Deployment>) -> Stopped {
     let message = if let ApplyError::Kubernetes(error) = error { explain(error) } else { error.to_string() };
+    let still = before.and_then(|deployment| deployment.status.as_ref()?.available_replicas).filter(|available| *available > 0);
+    let message = still.map_or(message.clone(), |available| format!("{message}; {available} pods of an earlier spec go on serving"));
     match error.reason() {
-        Reason::KubernetesError => Stopped::Failed(Verdict::no(Reason::KubernetesError, message)),
+        reason @ (Reason::KubernetesError | Reason::Forbidden) => Stopped::Failed(Verdict::no(reason, message)),
         reason => Stopped::Refused(Verdict::no(reason, message)),
     }
 }
@@ -88,4 +111,39 @@ async fn live_credentials(children: &Children, endpoint: &Endpoint) -> Option<St
     let live = children.get::<Deployment>(&endpoint.namespace, &resizer_name(&endpoint.name)).await?;
     let annotations = live.spec.as_ref()?.template.metadata.as_ref()?.annotations.as_ref()?;
     annotations.get(desired::CREDENTIALS_ANNOTATION).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(code: u16, message: &str) -> ApplyError {
+        let status = json!({ "status": "Failure", "message": message, "reason": "", "code": code });
+        ApplyError::Kubernetes(kube::Error::Api(serde_json::from_value(status).unwrap()))
+    }
+
+    #[test]
+    fn what_the_api_refuses_is_the_specs_or_somebodys_rule_and_both_are_told_in_its_words() {
+        for (code, message, reason) in [
+            (422, "Deployment.apps \"photos-resizer\" is invalid: tolerations[0].operator: Invalid value", Reason::InvalidSpec),
+            (400, "quantities must match the regular expression", Reason::InvalidSpec),
+            (
+                500,
+                "failed to create typed patch object (demo/photos-resizer): .env: duplicate entries for key [name=\"A\"]",
+                Reason::InvalidSpec,
+            ),
+            (403, "services is forbidden: exceeded quota: compute", Reason::Forbidden),
+            (400, "admission webhook \"validate.kyverno.svc-fail\" denied the request: no", Reason::Forbidden),
+            (422, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", Reason::Forbidden),
+            (500, "etcd is gone", Reason::KubernetesError),
+        ] {
+            let (Stopped::Failed(verdict) | Stopped::Refused(verdict)) = stopped(&refused(code, message), None);
+            assert_eq!((verdict.reason, verdict.message.as_str()), (reason, message));
+        }
+        let before = serde_json::from_value(json!({ "status": { "availableReplicas": 2 } })).unwrap();
+        let Stopped::Refused(verdict) = stopped(&refused(422, "is invalid"), Some(&before)) else { panic!("not the spec's") };
+        assert_eq!(verdict.message, "is invalid; 2 pods of an earlier spec go on serving");
+    }
 }

@@ -59,13 +59,24 @@ fn judge(deployment: &Deployment, pods: &[Pod]) -> Workload {
     } else if let Some(problem) =
         pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).find_map(problem).or_else(|| refusal(deployment))
     {
-        Verdict::no(Reason::PodsFailing, format!("{serving}; {problem}"))
+        // old pods serve as long as new ones do not, and nodes may come
+        if available > 0 && !is_overdue(deployment) {
+            Verdict::yes(Reason::RollingOut, format!("{serving}, but no new one yet: {problem}"))
+        } else {
+            Verdict::no(Reason::PodsFailing, format!("{serving}; {problem}"))
+        }
     } else if available > 0 {
         Verdict::yes(Reason::RollingOut, format!("{serving}, and pods of the current spec replace them"))
     } else {
         Verdict::no(Reason::Progressing, format!("{serving}; waiting for pods of the current spec"))
     };
     Workload { verdict, rolled_out }
+}
+
+/// Whether the rollout has made no progress for longer than the Deployment allows (`progressDeadlineSeconds`).
+fn is_overdue(deployment: &Deployment) -> bool {
+    let mut conditions = deployment.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.any(|condition| condition.type_ == "Progressing" && condition.status == "False")
 }
 
 /// Why no pods can be made, a quota for example.
@@ -152,6 +163,19 @@ mod tests {
         leaving.metadata.deletion_timestamp = Some(crate::testing::fixtures::time("2026-01-02T03:04:05Z"));
         let workload = judge(&deployment(2, full), &[leaving]);
         assert_eq!((workload.verdict.reason, workload.rolled_out), (Reason::RollingOut, false));
+    }
+
+    #[test]
+    fn a_new_pod_that_waits_beside_old_ones_that_serve_is_a_rollout_until_it_lasts() {
+        let pending = pod(json!({ "conditions": [{ "type": "PodScheduled", "status": "False", "message": "0/1 nodes" }] }));
+        let rolling = |overdue: bool| {
+            let progressing = json!([{ "type": "Progressing", "status": if overdue { "False" } else { "True" } }]);
+            json!({ "observedGeneration": 2, "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2, "conditions": progressing })
+        };
+        let verdict = |overdue| judge(&deployment(2, rolling(overdue)), std::slice::from_ref(&pending)).verdict;
+        assert_eq!((verdict(false).holds, verdict(false).reason), (Some(true), Reason::RollingOut));
+        assert!(verdict(false).message.contains("0/1 nodes"), "{}", verdict(false).message);
+        assert_eq!((verdict(true).holds, verdict(true).reason), (Some(false), Reason::PodsFailing));
     }
 
     #[test]

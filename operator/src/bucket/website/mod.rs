@@ -38,6 +38,12 @@ pub async fn apply(
     write_ahead: impl AsyncFnOnce(&Record) -> Result<(), kube::Error>,
 ) -> (Record, Result<bool, BucketError>) {
     let mut record = recorded.clone();
+    if !record.left.is_empty() {
+        // nobody looked whether all of these are there
+        record.pending = true;
+        let left = std::mem::take(&mut record.left);
+        record.rules.extend(left);
+    }
     let result = bring_in(website, &mut record, wanted, now, write_ahead).await;
     (record, result)
 }
@@ -84,12 +90,21 @@ async fn bring_in(
 
 /// Looks whether the wanted rules are in the website. Writes nothing.
 ///
-/// Returns the rules that should be there, and whether they are.
-pub async fn observe(website: &impl Website, wanted: &Wanted) -> Result<(Vec<RoutingRule>, bool), BucketError> {
+/// Returns the rules that should be there, those of them `recorded` that are there and should not be, and whether
+/// it waits for somebody to write them.
+pub async fn observe(website: &impl Website, recorded: &Record, wanted: &Wanted) -> Result<Record, BucketError> {
     let live = website.get().await?;
-    let (_, rules) = merge::apply(live.as_ref(), &[], wanted)?;
-    let there = merge::holds(live.as_ref(), &rules);
-    Ok((rules, there))
+    let ours: Vec<_> = recorded.rules.iter().chain(&recorded.left).cloned().collect();
+    let (_, rules) = merge::apply(live.as_ref(), &ours, wanted)?;
+    let pending = !merge::holds(live.as_ref(), &rules);
+    let is_left = |rule: &RoutingRule| !rules.contains(rule) && merge::holds(live.as_ref(), std::slice::from_ref(rule));
+    let mut left: Vec<RoutingRule> = Vec::new();
+    for rule in ours.into_iter().filter(is_left) {
+        if !left.contains(&rule) {
+            left.push(rule);
+        }
+    }
+    Ok(Record { rules, pending, left, removed: Vec::new(), ..recorded.clone() })
 }
 
 /// Takes our rules out of the website, and looks whether they are. A bucket that is gone has none.

@@ -1,0 +1,152 @@
+//! An endpoint that is being deleted → its mark out of the bucket, before the object and with it the workload goes.
+//!
+//! The Secret may go first: the keys that worked last are remembered. Where nobody can be asked any more, it ends all the same.
+
+use k8s_openapi::{
+    api::core::v1::{Namespace, ObjectReference},
+    jiff::SignedDuration,
+};
+use kube::{
+    Api, Resource, ResourceExt,
+    runtime::{
+        controller::Action,
+        events::{Event, EventType},
+    },
+};
+use resize_api::{ResizeEndpoint, condition::Reason};
+
+use super::{Context, Error, write_status};
+use crate::{
+    bucket::{
+        Mark, credentials,
+        error::{BucketError, S3Error},
+    },
+    endpoint::BucketAddress,
+    report::{Report, Verdict, writer::StatusWriter},
+    tenancy::policy,
+};
+
+/// What else lets a held object go.
+const HELP: &str = "; to delete this object all the same and leave the rules in the bucket, set deletionPolicy to Retain";
+
+/// Takes our mark out of the bucket of `resource`.
+pub async fn clean_up(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Error> {
+    let mark = Mark::of(resource);
+    if let Err(error) = take_back(mark.clone(), resource, context).await {
+        let is_terminating = is_terminating(resource, context).await;
+        match why_give_up(&error, is_terminating, resource, context) {
+            Some(why) => give_up(&mark, &error, why, is_terminating, resource, context).await,
+            None => return hold(error, resource, context).await,
+        }
+    }
+    context.memories.forget(resource);
+    Ok(Action::await_change())
+}
+
+/// Takes the `mark` of `resource` out of the store where it was left.
+pub async fn take_back(mark: Mark, resource: &ResizeEndpoint, context: &Context) -> Result<(), BucketError> {
+    if mark.is_none() {
+        return Ok(());
+    }
+    let refused = |reason, message| S3Error { reason, message };
+    let address = if let Some(store) = resource.status.as_ref().and_then(|status| status.store.as_ref()) {
+        BucketAddress::recorded(resource, store)
+    } else {
+        // an older status does not say where: only where the spec may lead, then
+        let address =
+            BucketAddress::new(resource, &context.config.s3).map_err(|invalid| refused(Reason::InvalidSpec, invalid.to_string()))?;
+        policy::may_reach(&context.config.claims, &context.config.s3, &resource.namespace().unwrap_or_default(), &address)
+            .map_err(|why| refused(Reason::BucketNotAllowed, why))?;
+        address
+    };
+    let access = match (credentials::read(&context.client, resource, address.secret.as_deref()).await, context.memories.of(resource).keys) {
+        (Err(_), Some(keys)) => Ok(Some(keys)),
+        (access, _) => access,
+    };
+    context.buckets.take_back(mark, &address, &access).await
+}
+
+/// Says in the status what holds the object.
+async fn hold(error: BucketError, resource: &ResizeEndpoint, context: &Context) -> Result<Action, Error> {
+    let previous = resource.status.clone().unwrap_or_default();
+    let routing = Verdict::no(error.reason(), format!("cannot take the routing rules out of the bucket: {error}{HELP}"));
+    let report = Report { routing, ..Report::unseen("being deleted", &previous) };
+    write_status(resource, context, &previous, &report, &mut StatusWriter::new(&context.client, resource)).await?;
+    Err(Error::Cleanup(error))
+}
+
+/// Why nothing can be hoped for any more, if so.
+fn why_give_up(error: &BucketError, is_terminating: bool, resource: &ResizeEndpoint, context: &Context) -> Option<&'static str> {
+    match error.reason() {
+        Reason::SecretInvalid if is_terminating => {
+            return Some("its namespace is being deleted, and the Secret with the credentials is gone");
+        }
+        Reason::S3Unreachable if is_terminating && is_store_inside(resource) => {
+            return Some("its namespace is being deleted, and the store with it");
+        }
+        _ => {}
+    }
+    let deadline = SignedDuration::try_from(context.config.cleanup_deadline?).ok()?;
+    let deleted = resource.metadata.deletion_timestamp.as_ref()?.0;
+    ((context.now)().duration_since(deleted) >= deadline).then_some("it was held for as long as the operator's cleanup.deadline allows")
+}
+
+async fn is_terminating(resource: &ResizeEndpoint, context: &Context) -> bool {
+    let namespaces: Api<Namespace> = Api::all(context.client.clone());
+    // where that may not be asked, it is held
+    namespaces.get(&resource.namespace().unwrap_or_default()).await.is_ok_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
+}
+
+/// Whether the store is a Service of the endpoint's own namespace.
+fn is_store_inside(resource: &ResizeEndpoint) -> bool {
+    let recorded = resource.status.as_ref().and_then(|status| status.store.as_ref()?.endpoint.as_ref());
+    let Some(url) = recorded.or(resource.spec.bucket.endpoint.as_ref()) else { return false };
+    let authority = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let host = authority.split(['/', ':']).next().unwrap_or_default();
+    let mut labels = host.split('.').skip(1);
+    labels.next() == resource.metadata.namespace.as_deref() && matches!(labels.next(), None | Some("svc"))
+}
+
+/// Tells that the mark stays, in the log with all that somebody needs to take it out.
+async fn give_up(mark: &Mark, error: &BucketError, why: &str, is_terminating: bool, resource: &ResizeEndpoint, context: &Context) {
+    let bucket = &resource.spec.bucket;
+    tracing::warn!(
+        namespace = resource.namespace(),
+        name = resource.name_any(),
+        reason = %Reason::CleanupGivenUp,
+        bucket = bucket.name,
+        endpoint = bucket.endpoint,
+        mark = %mark.to_json(),
+        %error,
+        why,
+        "the routing rules stay in the bucket: take them out by hand"
+    );
+    context.metrics.gave_up(error.reason());
+    let event = Event {
+        type_: EventType::Warning,
+        reason: Reason::CleanupGivenUp.to_string(),
+        note: Some(format!(
+            "ResizeEndpoint {} is let go though its routing rules stay in bucket {}: {why} ({error}); the operator's log holds the rules",
+            resource.name_any(),
+            bucket.name
+        )),
+        action: "Delete".to_owned(),
+        secondary: None,
+    };
+    // nothing can be created any more in a namespace that is being deleted
+    let regarding = if is_terminating { namespace_of(resource) } else { resource.object_ref(&()) };
+    context.recorders.publish(&event, &regarding).await;
+}
+
+fn namespace_of(resource: &ResizeEndpoint) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Namespace".to_owned()),
+        name: resource.namespace(),
+        ..ObjectReference::default()
+    }
+}
+
+#[cfg(test)]
+#[path = "cleanup_tests.rs"]
+mod tests;

@@ -1,0 +1,55 @@
+//! An endpoint whose spec names another store than its status → what is ours is taken out of the old one first.
+
+use resize_api::{ResizeEndpoint, condition::Reason, status::ResizeEndpointStatus};
+
+use super::{Context, cleanup::take_back};
+use crate::{
+    bucket::{Mark, error::BucketError},
+    endpoint::Endpoint,
+    report::{self, Report, Verdict, writer::StatusWriter},
+    store_id::StoreId,
+};
+
+/// Takes what is ours out of the store of the status, if the spec names another one, before anything is done there.
+/// Returns the status after that, or what stands in the way.
+pub async fn move_out(
+    resource: &ResizeEndpoint,
+    endpoint: &Endpoint,
+    context: &Context,
+    previous: &ResizeEndpointStatus,
+    writer: &mut StatusWriter,
+) -> Result<Option<ResizeEndpointStatus>, Box<Report>> {
+    let Some(left) = previous.store.as_ref().map(StoreId::from).filter(|left| *left != endpoint.bucket.store()) else { return Ok(None) };
+    let unseen = Report::unseen(report::EARLIER, previous);
+    if resource.spec.bucket.endpoint.is_none() {
+        let message = format!(
+            "the operator's own store is {} now, and the rules of this endpoint are in {left}: set bucket.endpoint to either, to move them or \
+             to leave them there",
+            endpoint.bucket.store()
+        );
+        return Err(Box::new(Report { accepted: Verdict::no(Reason::StoreChanged, message), ..unseen }));
+    }
+    let accepted = Verdict::yes(Reason::Valid, format!("the spec is valid, and bucket {} is this endpoint's", endpoint.bucket.name));
+    if let Err(error) = take_back(Mark::of(resource), resource, context).await {
+        let help = "; to leave the rules there, set deletionPolicy to Retain until this endpoint has moved";
+        let message = format!("cannot take the routing rules out of the bucket in {left}: {error}{help}");
+        return Err(Box::new(Report { accepted, routing: Verdict::no(error.reason(), message), ..unseen }));
+    }
+    let nothing = ResizeEndpointStatus {
+        store: None,
+        public_read: None,
+        routing_rules: Vec::new(),
+        routing_rules_left: Vec::new(),
+        routing_rules_pending: false,
+        routing_rules_removed: Vec::new(),
+        website_created: false,
+        ..previous.clone()
+    };
+    match writer.replace(&nothing).await {
+        Ok(()) => Ok(Some(nothing)),
+        Err(error) => {
+            let error = BucketError::Record(error);
+            Err(Box::new(Report { accepted, routing: Verdict::no(error.reason(), error.to_string()), ..unseen }))
+        }
+    }
+}
