@@ -13,6 +13,7 @@ use kube::{
     },
 };
 use resize_api::ResizeEndpoint;
+use tokio::sync::Notify;
 
 use crate::{
     admin::metrics::Metrics,
@@ -25,18 +26,19 @@ use crate::{
     },
 };
 
-/// Prepares a controller for each of `namespaces`, or one for all of them if there are none.
+/// Prepares a controller for each of `namespaces`, or one for all of them if there are none. When their watch fails, `failed` is notified.
 pub fn new(
     client: &Client,
     namespaces: &[String],
     claims: &Arc<Claims>,
     recorders: &Recorders,
     metrics: &Metrics,
+    failed: &Arc<Notify>,
 ) -> (Vec<Controller<ResizeEndpoint>>, Scopes) {
     let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
     let parts = scopes.into_iter().map(|namespace| {
         let (endpoints, changed) =
-            endpoints::endpoints(api(client, namespace.as_deref()), claims.clone(), recorders.clone(), metrics.clone());
+            endpoints::endpoints(api(client, namespace.as_deref()), claims.clone(), recorders.clone(), metrics.clone(), failed.clone());
         // not those of the status: we make them
         let filter = predicates::generation.combine(predicates::annotations).combine(predicates::finalizers);
         let controller = Controller::for_stream(changed.predicate_filter(filter, PredicateConfig::default()), endpoints.clone())

@@ -70,7 +70,8 @@ async fn main() -> anyhow::Result<()> {
     let reporter = Reporter { controller: OPERATOR.to_owned(), instance: pod_name() };
     let recorders = Recorders::new(&client, &reporter);
     let claims = Arc::new(Claims::new(config.s3.clone(), config.claims.clone()));
-    let (controllers, scopes) = controller::new(&client, &config.watch_namespaces, &claims, &recorders, &metrics);
+    let failed = Arc::default();
+    let (controllers, scopes) = controller::new(&client, &config.watch_namespaces, &claims, &recorders, &metrics, &failed);
     let health = Health::default();
     let admin = admin::router(health.clone(), metrics.clone(), scopes.endpoints());
     let outbound = Outbound::new(config.outbound.local_addresses);
@@ -86,7 +87,7 @@ async fn main() -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
     let stop = stop_signal()?.boxed().shared();
     tokio::select! {
-        led = lead::run(controllers, context, health, candidate, stop) => led?,
+        led = lead::run(controllers, context, health, candidate, &failed, stop) => led?,
         served = axum::serve(listener, admin) => served.context("admin port")?,
     }
     tracing::info!("stopped");

@@ -113,3 +113,28 @@ async fn refused_credentials_hold_the_object_and_say_how_to_let_it_go() {
     })
     .await;
 }
+
+/// As with `kubectl delete -f` of one file that holds both, or `helm uninstall` of one chart.
+#[tokio::test]
+async fn a_secret_that_goes_first_holds_nothing() {
+    lab::run(async |lab: &Lab| {
+        lab.serve(json!({})).await;
+        let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> = kube::Api::namespaced(lab.kube.clone(), &lab.name);
+        secrets.delete("s3", &DeleteParams::default()).await.unwrap();
+        lab.delete(&lab.name).await;
+        assert_eq!(lab.website().await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_namespace_goes_whole_and_takes_its_rules_along() {
+    lab::run(async |lab: &Lab| {
+        lab.serve(json!({})).await;
+        let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(lab.kube.clone());
+        namespaces.delete(&lab.name, &DeleteParams::background()).await.unwrap();
+        lab.eventually("the namespace is gone", async || namespaces.get_opt(&lab.name).await.unwrap().is_none()).await;
+        assert_eq!(lab.website().await, None);
+    })
+    .await;
+}

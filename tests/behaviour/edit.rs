@@ -72,6 +72,20 @@ async fn observe_writes_nothing_and_shows_the_rules() {
 }
 
 #[tokio::test]
+async fn observe_orphans_no_rule_that_merge_wrote() {
+    lab::run(async |lab: &Lab| {
+        lab.serve(json!({})).await;
+        lab.apply(json!({ "routing": { "management": "Observe" }, "allowedResolutions": ["10x10"] })).await;
+        lab.wait_for_reason(&lab.name, "RoutingRuleApplied", "WaitingForExternalWriter").await;
+        lab.serve(json!({ "routing": { "management": "Merge" }, "allowedResolutions": ["10x10"] })).await;
+        assert_eq!(prefixes(&lab.website().await.unwrap()), ["10x10/"]);
+        lab.delete(&lab.name).await;
+        assert_eq!(lab.website().await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_suspended_endpoint_is_kept_as_it_is() {
     lab::run(async |lab: &Lab| {
         lab.serve(json!({})).await;
@@ -80,7 +94,9 @@ async fn a_suspended_endpoint_is_kept_as_it_is() {
         lab.wait_for_reason(&lab.name, "Ready", "Suspended").await;
         // what was said last is still said
         assert_eq!(lab.wait_for(&lab.name, "Ready", "True").await.reason, "Suspended");
-        assert_eq!(lab.wait_for(&lab.name, "RoutingRuleApplied", "True").await.reason, "RulesApplied");
+        let status = lab.endpoints().get(&lab.name).await.unwrap().status.unwrap();
+        let routing = status.conditions.iter().find(|condition| condition.type_ == "RoutingRuleApplied").unwrap();
+        assert_eq!((routing.status.as_str(), routing.reason.as_str()), ("True", "RulesApplied"));
         assert_eq!(lab.website().await, before);
         lab.serve(json!({ "suspend": false, "allowedResolutions": ["10x10"] })).await;
         assert_eq!(prefixes(&lab.website().await.unwrap()), ["10x10/"]);

@@ -1,8 +1,14 @@
 //! What is wrong stands in the conditions, with what to do.
 
 use aws_sdk_s3::types::{RedirectAllRequestsTo, WebsiteConfiguration};
-use k8s_openapi::api::events::v1::Event;
-use kube::{Api, api::ListParams};
+use k8s_openapi::api::{
+    core::v1::{ResourceQuota, Secret},
+    events::v1::Event,
+};
+use kube::{
+    Api,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+};
 use serde_json::json;
 
 use crate::lab::{self, Lab};
@@ -47,6 +53,79 @@ async fn a_missing_secret_is_named() {
         lab.apply(json!({ "bucket": { "credentialsSecretRef": { "name": "none" } } })).await;
         let failing = lab.wait_for_reason(&lab.name, "WorkloadAvailable", "PodsFailing").await;
         assert!(failing.message.contains("\"none\" not found"), "{failing:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_newline_in_a_secrets_value_is_named() {
+    lab::run(async |lab: &Lab| {
+        lab.serve(json!({})).await;
+        let secrets: Api<Secret> = Api::namespaced(lab.kube.clone(), &lab.name);
+        let wrong = json!({ "stringData": { "AWS_SECRET_ACCESS_KEY": "secret\n" } });
+        secrets.patch("s3", &PatchParams::default(), &Patch::Merge(wrong)).await.unwrap();
+        lab.nudge(&lab.name).await;
+        let refused = lab.wait_for_reason(&lab.name, "RoutingRuleApplied", "SecretInvalid").await;
+        assert!(refused.message.contains("AWS_SECRET_ACCESS_KEY ends with a newline"), "{refused:?}");
+        assert_eq!(lab.wait_for(&lab.name, "Ready", "False").await.reason, "SecretInvalid");
+        // the rules go with the keys that worked
+        lab.delete(&lab.name).await;
+        assert_eq!(lab.website().await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_ingress_class_that_does_not_exist_is_told() {
+    lab::run(async |lab: &Lab| {
+        lab.apply(json!({ "ingress": { "className": "none" } })).await;
+        lab.wait_for(&lab.name, "Ready", "True").await;
+        let told = lab.wait_for_reason(&lab.name, "WorkloadAvailable", "NoAddress").await;
+        assert!(told.message.contains("IngressClass none"), "{told:?}");
+        let ready = lab.wait_for(&lab.name, "Ready", "True").await;
+        assert!(ready.message.contains("no address"), "{ready:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_quota_is_told_in_its_words() {
+    lab::run(async |lab: &Lab| {
+        let quotas: Api<ResourceQuota> = Api::namespaced(lab.kube.clone(), &lab.name);
+        let quota = serde_json::from_value(json!({ "metadata": { "name": "none" }, "spec": { "hard": { "count/services": "0" } } })).unwrap();
+        quotas.create(&PostParams::default(), &quota).await.unwrap();
+        lab.eventually("the quota counts", async || quotas.get("none").await.unwrap().status.is_some_and(|status| status.hard.is_some()))
+            .await;
+        lab.apply(json!({})).await;
+        let refused = lab.wait_for_reason(&lab.name, "WorkloadAvailable", "Forbidden").await;
+        assert!(refused.message.contains("exceeded quota"), "{refused:?}");
+        quotas.delete("none", &DeleteParams::default()).await.unwrap();
+        lab.wait_for(&lab.name, "Ready", "True").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_api_server_refuses_of_the_spec_is_told_in_its_words() {
+    lab::run(async |lab: &Lab| {
+        lab.apply(json!({ "workload": { "tolerations": [{ "key": "a", "operator": "Sometimes" }] } })).await;
+        let refused = lab.wait_for_reason(&lab.name, "Accepted", "InvalidSpec").await;
+        assert!(refused.message.contains("Sometimes"), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn old_pods_that_serve_beside_a_new_one_that_waits_are_a_rollout() {
+    lab::run(async |lab: &Lab| {
+        lab.serve(json!({})).await;
+        lab.apply(json!({ "workload": { "nodeSelector": { "none": "such" } } })).await;
+        let rolling = lab.wait_for_reason(&lab.name, "WorkloadAvailable", "RollingOut").await;
+        lab.eventually("it says what the new pod waits for", async || {
+            lab.wait_for(&lab.name, "WorkloadAvailable", "True").await.message.contains("cannot be scheduled")
+        })
+        .await;
+        assert_eq!(rolling.status, "True");
     })
     .await;
 }

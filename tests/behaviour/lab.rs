@@ -181,7 +181,11 @@ impl Lab {
         for endpoint in endpoints.list(&ListParams::default()).await.unwrap() {
             self.delete(&endpoint.name_any()).await;
         }
-        Api::<Namespace>::all(self.kube.clone()).delete(&self.name, &DeleteParams::background()).await.unwrap();
+        match Api::<Namespace>::all(self.kube.clone()).delete(&self.name, &DeleteParams::background()).await {
+            // a test has deleted it
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+            deleted => drop(deleted.unwrap()),
+        }
         self.delete_bucket().await;
     }
 

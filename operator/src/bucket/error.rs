@@ -26,6 +26,9 @@ pub enum BucketError {
     /// Somebody wrote the same configuration at the same time.
     #[error("the bucket's configuration was not as it had been written right before: somebody else writes it too")]
     ConcurrentWrite,
+    /// The store does not keep what it accepts.
+    #[error("the store accepts a website configuration and keeps no routing rule of it: it has none; use a store that has, or another way")]
+    RulesDropped,
     /// Somebody keeps removing our rules.
     #[error(
         "somebody else removed the routing rules {times} times in an hour, last at {last}: find out who (Terraform, ACK, Crossplane?) and set \
@@ -49,6 +52,7 @@ impl BucketError {
             Self::S3(error) => error.reason,
             Self::Refused(refusal) => refusal.reason(),
             Self::ConcurrentWrite => Reason::ConcurrentWrite,
+            Self::RulesDropped => Reason::NotSupported,
             Self::Overwritten { .. } => Reason::ExternallyOverwritten,
             Self::Record(_) => Reason::KubernetesError,
         }
@@ -229,6 +233,10 @@ fn refused(bucket: &str, action: &str, status: u16, code: &str, detail: &str) ->
             Reason::S3Error,
             format!("S3 refuses {action} on bucket {bucket}: its clock and the operator's differ by too much ({code}): set the clocks"),
         ),
+        // MinIO
+        ("BadRequest", 400) if detail.contains("unsupported API call") => {
+            (Reason::NotSupported, format!("the store does not know {action} ({detail})"))
+        }
         ("NotImplemented", _) | (_, 501) => (Reason::NotSupported, format!("the store does not know {action} (status {status} {code})")),
         ("SlowDown" | "TooManyRequests" | "RequestLimitExceeded" | "Throttling" | "ThrottlingException", _) | (_, 429) => (
             Reason::S3Throttled,
@@ -265,6 +273,11 @@ mod tests {
             (answer(400, "AuthorizationHeaderMalformed"), Reason::WrongRegion, "correct bucket.region"),
             (answer(503, "SlowDown"), Reason::S3Throttled, "503 SlowDown"),
             (answer(501, "NotImplemented"), Reason::NotSupported, "does not know s3:GetBucketWebsite"),
+            (
+                Failure::Answer { status: 400, code: "BadRequest".into(), detail: "An unsupported API call for method: PUT".into() },
+                Reason::NotSupported,
+                "does not know s3:GetBucketWebsite",
+            ),
             (answer(429, ""), Reason::S3Throttled, "more slowly"),
             (answer(503, "ServiceUnavailable"), Reason::S3Error, "503 ServiceUnavailable"),
         ] {

@@ -2,10 +2,11 @@
 
 pub mod lease;
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use kube::{Api, api::ListParams, runtime::Controller};
 use resize_api::ResizeEndpoint;
+use tokio::sync::Notify;
 
 use crate::{
     admin::health::{Health, Phase},
@@ -18,12 +19,13 @@ use crate::{
 /// How often to look whether what is missing is there.
 const RETRY: Duration = Duration::from_secs(3);
 
-/// Returns when `stop` is done and what ran is finished. After an error nothing may be written any more: the process has to end.
+/// Whenever `failed` is notified it is looked whether the definition is still there. Returns when `stop` is done and what ran is finished. After an error nothing may be written any more: the process has to end.
 pub async fn run(
     controllers: Vec<Controller<ResizeEndpoint>>,
     context: Arc<Context>,
     health: Health,
     mut candidate: Candidate,
+    failed: &Notify,
     stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) -> Result<(), Lost> {
     let lease = async {
@@ -43,6 +45,7 @@ pub async fn run(
     health.set(Phase::Leading);
     tokio::select! {
         () = controller::run(controllers, context.clone(), stop) => {}
+        never = follow(failed, &context, &health) => match never {},
         lost = candidate.keep() => {
             tracing::error!(%lost, "ending");
             return Err(lost);
@@ -52,6 +55,15 @@ pub async fn run(
         tracing::warn!(%error, "cannot give the lease back: the next one waits until it has run out");
     }
     Ok(())
+}
+
+/// Tells whenever the definition is found gone, until it is there again.
+async fn follow(failed: &Notify, context: &Context, health: &Health) -> Infallible {
+    loop {
+        failed.notified().await;
+        wait_for_definition(context, health).await;
+        health.set(Phase::Leading);
+    }
 }
 
 /// Waits until ResizeEndpoints can be listed wherever they are watched.

@@ -88,15 +88,19 @@ pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> 
 
 async fn keep_or_clean_up(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> Result<Action, Error> {
     let api = Api::namespaced(context.client.clone(), &resource.namespace().unwrap_or_default());
-    finalizer::finalizer(&api, FINALIZER, resource, async |event| match event {
+    let result = finalizer::finalizer(&api, FINALIZER, resource, async |event| match event {
         Event::Apply(resource) => keep(&resource, &context).await,
         Event::Cleanup(resource) => cleanup::clean_up(&resource, &context).await,
-    })
-    .await
-    .map_err(|error| match error {
-        finalizer::Error::ApplyFailed(error) | finalizer::Error::CleanupFailed(error) => error,
-        error => Error::Finalizer(Box::new(error)),
-    })
+    });
+    match result.await {
+        // the object is gone already, or this was not its last version: if it is still there, it is heard of again
+        Err(finalizer::Error::RemoveFinalizer(kube::Error::Api(status))) if matches!(status.code, 404 | 409 | 422) => {
+            Ok(Action::requeue(Duration::from_secs(1)))
+        }
+        Err(finalizer::Error::ApplyFailed(error) | finalizer::Error::CleanupFailed(error)) => Err(error),
+        Err(error) => Err(Error::Finalizer(Box::new(error))),
+        Ok(action) => Ok(action),
+    }
 }
 
 /// When to try again after an error.

@@ -106,7 +106,7 @@ fn cases() -> Vec<Case> {
         ),
         when(|fake| rules(fake, &(0..50).map(|n| rule(&format!("p{n}/"))).collect::<String>()), routing, "False", Reason::NoRoomForRules),
         when(|fake| rules(fake, &rule("300x300/")), routing, "False", Reason::ConflictingRule),
-        when(|fake| fake.store.lock().unwrap().forgets = true, routing, "False", Reason::ExternallyOverwritten),
+        when(|fake| fake.store.lock().unwrap().forgets = true, routing, "False", Reason::NotSupported),
         with(json!({ "bucket": { "publicRead": true } }), public_url, "True", Reason::PublicUrlServes),
     ];
     let allow_list = || Config { claims: Claims { policy: ClaimsPolicy::AllowList, ..claims() }, ..config() };
@@ -196,7 +196,8 @@ async fn every_reason_is_reached_and_told() {
         reached.extend(seen(&fake));
     }
     // these are reached by cleanup_tests.rs, tenant_tests.rs, and by tests/control_plane: certificate.rs, undecodable.rs, workload.rs
-    let elsewhere = [Reason::CleanupGivenUp, Reason::StoreChanged, Reason::TlsError, Reason::Undecodable, Reason::NoAddress];
+    // and by the test of three removals below
+    let elsewhere = [Reason::CleanupGivenUp, Reason::ExternallyOverwritten, Reason::StoreChanged, Reason::TlsError, Reason::Undecodable, Reason::NoAddress];
     reached.extend(elsewhere.map(|reason| reason.to_string()));
     let all: BTreeSet<_> = Reason::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(all.difference(&reached).collect::<Vec<_>>(), Vec::<&String>::new(), "no reconcile reaches these");

@@ -187,3 +187,16 @@ async fn deletion_without_recorded_rules_asks_no_bucket() {
     assert_eq!(calls.len(), 1, "{calls:?}");
     assert_eq!(calls[0].2[1]["op"], "remove");
 }
+
+#[tokio::test]
+async fn a_deletion_that_somebody_else_ended_first_is_no_failure() {
+    for status in [StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY] {
+        let (client, _) = match status {
+            StatusCode::NOT_FOUND => api_server(|method, _| (*method == Method::PATCH).then(|| refuse(StatusCode::NOT_FOUND, "NotFound"))),
+            _ => api_server(|method, _| (*method == Method::PATCH).then(|| refuse(StatusCode::UNPROCESSABLE_ENTITY, "Invalid"))),
+        };
+        let mut resource = kept();
+        resource.metadata.deletion_timestamp = Some(crate::testing::fixtures::time("2026-01-02T03:04:05Z"));
+        assert!(reconcile(Arc::new(resource), context(client)).await.is_ok(), "{status}");
+    }
+}

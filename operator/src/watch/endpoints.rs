@@ -14,7 +14,7 @@ use kube::{
     },
 };
 use resize_api::{ResizeEndpoint, condition::Reason};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast::error::RecvError};
 
 use crate::{admin::metrics::Metrics, report::recorders::Recorders, tenancy::claims::Claims, watch::scope::heard};
 
@@ -22,15 +22,17 @@ use crate::{admin::metrics::Metrics, report::recorders::Recorders, tenancy::clai
 type Seen = watcher::Event<DeserializeGuard<ResizeEndpoint>>;
 
 /// The endpoints behind `api`: a store, and a stream of those that changed. Claims know of each before the store does.
+/// When the watch fails, `failed` is notified.
 pub fn endpoints(
     api: Api<DeserializeGuard<ResizeEndpoint>>,
     claims: Arc<Claims>,
     recorders: Recorders,
     metrics: Metrics,
+    failed: Arc<Notify>,
 ) -> (Store<ResizeEndpoint>, impl Stream<Item = Result<ResizeEndpoint, watcher::Error>>) {
     let (store, writer) = reflector::store();
     let mut known = Known { claims, all: HashSet::new(), listed: HashSet::new() };
-    let readable = heard(watcher(api, watcher::Config::default())).try_filter_map(move |event| {
+    let readable = heard(watcher(api, watcher::Config::default()).inspect_err(move |_| failed.notify_one())).try_filter_map(move |event| {
         let event = read(event).map_err(|invalid| tell(invalid, &recorders, &metrics)).ok();
         future::ok(event)
     });

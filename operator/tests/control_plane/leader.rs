@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use k8s_openapi::api::coordination::v1::Lease;
-use kube::Api;
+use k8s_openapi::{api::coordination::v1::Lease, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition};
+use kube::{Api, api::DeleteParams};
 use serde_json::{Value, json};
 
 use crate::{
@@ -117,4 +117,19 @@ async fn without_the_definition_it_waits_and_says_so() {
     plane.install(&[]).await;
     operator.wait_until(200, "leading").await;
     assert_eq!(operator.metric("resize_operator_waiting"), Some(0.0));
+}
+
+#[tokio::test]
+async fn a_definition_that_vanishes_is_told_by_readyz() {
+    let Some(plane) = ControlPlane::start().await else { return };
+    plane.install(&[]).await;
+    let operator = Operator::start(&plane, "operator", &plane.kubeconfig_of("resize-operator").await, &[]);
+    operator.wait_until(200, "leading").await;
+    let definitions: Api<CustomResourceDefinition> = Api::all(plane.client.clone());
+    definitions.delete("resizeendpoints.resize-operator.dev", &DeleteParams::default()).await.unwrap();
+    operator.wait_until(503, "is not installed").await;
+    let chart = plane.chart(&[]);
+    let definition = chart.iter().find(|object| object["kind"] == "CustomResourceDefinition").unwrap();
+    eventually("the definition is back", async || plane.try_apply(definition).await.is_ok()).await;
+    operator.wait_until(200, "leading").await;
 }

@@ -1,5 +1,7 @@
 //! The objects of an endpoint on a real API server: what is owned, handed over, pruned, refused.
 
+use std::time::Duration;
+
 use k8s_openapi::api::{
     apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, networking::v1::NetworkPolicy, policy::v1::PodDisruptionBudget,
 };
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     control_plane::ControlPlane,
     endpoints::{endpoint, run_deployments, touch, wait_until_all_are},
-    process::{Operator, eventually},
+    process::{Operator, eventually, patiently},
     store::Store,
 };
 
@@ -244,4 +246,44 @@ async fn another_operator_makes_the_same_pods() {
     assert_eq!(after.spec, before.spec);
     let pods = serde_json::to_string(&after.spec.unwrap().template).unwrap();
     assert!(!pods.contains(env!("CARGO_PKG_VERSION")), "a version of the chart would replace pods: {pods}");
+}
+
+#[tokio::test]
+async fn every_write_has_the_operator_as_its_manager() {
+    let Some(bench) = Bench::start().await else { return };
+    bench.apply(json!({})).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    let endpoint = bench.api::<ResizeEndpoint>().get("photos").await.unwrap();
+    let managers: Vec<_> = endpoint.metadata.managed_fields.into_iter().flatten().filter_map(|entry| entry.manager).collect();
+    assert!(managers.iter().any(|manager| manager == "resize-operator"), "{managers:?}");
+    assert!(!managers.iter().any(|manager| manager == "unknown"), "{managers:?}");
+}
+
+#[tokio::test]
+async fn an_ingress_that_no_controller_takes_is_told_after_a_minute() {
+    let Some(bench) = Bench::start().await else { return };
+    let mut object = endpoint(&bench.store, "photos");
+    object["spec"]["ingress"]["className"] = json!("none");
+    bench.plane.apply(&[object]).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    patiently(Duration::from_mins(3), "it is told", async || {
+        let status = bench.api::<ResizeEndpoint>().get("photos").await.unwrap().status.unwrap_or_default();
+        let of = |type_: &str| status.conditions.iter().find(|condition| condition.type_ == type_).unwrap().clone();
+        let (workload, ready) = (of("WorkloadAvailable"), of("Ready"));
+        workload.reason == "NoAddress" && ready.status == "True" && ready.message.contains("IngressClass none")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_api_server_refuses_of_the_spec_is_told_in_its_words() {
+    let Some(bench) = Bench::start().await else { return };
+    bench.apply(json!({ "tolerations": [{ "key": "a", "operator": "Sometimes" }] })).await;
+    eventually("it is told", async || {
+        let status = bench.api::<ResizeEndpoint>().get("photos").await.unwrap().status.unwrap_or_default();
+        status.conditions.iter().any(|condition| {
+            condition.type_ == "Accepted" && condition.reason == "InvalidSpec" && condition.message.contains("Sometimes")
+        })
+    })
+    .await;
 }

@@ -80,7 +80,13 @@ async fn bring_in(
     if let Plan::Put(config) = plan {
         website.put(config).await?;
     }
-    if !merge::holds(website.get().await?.as_ref(), &rules) {
+    let after = website.get().await?;
+    if !merge::holds(after.as_ref(), &rules) {
+        // twice within the hour, and none of others either: that is no other writer
+        let keeps_none = after.is_none_or(|config| config.routing_rules().is_empty());
+        if keeps_none && !record.removed.is_empty() {
+            return Err(BucketError::RulesDropped);
+        }
         record.removed.push(now);
         return Err(BucketError::ConcurrentWrite);
     }
