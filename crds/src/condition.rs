@@ -121,7 +121,7 @@ pub enum Reason {
     TlsError,
     /// PublicUrlVerified: it cannot be reached from the operator.
     PublicUrlUnreachable,
-    /// Only an Event: the object was written for another version of the API, and cannot be read.
+    /// Accepted: the object was written for another version of the API, and cannot be read whole.
     Undecodable,
     /// Only an Event: the object was let go though its rules could not be taken out of the bucket.
     CleanupGivenUp,

@@ -12,6 +12,7 @@ mod controller;
 mod endpoint;
 mod fence;
 mod fingerprint;
+mod heard;
 mod kubernetes;
 mod lead;
 mod names;

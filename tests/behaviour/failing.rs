@@ -92,7 +92,8 @@ async fn an_ingress_class_that_does_not_exist_is_told() {
 async fn a_quota_is_told_in_its_words() {
     lab::run(async |lab: &Lab| {
         let quotas: Api<ResourceQuota> = Api::namespaced(lab.kube.clone(), &lab.name);
-        let quota = serde_json::from_value(json!({ "metadata": { "name": "none" }, "spec": { "hard": { "count/services": "0" } } })).unwrap();
+        let quota =
+            serde_json::from_value(json!({ "metadata": { "name": "none" }, "spec": { "hard": { "count/services": "0" } } })).unwrap();
         quotas.create(&PostParams::default(), &quota).await.unwrap();
         lab.eventually("the quota counts", async || quotas.get("none").await.unwrap().status.is_some_and(|status| status.hard.is_some()))
             .await;

@@ -34,6 +34,7 @@ use crate::{
     },
     config::ClaimsPolicy,
     endpoint::Endpoint,
+    heard::{Heard, unreadable},
     names::FINALIZER,
     report::{self, Report, Verdict, writer::StatusWriter},
     store_id::{ANY_REGION, StoreId},
@@ -87,10 +88,13 @@ pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> 
 }
 
 async fn keep_or_clean_up(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> Result<Action, Error> {
-    let api = Api::namespaced(context.client.clone(), &resource.namespace().unwrap_or_default());
-    let result = finalizer::finalizer(&api, FINALIZER, resource, async |event| match event {
-        Event::Apply(resource) => keep(&resource, &context).await,
-        Event::Cleanup(resource) => cleanup::clean_up(&resource, &context).await,
+    if let (Some(error), None) = (unreadable(&resource), &resource.metadata.deletion_timestamp) {
+        return refuse(error, &resource, &context).await;
+    }
+    let api: Api<Heard> = Api::namespaced(context.client.clone(), &resource.namespace().unwrap_or_default());
+    let result = finalizer::finalizer(&api, FINALIZER, Arc::new(Heard(Arc::unwrap_or_clone(resource))), async |event| match event {
+        Event::Apply(resource) => keep(&resource.0, &context).await,
+        Event::Cleanup(resource) => cleanup::clean_up(&resource.0, &context).await,
     });
     match result.await {
         // the object is gone already, or this was not its last version: if it is still there, it is heard of again
@@ -101,6 +105,15 @@ async fn keep_or_clean_up(resource: Arc<ResizeEndpoint>, context: Arc<Context>) 
         Err(error) => Err(Error::Finalizer(Box::new(error))),
         Ok(action) => Ok(action),
     }
+}
+
+/// Says of an object that cannot be read that it cannot. Everything that belongs to it stays as it is.
+async fn refuse(error: &str, resource: &ResizeEndpoint, context: &Context) -> Result<Action, Error> {
+    let previous = resource.status.clone().unwrap_or_default();
+    let message = format!("the object cannot be read ({error}): apply it again as this version of the API wants it");
+    let report = Report { accepted: Verdict::no(Reason::Undecodable, message), ..Report::unseen(report::EARLIER, &previous) };
+    write_status(resource, context, &previous, &report, &mut StatusWriter::new(&context.client, resource)).await?;
+    Ok(Action::await_change())
 }
 
 /// When to try again after an error.

@@ -197,7 +197,14 @@ async fn every_reason_is_reached_and_told() {
     }
     // these are reached by cleanup_tests.rs, tenant_tests.rs, and by tests/control_plane: certificate.rs, undecodable.rs, workload.rs
     // and by the test of three removals below
-    let elsewhere = [Reason::CleanupGivenUp, Reason::ExternallyOverwritten, Reason::StoreChanged, Reason::TlsError, Reason::Undecodable, Reason::NoAddress];
+    let elsewhere = [
+        Reason::CleanupGivenUp,
+        Reason::ExternallyOverwritten,
+        Reason::StoreChanged,
+        Reason::TlsError,
+        Reason::Undecodable,
+        Reason::NoAddress,
+    ];
     reached.extend(elsewhere.map(|reason| reason.to_string()));
     let all: BTreeSet<_> = Reason::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(all.difference(&reached).collect::<Vec<_>>(), Vec::<&String>::new(), "no reconcile reaches these");

@@ -7,6 +7,8 @@ use kube::{
 use resize_api::{ResizeEndpoint, status::ResizeEndpointStatus};
 use serde_json::{Value, json};
 
+use crate::heard::Heard;
+
 /// Fields that a status may lack; a merge patch would leave them.
 const OPTIONAL: [&str; 10] = [
     "redirectUrl",
@@ -25,7 +27,7 @@ const OPTIONAL: [&str; 10] = [
 /// changed the object since it was read: the cache it was read from may be behind, and
 /// then its record of our rules is too.
 pub struct StatusWriter {
-    api: Api<ResizeEndpoint>,
+    api: Api<Heard>,
     name: String,
     version: Option<String>,
     /// The status as it is there.
@@ -60,7 +62,7 @@ impl StatusWriter {
         let patch = json!({ "metadata": { "resourceVersion": self.version }, "status": fields });
         let written = self.api.patch_status(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
         self.version = written.resource_version();
-        self.status = written.status.unwrap_or_default();
+        self.status = written.0.status.unwrap_or_default();
         Ok(())
     }
 }

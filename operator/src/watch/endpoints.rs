@@ -1,11 +1,10 @@
-//! The watch of ResizeEndpoints → those that can be read, in a store and in the claims; the others are told of.
+//! The watch of ResizeEndpoints → a store and the claims; those that cannot be read whole are told of.
 
 use std::{collections::HashSet, sync::Arc};
 
-use futures::{Stream, StreamExt, TryStreamExt, future, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use kube::{
     Api, Resource, ResourceExt,
-    core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
         WatchStreamExt,
         events::{Event, EventType},
@@ -16,15 +15,18 @@ use kube::{
 use resize_api::{ResizeEndpoint, condition::Reason};
 use tokio::sync::{Notify, broadcast::error::RecvError};
 
-use crate::{admin::metrics::Metrics, report::recorders::Recorders, tenancy::claims::Claims, watch::scope::heard};
-
-/// What happens to objects that may not be readable.
-type Seen = watcher::Event<DeserializeGuard<ResizeEndpoint>>;
+use crate::{
+    admin::metrics::Metrics,
+    heard::{Heard, unreadable},
+    report::recorders::Recorders,
+    tenancy::claims::Claims,
+    watch::scope::heard,
+};
 
 /// The endpoints behind `api`: a store, and a stream of those that changed. Claims know of each before the store does.
 /// When the watch fails, `failed` is notified.
 pub fn endpoints(
-    api: Api<DeserializeGuard<ResizeEndpoint>>,
+    api: Api<Heard>,
     claims: Arc<Claims>,
     recorders: Recorders,
     metrics: Metrics,
@@ -32,11 +34,11 @@ pub fn endpoints(
 ) -> (Store<ResizeEndpoint>, impl Stream<Item = Result<ResizeEndpoint, watcher::Error>>) {
     let (store, writer) = reflector::store();
     let mut known = Known { claims, all: HashSet::new(), listed: HashSet::new() };
-    let readable = heard(watcher(api, watcher::Config::default()).inspect_err(move |_| failed.notify_one())).try_filter_map(move |event| {
-        let event = read(event).map_err(|invalid| tell(invalid, &recorders, &metrics)).ok();
-        future::ok(event)
+    let events = heard(watcher(api, watcher::Config::default()).inspect_err(move |_| failed.notify_one()));
+    let noted = events.map_ok(read).inspect_ok(move |event| {
+        tell(event, &recorders, &metrics);
+        known.note(event);
     });
-    let noted = readable.inspect_ok(move |event| known.note(event));
     (store, reflector::reflector(writer, noted).applied_objects())
 }
 
@@ -54,21 +56,23 @@ pub fn changed_hands(claims: &Claims) -> impl Stream<Item = ObjectRef<ResizeEndp
     .boxed()
 }
 
-fn read(event: Seen) -> Result<watcher::Event<ResizeEndpoint>, Box<InvalidObject>> {
+/// What happens to an endpoint of which only a part could be read happens to that part.
+fn read(event: watcher::Event<Heard>) -> watcher::Event<ResizeEndpoint> {
     use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
-    Ok(match event {
-        Apply(object) => Apply(object.0?),
-        Delete(object) => Delete(object.0?),
-        InitApply(object) => InitApply(object.0?),
+    match event {
+        Apply(object) => Apply(object.0),
+        Delete(object) => Delete(object.0),
+        InitApply(object) => InitApply(object.0),
         Init => Init,
         InitDone => InitDone,
-    })
+    }
 }
 
-/// The others go on; this one gets a log line and an Event. It is left as it is: what cannot be read cannot be kept.
-fn tell(invalid: Box<InvalidObject>, recorders: &Recorders, metrics: &Metrics) {
-    let InvalidObject { error, metadata } = *invalid;
-    tracing::error!(namespace = metadata.namespace, name = metadata.name, error, "an endpoint cannot be read");
+/// The others go on; one that cannot be read gets a log line and an Event.
+fn tell(event: &watcher::Event<ResizeEndpoint>, recorders: &Recorders, metrics: &Metrics) {
+    let (watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event else { return };
+    let Some(error) = unreadable(object) else { return };
+    tracing::error!(namespace = object.namespace(), name = object.name_any(), error, "an endpoint cannot be read");
     metrics.reconciled(Reason::Undecodable);
     let event = Event {
         type_: EventType::Warning,
@@ -79,8 +83,7 @@ fn tell(invalid: Box<InvalidObject>, recorders: &Recorders, metrics: &Metrics) {
         action: "Read".to_owned(),
         secondary: None,
     };
-    let object = DeserializeGuard::<ResizeEndpoint>(Err(InvalidObject { error, metadata })).object_ref(&());
-    let recorders = recorders.clone();
+    let (object, recorders) = (object.object_ref(&()), recorders.clone());
     tokio::spawn(async move { recorders.publish(&event, &object).await });
 }
 
@@ -128,15 +131,15 @@ mod tests {
     };
 
     #[test]
-    fn one_that_cannot_be_read_is_told_from_the_others() {
-        let guard = |object| serde_json::from_value::<DeserializeGuard<ResizeEndpoint>>(object).unwrap();
-        let good = serde_json::to_value(resource()).unwrap();
-        assert!(matches!(read(watcher::Event::InitApply(guard(good.clone()))), Ok(watcher::Event::InitApply(_))));
-        let mut bad = good;
+    fn one_that_cannot_be_read_still_claims_its_bucket() {
+        let claims = Arc::new(Claims::new(config::S3Defaults::default(), fixtures::claims()));
+        let mut known = Known { claims: claims.clone(), all: HashSet::new(), listed: HashSet::new() };
+        let mut bad = serde_json::to_value(resource()).unwrap();
         bad["spec"]["workload"] = json!({ "replicas": "two" });
-        let invalid = read(watcher::Event::Apply(guard(bad))).unwrap_err();
-        assert_eq!(invalid.metadata.name.as_deref(), Some("photos"));
-        assert!(invalid.error.contains("two"), "{}", invalid.error);
+        known.note(&read(watcher::Event::Apply(serde_json::from_value(bad).unwrap())));
+        let mut mine = resource();
+        (mine.metadata.name, mine.metadata.uid) = (Some("z".into()), Some("z".into()));
+        assert!(claims.is_taken(&mine));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! An object that was stored when the API was another: it is told of, and the others go on.
 
 use k8s_openapi::api::events::v1::Event;
-use kube::{Api, api::ListParams};
+use kube::{
+    Api,
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams},
+};
+use resize_api::ResizeEndpoint;
 use serde_json::json;
 
 use crate::{
     control_plane::ControlPlane,
-    endpoints::{endpoint, run_deployments},
+    endpoints::{endpoint, run_deployments, wait_until_all_are},
     process::{Operator, eventually},
     store::Store,
 };
@@ -46,4 +50,38 @@ async fn an_object_that_cannot_be_read_is_told_of_and_stops_no_other() {
     .await;
     assert!(operator.log().contains("cannot be read"), "{}", operator.log());
     assert_eq!(store.website("bad"), None);
+}
+
+/// As after a rollback: the stored object has what the older version does not know.
+#[tokio::test]
+async fn an_object_that_cannot_be_read_any_more_is_told_in_its_status_and_deleted_with_its_rules() {
+    let Some(plane) = ControlPlane::start().await else { return };
+    plane.install(&[]).await;
+    run_deployments(plane.client.clone());
+    let store = Store::start().await;
+    plane.apply(&[endpoint(&store, "old")]).await;
+    let operator = Operator::start(&plane, "operator", &plane.kubeconfig, &[]);
+    eventually("it has its rules", async || store.website("old").is_some()).await;
+    wait_until_all_are(&plane, 1, "Serving").await;
+
+    let chart = plane.chart(&[]);
+    let definition = chart.iter().find(|object| object["kind"] == "CustomResourceDefinition").unwrap();
+    let mut loose = definition.clone();
+    loose["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    plane.apply(&[loose]).await;
+    let mut newer = endpoint(&store, "old");
+    newer["spec"]["resize"] = json!({ "fit": "Newer" });
+    eventually("the API server takes the newer object", async || plane.try_apply(&newer).await.is_ok()).await;
+    let endpoints: Api<DynamicObject> = Api::namespaced_with(plane.client.clone(), "default", &ApiResource::erase::<ResizeEndpoint>(&()));
+    eventually("its status tells of it", async || {
+        let conditions = endpoints.get("old").await.unwrap().data["status"]["conditions"].clone();
+        let ready = conditions.as_array().unwrap().iter().find(|condition| condition["type"] == "Ready").unwrap().clone();
+        ready["status"] == "False" && ready["reason"] == "Undecodable"
+    })
+    .await;
+    assert!(store.website("old").is_some(), "what it has stays");
+    endpoints.delete("old", &DeleteParams::default()).await.unwrap();
+    eventually("it is gone", async || endpoints.get_opt("old").await.unwrap().is_none()).await;
+    assert_eq!(store.website("old"), None);
+    drop(operator);
 }

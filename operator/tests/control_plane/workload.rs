@@ -281,9 +281,10 @@ async fn what_the_api_server_refuses_of_the_spec_is_told_in_its_words() {
     bench.apply(json!({ "tolerations": [{ "key": "a", "operator": "Sometimes" }] })).await;
     eventually("it is told", async || {
         let status = bench.api::<ResizeEndpoint>().get("photos").await.unwrap().status.unwrap_or_default();
-        status.conditions.iter().any(|condition| {
-            condition.type_ == "Accepted" && condition.reason == "InvalidSpec" && condition.message.contains("Sometimes")
-        })
+        status
+            .conditions
+            .iter()
+            .any(|condition| condition.type_ == "Accepted" && condition.reason == "InvalidSpec" && condition.message.contains("Sometimes"))
     })
     .await;
 }
