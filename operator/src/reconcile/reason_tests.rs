@@ -367,7 +367,7 @@ async fn observe_with_public_read_writes_nothing() {
         object["spec"]["bucket"]["publicRead"] = json!(true);
     });
     fake.settle().await;
-    assert_eq!(fake.condition("Ready").1, "Serving");
+    assert_eq!(fake.condition("Ready").1, "InvalidSpec", "they exclude each other");
     assert_eq!(fake.config("policy"), None);
     assert!(fake.store.lock().unwrap().calls.iter().all(|(method, ..)| *method == http::Method::GET));
 }

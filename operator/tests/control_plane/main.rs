@@ -17,6 +17,7 @@ mod process;
 mod store;
 
 mod certificate;
+mod identity;
 mod killed;
 mod leader;
 mod own;

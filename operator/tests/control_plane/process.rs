@@ -31,6 +31,12 @@ impl Operator {
     /// Starts one that calls itself `name`, with `kubeconfig` and further arguments. Its own identity may go to the stores of the tests,
     /// which are on this machine.
     pub fn start(plane: &ControlPlane, name: &str, kubeconfig: &Path, arguments: &[&str]) -> Self {
+        // ambient credentials, as from a role, by which a store can tell operators apart
+        Self::start_as(plane, name, kubeconfig, arguments, &[("AWS_ACCESS_KEY_ID", name), ("AWS_SECRET_ACCESS_KEY", "key")])
+    }
+
+    /// The same with an `identity` that its environment tells.
+    pub fn start_as(plane: &ControlPlane, name: &str, kubeconfig: &Path, arguments: &[&str], identity: &[(&str, &str)]) -> Self {
         let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let log = plane.folder.join(format!("{name}.log"));
         let stores = [store::all(), vec![s3::URL.to_owned()]].concat().join(",");
@@ -41,9 +47,7 @@ impl Operator {
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
             .env("POD_NAME", name)
-            // ambient credentials, as from a role, by which a store can tell operators apart
-            .env("AWS_ACCESS_KEY_ID", name)
-            .env("AWS_SECRET_ACCESS_KEY", "key")
+            .envs(identity.iter().copied())
             .stdout(File::create(&log).unwrap())
             .stderr(File::create(plane.folder.join(format!("{name}.err"))).unwrap())
             .spawn()
