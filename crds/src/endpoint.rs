@@ -141,11 +141,11 @@ pub struct Bucket {
     #[x_kube(validation = Rule::new("self.matches('^[0-9]{12}$')").message("want an AWS account id: 12 digits"))]
     pub expected_owner: Option<String>,
 
-    /// Secret in the same namespace with the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one, AWS_SESSION_TOKEN. Without it the operator and the pods use what their environment gives (IRSA, Pod Identity).
+    /// Secret in the same namespace with the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one, AWS_SESSION_TOKEN. Without it the pods use what their environment gives (IRSA, Pod Identity), and the operator its own identity, if those who run it let this namespace use that for the bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
 
-    /// Let everybody read the bucket's objects: the operator adds a statement for `s3:GetObject` to the bucket's policy, and lifts those parts of the bucket's public access block that forbid it. Other statements stay; false again, or deletion, takes it all back. By default the operator leaves policy and block alone.
+    /// Let everybody read the bucket's objects, where those who run the operator allow that and `routing.management` is Merge: the operator adds a statement for `s3:GetObject` to the bucket's policy, and lifts those parts of the bucket's public access block that forbid it. Other statements stay; false again, or deletion, takes it all back. By default the operator leaves policy and block alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub public_read: bool,
 }
