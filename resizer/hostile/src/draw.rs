@@ -208,6 +208,17 @@ pub fn gif(width: u16, height: u16, frames: &[(u16, u16)]) -> Vec<u8> {
     bytes
 }
 
+/// A GIF with an extension, whose first block is of 11 bytes, if it is of an application.
+pub fn gif_with(label: u8, content: &[u8]) -> Vec<u8> {
+    let plain = gif(10, 10, &[(10, 10)]);
+    // behind the header and its two colours
+    let (head, rest) = plain.split_at(13 + 6);
+    let (name, content) = content.split_at(if label == 0xFF { 11 } else { 0 });
+    let blocks = [name].into_iter().chain(content.chunks(255)).filter(|block| !block.is_empty());
+    let blocks: Vec<u8> = blocks.flat_map(|block| [&[u8::try_from(block.len()).unwrap()], block].concat()).collect();
+    [head, &[0x21, label], &blocks, &[0], rest].concat()
+}
+
 /// So many pixels of colour 0, as codes of 3 bits, with a clear code before each pair so that they stay so short.
 fn lzw(pixels: usize) -> Vec<u8> {
     let codes = (0..pixels).flat_map(|pixel| if pixel % 2 == 0 { vec![4, 0] } else { vec![0] }).chain([5_u32]);

@@ -16,8 +16,8 @@ pub use draw::webp_groups;
 use image::ImageFormat;
 
 use draw::{
-    SOF, bmp, encoded, exif_loop, flat, gif, iccp, jpeg, jpeg_scans, patched, png, png_with, riff, riff_chunk, sixteen_bits, svg, tiff,
-    webp_canvas, webp_frame, webp_header, webp_lossless, with_profiles, with_segments, ztxt,
+    SOF, bmp, encoded, exif_loop, flat, gif, gif_with, iccp, jpeg, jpeg_scans, patched, png, png_with, riff, riff_chunk, sixteen_bits, svg,
+    tiff, webp_canvas, webp_frame, webp_header, webp_lossless, with_profiles, with_segments, ztxt,
 };
 
 /// A case: what it is, its bytes, and the HTTP status that is right for it where 120 MB may be taken.
@@ -115,6 +115,10 @@ pub fn cases() -> Vec<Case> {
 
     add("GIF of 65535 by 65535, one pixel", TOO_LARGE, gif(65535, 65535, &[(1, 1)]));
     add("GIF with a frame of 65535 by 65535 on a canvas of 10 by 10", TOO_LARGE, gif(10, 10, &[(65535, 65535)]));
+    let big = |label: u8, name: &[u8]| gif_with(label, &[name, &vec![7; 20 << 20]].concat());
+    add("GIF with 20 MB of XMP", MADE, big(0xFF, b"XMP DataXMP"));
+    add("GIF with a profile of 20 MB", MADE, big(0xFF, b"ICCRGBG1012"));
+    add("GIF with a comment of 20 MB", MADE, big(0xFE, b""));
     add("GIF of 0 by 0", MADE, gif(0, 0, &[(1, 1)]));
     add("GIF without a frame", DAMAGED, gif(10, 10, &[]));
     add("GIF, endless, 300000 frames", MADE, gif(10, 10, &vec![(10, 10); 300_000]));

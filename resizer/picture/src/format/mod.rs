@@ -2,11 +2,11 @@
 
 pub(crate) mod avif;
 pub(crate) mod bmp;
+mod essential;
 pub(crate) mod gif;
 pub(crate) mod jpeg;
 mod jpeg_turbo;
 pub(crate) mod png;
-mod png_chunks;
 pub(crate) mod tiff;
 pub(crate) mod webp;
 

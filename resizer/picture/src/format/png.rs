@@ -8,7 +8,7 @@ use crate::{
     Error,
     budget::Budget,
     colour::deep::{Deep, Numbers},
-    format::png_chunks::Essential,
+    format::essential::Essential,
     orientation::Orientation,
     probe::{Container, Probe},
     profile::{inflated, inflated_length},
@@ -131,6 +131,16 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
 /// The most bytes of a profile that says the same as numbers.
 const NUMBERS: usize = 8 << 10;
 
+/// The signature or a chunk, and whether it makes pixels: see [`Essential`].
+fn part(source: &[u8], at: usize) -> (usize, bool) {
+    if at == 0 {
+        return (8, true);
+    }
+    let Some((&length, rest)) = source[at..].split_first_chunk() else { return (source.len(), true) };
+    let matters = matches!(rest.get(..4), None | Some(b"IHDR" | b"PLTE" | b"tRNS" | b"IDAT" | b"IEND"));
+    (at.saturating_add(12).saturating_add(u32::from_be_bytes(length) as usize), matters)
+}
+
 /// The compressed profile behind its name and the one kind of compression.
 fn compressed_profile(content: &[u8]) -> Option<&[u8]> {
     let name = content.iter().position(|&byte| byte == 0)?;
@@ -172,7 +182,7 @@ fn failure(error: DecodingError) -> Error {
 pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Raster, Option<Vec<u8>>), Error> {
     let source = &*Quirks::of(source).mended(source);
     let limits = Limits { bytes: usize::try_from(memory).unwrap_or(usize::MAX) };
-    let mut decoder = Decoder::new_with_limits(Essential::new(source, budget.stop()), limits);
+    let mut decoder = Decoder::new_with_limits(Essential::new(source, budget.stop(), part), limits);
     let colours = colours(source);
     let depth = source.get(24).copied().unwrap_or_default();
     let deep = is_deep(depth, colours);

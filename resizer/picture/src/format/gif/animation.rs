@@ -8,10 +8,12 @@ use crate::{
     Error,
     animation::{Frame, Playback},
     budget::Budget,
-    format::gif::{Area, failure, header, options, palette, picture, side, write_failure},
+    format::{
+        essential::Essential,
+        gif::{Area, failure, header, options, palette, part, picture, side, write_failure},
+    },
     probe::Probe,
     raster::{Channels, Raster},
-    stop::Watched,
 };
 
 /// Browsers take shorter ones for a tenth of a second.
@@ -19,7 +21,7 @@ const LEAST_DURATION: u32 = 20;
 
 /// Frames of an animation, each as it looks when it shows.
 pub(crate) struct Reader<'a> {
-    decoder: Decoder<Watched<'a>>,
+    decoder: Decoder<Essential<'a>>,
     canvas: Raster,
     /// What the last frame leaves to do before the next one.
     dispose: Dispose,
@@ -34,7 +36,7 @@ enum Dispose {
 impl<'a> Reader<'a> {
     pub(crate) fn new(source: &'a [u8], probe: &Probe, budget: &Budget) -> Result<Self, Error> {
         Ok(Self {
-            decoder: options(probe).read_info(budget.watch(source)).map_err(failure)?,
+            decoder: options(probe).read_info(Essential::new(source, budget.stop(), part)).map_err(failure)?,
             canvas: Raster::new(budget, probe.width, probe.height, Channels::Rgba)?,
             dispose: Dispose::Nothing,
         })

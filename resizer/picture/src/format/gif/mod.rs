@@ -9,6 +9,7 @@ use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, DisposalMethod, En
 use crate::{
     Error,
     budget::Budget,
+    format::essential::Essential,
     orientation::Orientation,
     probe::{Container, Probe},
     raster::{Channels, Raster},
@@ -28,27 +29,17 @@ pub(crate) struct Area {
 
 /// The area of each frame of `source`, without decoding it.
 pub(crate) fn frames(source: &[u8]) -> impl Iterator<Item = Area> {
-    let palette = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
-    let mut at = 13 + source.get(10).map_or(0, |&flags| palette(flags));
+    let mut at = part(source, 0).0;
     std::iter::from_fn(move || {
         loop {
-            let mut area = None;
-            at += match *source.get(at..)? {
-                [0x2C, l0, l1, t0, t1, w0, w1, h0, h1, flags, ..] => {
-                    let [left, top, width, height] =
-                        [[l0, l1], [t0, t1], [w0, w1], [h0, h1]].map(|side| u32::from(u16::from_le_bytes(side)));
-                    area = Some(Area { left, top, width, height });
-                    11 + palette(flags)
-                }
-                [0x21, ..] => 2,
+            let block = source.get(at..)?;
+            at = match block {
+                [0x2C | 0x21, ..] => part(source, at).0,
                 _ => return None,
             };
-            while let Some(&length @ 1..) = source.get(at) {
-                at += 1 + usize::from(length);
-            }
-            at += 1;
-            if area.is_some() {
-                return area;
+            if let [0x2C, l0, l1, t0, t1, w0, w1, h0, h1, _, ..] = *block {
+                let [left, top, width, height] = [[l0, l1], [t0, t1], [w0, w1], [h0, h1]].map(|side| u32::from(u16::from_le_bytes(side)));
+                return Some(Area { left, top, width, height });
             }
         }
     })
@@ -76,6 +67,28 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         profile: 0,
         scaled: None,
     })
+}
+
+/// Bytes of a palette, if `flags` say that there is one.
+fn palette_length(flags: u8) -> usize {
+    if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
+}
+
+/// The header or a block, and whether it makes pixels or says how they play: see [`Essential`].
+pub(crate) fn part(source: &[u8], at: usize) -> (usize, bool) {
+    if at == 0 {
+        return (13 + source.get(10).map_or(0, |&flags| palette_length(flags)), true);
+    }
+    let (mut end, matters) = match source.get(at..).unwrap_or_default() {
+        [0x2C, ..] => (at + 11 + source.get(at + 9).map_or(0, |&flags| palette_length(flags)), true),
+        [0x21, label, rest @ ..] => (at + 2, *label == 0xF9 || *label == 0xFF && rest.starts_with(b"\x0BNETSCAPE2.0")),
+        // the end, or what only the decoder knows to judge
+        _ => return (source.len(), true),
+    };
+    while let Some(&length @ 1..) = source.get(end) {
+        end += 1 + usize::from(length);
+    }
+    (end + 1, matters)
 }
 
 pub(crate) fn failure(error: DecodingError) -> Error {
@@ -132,7 +145,7 @@ fn header<R: Read>(decoder: &mut Decoder<R>) -> Result<Option<Header>, Error> {
 
 /// The first frame on its canvas.
 pub(crate) fn decode(source: &[u8], probe: &Probe, budget: &Budget) -> Result<Raster, Error> {
-    let mut decoder = options(probe).read_info(budget.watch(source)).map_err(failure)?;
+    let mut decoder = options(probe).read_info(Essential::new(source, budget.stop(), part)).map_err(failure)?;
     let frame = header(&mut decoder)?.ok_or_else(|| Error::Damaged("GIF without a frame".into()))?;
     let picture = picture(&mut decoder, &frame, budget)?;
     let Area { left, top, width, height } = frame.area;
