@@ -2,11 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use picture::plan;
-use resizer_fuzz::request;
+use resizer_fuzz::{planned, request};
 
 fuzz_target!(|data: &[u8]| {
     if let Some((request, source)) = request(data) {
-        let _ = plan(source, &request);
+        let _ = planned(source, &request);
     }
 });

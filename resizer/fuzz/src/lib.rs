@@ -1,6 +1,9 @@
 //! What bounds the pipeline while it is fuzzed.
 
-use picture::{Error, Picture, Request, Stop, execute, plan};
+pub mod counter;
+
+use counter::peak;
+use picture::{Error, Picture, Plan, Request, Stop, execute, plan};
 use resize_api::{Limits, Recipe, Resolution, picture::UpTo};
 
 /// What one byte chooses of `all`.
@@ -32,11 +35,22 @@ pub fn request(data: &[u8]) -> Option<(Request, &[u8])> {
     Some((Request { resolution, limits, recipe }, source))
 }
 
-/// Makes a picture, and checks what every caller relies on.
+/// What a plan may take, which has read no more than headers.
+const PLANNING: u64 = 1 << 20;
+
+/// Plans a picture, and checks that this takes little memory.
+pub fn planned(source: &[u8], request: &Request) -> Result<Plan, Error> {
+    let (plan, taken) = peak(|| plan(source, request));
+    assert!(taken <= PLANNING, "{taken} bytes for a plan");
+    plan
+}
+
+/// Makes a picture, and checks what every caller relies on: that it takes no more memory than was planned, for one.
 pub fn resize(source: &[u8], request: &Request) -> Result<Picture, Error> {
-    let plan = plan(source, request)?;
-    assert!(plan.memory() > 0);
-    let picture = execute(source, &plan, &Stop::new())?;
+    let plan = planned(source, request)?;
+    let (picture, taken) = peak(|| execute(source, &plan, &Stop::new()));
+    assert!(taken <= plan.memory(), "{taken} bytes, {} were planned", plan.memory());
+    let picture = picture?;
     assert!(u64::from(picture.width) * u64::from(picture.height) <= request.limits.max_output_pixels);
     assert!(!picture.bytes.is_empty());
     Ok(picture)
