@@ -115,7 +115,8 @@ impl Buckets {
         let (public_read, published) =
             if may_open || !endpoint.public_read { publish(endpoint, &bucket, writer, lifted).await } else { (lifted, Ok(false)) };
         // rules that others write are nothing of ours
-        let is_ours = endpoint.management == RoutingManagement::Merge && (!record.rules.is_empty() || record.created);
+        let writes = endpoint.management == RoutingManagement::Merge;
+        let is_ours = record.created || !record.left.is_empty() || writes && !record.rules.is_empty();
         if !is_ours && public_read.is_none() {
             record.store = None;
         }

@@ -331,3 +331,22 @@ async fn a_wrong_answer_that_nobody_looks_at_any_more_is_no_reason_to_hurry() {
     assert_eq!(fake.condition("RoutingRuleApplied").1, "WaitingForExternalWriter");
     assert_eq!(fake.reconcile().await.unwrap(), Action::requeue(Duration::from_mins(10)));
 }
+
+#[tokio::test]
+async fn where_rules_of_ours_are_left_to_others_is_still_recorded() {
+    let fake = Fake::new(config(), |_| ()).await;
+    let store = || fake.resource().unwrap().status.unwrap().store;
+    fake.put_config("website", "<WebsiteConfiguration><IndexDocument><Suffix>a.html</Suffix></IndexDocument></WebsiteConfiguration>");
+    fake.settle().await;
+    assert!(store().is_some());
+    // one of them is no longer wanted, and nobody has taken it out
+    fake.edit(|object| {
+        object["spec"]["routing"] = json!({ "management": "Observe" });
+        object["spec"]["allowedResolutions"] = json!(["300x300"]);
+    });
+    fake.settle().await;
+    assert!(store().is_some());
+    fake.put_config("website", "<WebsiteConfiguration><IndexDocument><Suffix>a.html</Suffix></IndexDocument></WebsiteConfiguration>");
+    fake.settle().await;
+    assert_eq!(store(), None, "nothing of ours is there any more");
+}
