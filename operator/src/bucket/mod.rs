@@ -115,8 +115,8 @@ impl Buckets {
         let (public_read, published) =
             if may_open || !endpoint.public_read { publish(endpoint, &bucket, writer, lifted).await } else { (lifted, Ok(false)) };
         // rules that others write are nothing of ours
-        let writes = endpoint.management == RoutingManagement::Merge;
-        let is_ours = record.created || !record.left.is_empty() || writes && !record.rules.is_empty();
+        let is_merged = endpoint.management == RoutingManagement::Merge;
+        let is_ours = record.created || !record.left.is_empty() || is_merged && !record.rules.is_empty();
         if !is_ours && public_read.is_none() {
             record.store = None;
         }
