@@ -102,6 +102,13 @@ fn users_may_do_with_endpoints_what_they_may_do_with_the_rest() {
 }
 
 #[test]
+fn a_deadline_for_deletion_is_set_only_where_it_is_asked_for() {
+    let (Some(none), Some(some)) = (objects(&[]), objects(&["cleanup.deadline=600"])) else { return };
+    assert!(!environment(&none).iter().any(|(name, _)| name == "CLEANUP_DEADLINE_SECONDS"));
+    assert!(environment(&some).contains(&("CLEANUP_DEADLINE_SECONDS".to_owned(), "600".to_owned())));
+}
+
+#[test]
 fn two_replicas_share_one_lease() {
     let Some(objects) = objects(&[]) else { return };
     assert_eq!(one(&objects, "Deployment")["spec"]["replicas"], 2);
