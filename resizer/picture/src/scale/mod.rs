@@ -2,6 +2,7 @@
 
 pub(crate) mod kernel;
 pub(crate) mod light;
+mod rings;
 
 use fast_image_resize::{PixelType, ResizeOptions, Resizer, images::Image, images::ImageRef};
 use resize_api::picture::Kernel;
@@ -34,7 +35,9 @@ pub(crate) fn scale(source: &Raster, region: Region, (width, height): (u32, u32)
         .crop(left, top, region_width, region_height)
         .use_alpha(source.channels.has_alpha());
     if how.linear && light::can(source.channels) {
-        return light::scale(source, (width, height), &options);
+        let mut scaled = light::scale(source, (width, height), &options)?;
+        rings::remove(&mut scaled, source, Region { left, top, width: region_width, height: region_height });
+        return Ok(scaled);
     }
 
     let mut scaled = source.another(width, height, source.channels)?;
