@@ -145,6 +145,10 @@ pub struct Bucket {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
 
+    /// The pods' account pays for their requests: for a bucket of somebody else that wants it so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub requester_pays: bool,
+
     /// Let everybody read the bucket's objects, where those who run the operator allow that and `routing.management` is Merge: the operator adds a statement for `s3:GetObject` to the bucket's policy, and lifts those parts of the bucket's public access block that forbid it. Other statements stay; false again, or deletion, takes it all back. By default the operator leaves policy and block alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub public_read: bool,

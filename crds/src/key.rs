@@ -14,7 +14,7 @@ use crate::resolution::{Resolution, saturating};
 pub const MAX_KEY_BYTES: usize = 1024;
 
 /// Everything but RFC 3986's unreserved characters and `/`.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+pub(crate) const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The key of a derivative: a resolution and the key of the original.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +25,7 @@ pub struct ResizedKey {
     /// compared with this text, so that it holds for exactly what it lists.
     pub written: String,
     /// Key of the original in the same bucket: never empty, no control characters,
-    /// no `.` or `..` segment, and not itself the key of a derivative.
+    /// no `.` or `..` segment. Whether it is itself the key of a derivative, [`Settings::reserves`](crate::Settings::reserves) says.
     pub original: String,
 }
 
@@ -67,7 +67,6 @@ impl ResizedKey {
             && !original.chars().any(char::is_control)
             // browsers and servers resolve these away: the stored key could never be asked for
             && !original.split('/').any(|segment| matches!(segment, "." | ".."))
-            && !is_derivative(original)
             && self.to_string().len() <= MAX_KEY_BYTES
     }
 
@@ -84,11 +83,12 @@ impl fmt::Display for ResizedKey {
     }
 }
 
-/// Whether `key` lies under a resolution's prefix.
-fn is_derivative(key: &str) -> bool {
-    key.split_once('/')
-        .and_then(|(first, _)| first.split_once('x'))
-        .is_some_and(|(width, height)| [width, height].iter().all(|side| !side.is_empty() && side.bytes().all(|b| b.is_ascii_digit())))
+/// The first segment of `key`, if it is `WIDTHxHEIGHT` and more follows: what derivatives lie under.
+pub(crate) fn resolution_prefix(key: &str) -> Option<&str> {
+    let (first, _) = key.split_once('/')?;
+    let (width, height) = first.split_once('x')?;
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    (is_number(width) && is_number(height)).then_some(first)
 }
 
 /// Finds the first `(\d+)x(\d+)/(.*)` in `text`: the resolution as written and as read, and the original's key.
@@ -142,6 +142,7 @@ mod tests {
             settings.allowed_resolutions = allowed.iter().map(|text| text.parse().unwrap()).collect();
             let status = match &parsed {
                 Err(_) => 400,
+                Ok(key) if settings.reserves(&key.original) => 400,
                 Ok(key) if !settings.allow(key) => 403,
                 Ok(_) => 307,
             };

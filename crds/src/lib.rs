@@ -15,10 +15,12 @@ pub mod gateway;
 pub mod key;
 pub mod picture;
 pub mod resolution;
+pub mod self_check;
 pub mod settings;
 pub mod source;
 #[cfg(feature = "kube")]
 pub mod status;
+pub mod stored;
 #[cfg(feature = "kube")]
 pub mod workload;
 
@@ -30,3 +32,4 @@ pub use picture::Recipe;
 pub use resolution::{Limits, Resolution};
 pub use settings::Settings;
 pub use source::Source;
+pub use stored::Storage;

@@ -43,6 +43,7 @@ macro_rules! words {
         }
     };
 }
+pub(crate) use words;
 
 words! {
     /// How a picture fills the size asked for.
@@ -252,6 +253,15 @@ impl Recipe {
         env.read("AVIF_SPEED", &mut recipe.avif_speed)?;
         env.read("ANIMATION", &mut recipe.animation)?;
         Ok(recipe)
+    }
+
+    /// The variables that say something else than the default, by name. They name what is made for good:
+    /// a variable that a later release adds is not among them until somebody sets it.
+    pub fn differences(&self) -> Vec<(&'static str, String)> {
+        let both = self.variables().into_iter().zip(Self::default().variables());
+        let mut differing: Vec<_> = both.filter(|(ours, default)| ours != default).map(|(ours, _)| ours).collect();
+        differing.sort_unstable();
+        differing
     }
 
     /// Every variable that [`Recipe::from_env`] reads, with the value that says this; an empty one counts as not set.

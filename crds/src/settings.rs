@@ -4,11 +4,23 @@
 //! two cannot disagree. Region, endpoint and credentials are not among them: the
 //! AWS SDK reads those itself (`AWS_REGION`, `AWS_ENDPOINT_URL`, …).
 
-use std::{collections::BTreeSet, fmt, net::SocketAddr, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    net::{Ipv6Addr, SocketAddr},
+    num::NonZeroUsize,
+    str::FromStr,
+    time::Duration,
+};
 
+use percent_encoding::utf8_percent_encode;
 use url::Url;
 
-use crate::{Bounds, Limits, Recipe, ResizedKey, Resolution, Source, source::PrefixList};
+use crate::{
+    Bounds, Limits, Recipe, ResizedKey, Resolution, Source, Storage,
+    key::{PATH, resolution_prefix},
+    source::PrefixList,
+};
 
 /// Everything the resizer is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +35,14 @@ pub struct Settings {
     pub force_path_style: bool,
     /// `EXPECTED_BUCKET_OWNER`: AWS account id that must own the bucket.
     pub expected_bucket_owner: Option<String>,
+    /// `REQUESTER_PAYS`: the caller pays for its requests to the bucket.
+    pub requester_pays: bool,
     /// `RESIZE_PATH`: path under which requests arrive.
     pub path: String,
     /// `CACHE_CONTROL` of stored derivatives.
     pub cache_control: String,
+    /// How pictures are stored: `OUTPUT_ACL`, `OUTPUT_ENCRYPTION`, `OUTPUT_KMS_KEY_ID`, `OUTPUT_STORAGE_CLASS`.
+    pub storage: Storage,
     /// How pictures are made: ten variables, see [`Recipe`].
     pub recipe: Recipe,
     /// `MAX_SOURCE_BYTES`, `MAX_SOURCE_PIXELS`, `MAX_OUTPUT_PIXELS`, `MAX_FRAMES`.
@@ -43,9 +59,9 @@ pub struct Settings {
     pub queue: Duration,
     /// Deadlines, and numbers of what may be at once.
     pub bounds: Bounds,
-    /// `LISTEN`: address of the public port.
+    /// `LISTEN`: address of the public port. `[::]` is every address, of IPv4 too, and `0.0.0.0` where there is no IPv6.
     pub listen: SocketAddr,
-    /// `ADMIN_LISTEN`: address of `/healthz`, `/readyz` and `/metrics`.
+    /// `ADMIN_LISTEN`: address of `/healthz`, `/readyz`, `/selfcheck` and `/metrics`.
     pub admin_listen: SocketAddr,
     /// `DRAIN_SECONDS`: how long requests are still accepted after the stop signal,
     /// while readiness is already false and the load balancer takes notice.
@@ -82,8 +98,10 @@ impl Settings {
             allowed_resolutions: BTreeSet::new(),
             force_path_style: false,
             expected_bucket_owner: None,
+            requester_pays: false,
             path: DEFAULT_PATH.to_owned(),
             cache_control: DEFAULT_CACHE_CONTROL.to_owned(),
+            storage: Storage::default(),
             recipe: Recipe::default(),
             limits: Limits::default(),
             source: Source::default(),
@@ -92,8 +110,8 @@ impl Settings {
             queue_length: DEFAULT_QUEUE_LENGTH,
             queue: Duration::from_secs(10),
             bounds: Bounds::default(),
-            listen: ([0, 0, 0, 0], DEFAULT_PORT).into(),
-            admin_listen: ([0, 0, 0, 0], DEFAULT_ADMIN_PORT).into(),
+            listen: (Ipv6Addr::UNSPECIFIED, DEFAULT_PORT).into(),
+            admin_listen: (Ipv6Addr::UNSPECIFIED, DEFAULT_ADMIN_PORT).into(),
             drain: Duration::from_secs(5),
             shutdown: Duration::from_secs(20),
         }
@@ -108,6 +126,8 @@ impl Settings {
         }
         settings.expected_bucket_owner = env.optional("EXPECTED_BUCKET_OWNER")?;
         env.read("S3_FORCE_PATH_STYLE", &mut settings.force_path_style)?;
+        env.read("REQUESTER_PAYS", &mut settings.requester_pays)?;
+        settings.storage = Storage::from_env(&env)?;
         env.read("CACHE_CONTROL", &mut settings.cache_control)?;
         settings.recipe = Recipe::from_env(&variable)?;
         env.read("MAX_SOURCE_BYTES", &mut settings.limits.max_source_bytes)?;
@@ -156,6 +176,10 @@ impl Settings {
         };
         put("S3_FORCE_PATH_STYLE", self.force_path_style.to_string(), default.force_path_style.to_string());
         put("EXPECTED_BUCKET_OWNER", self.expected_bucket_owner.clone().unwrap_or_default(), String::new());
+        put("REQUESTER_PAYS", self.requester_pays.to_string(), default.requester_pays.to_string());
+        for ((name, value), (_, default)) in self.storage.variables().into_iter().zip(default.storage.variables()) {
+            put(name, value, default);
+        }
         put("RESIZE_PATH", self.path.clone(), default.path);
         put("CACHE_CONTROL", self.cache_control.clone(), default.cache_control);
         for ((name, value), (_, default)) in self.recipe.variables().into_iter().zip(default.recipe.variables()) {
@@ -184,6 +208,15 @@ impl Settings {
     pub fn allow(&self, key: &ResizedKey) -> bool {
         let listed = || key.resolution.to_string() == key.written && self.allowed_resolutions.contains(&key.resolution);
         self.limits.allow(key.resolution) && (self.allowed_resolutions.is_empty() || listed())
+    }
+
+    /// Whether `key` lies where derivatives do, and so is no original: under a listed resolution,
+    /// or under any where none is listed.
+    pub fn reserves(&self, key: &str) -> bool {
+        resolution_prefix(key).is_some_and(|prefix| {
+            let listed = || prefix.parse().is_ok_and(|resolution| self.allowed_resolutions.contains(&resolution));
+            self.allowed_resolutions.is_empty() || listed()
+        })
     }
 }
 
@@ -250,7 +283,17 @@ pub struct PublicUrl(String);
 impl PublicUrl {
     /// The absolute URL of a derivative.
     pub fn location(&self, key: &ResizedKey) -> String {
-        format!("{}{}", self.0, key.location_path())
+        self.object(&key.to_string())
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        Url::parse(&self.0).ok().and_then(|url| url.port_or_known_default()).unwrap_or(443)
+    }
+
+    /// The absolute URL of any object.
+    pub fn object(&self, key: &str) -> String {
+        format!("{}/{}", self.0, utf8_percent_encode(key, PATH))
     }
 }
 
@@ -287,9 +330,9 @@ mod tests {
     fn reads_the_three_of_the_original() {
         let settings =
             read(&[("BUCKET", "photos"), ("URL", "http://photos.example.com/"), ("ALLOWED_RESOLUTIONS", "300x300, 640x0")]).unwrap();
-        assert_eq!(settings.url.to_string(), "http://photos.example.com");
+        assert_eq!((settings.url.to_string(), settings.url.port()), ("http://photos.example.com".to_owned(), 80));
         assert_eq!(settings.allowed_resolutions.len(), 2);
-        assert_eq!(settings.listen.to_string(), "0.0.0.0:8080");
+        assert_eq!(settings.listen.to_string(), "[::]:8080");
     }
 
     #[test]
@@ -330,6 +373,9 @@ mod tests {
         assert_eq!(minimal.len(), 3, "{minimal:?}");
         settings.force_path_style = true;
         settings.expected_bucket_owner = Some("111122223333".into());
+        settings.requester_pays = true;
+        settings.storage.acl = crate::stored::Acl::PublicRead;
+        settings.storage.class = Some("STANDARD_IA".parse().unwrap());
         settings.path = "/img".into();
         settings.cache_control = "no-cache".into();
         settings.recipe = Recipe {
@@ -371,5 +417,21 @@ mod tests {
         assert!(settings.allow(&key("300x300/a.jpg")));
         assert!(!settings.allow(&key("301x301/a.jpg")));
         assert!(!settings.allow(&key("0300x300/a.jpg")));
+    }
+
+    #[test]
+    fn only_listed_resolutions_are_reserved() {
+        let mut settings = Settings::new("photos".into(), "http://p.example.com".parse().unwrap());
+        let wallpapers = ["1920x1080/sea.jpg", "01920x1080/sea.jpg", "99999999999x1/a.jpg"];
+        for key in wallpapers {
+            assert!(settings.reserves(key), "{key}: without a list any resolution may be one of ours");
+        }
+        settings.allowed_resolutions = ["300x300", "640x0"].map(|text| text.parse().unwrap()).into();
+        for key in wallpapers.into_iter().chain(["photos/300x300/a.jpg", "300x300", "300x300.jpg", "0300x300/a.jpg", "axb/c", "x/a"]) {
+            assert!(!settings.reserves(key), "{key}");
+        }
+        for key in ["300x300/a.jpg", "640x0/a/b.jpg", "300x300/"] {
+            assert!(settings.reserves(key), "{key}");
+        }
     }
 }

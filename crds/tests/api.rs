@@ -64,7 +64,7 @@ fn defaults_are_those_of_the_documentation() {
     let resize =
         json!({ "fit": "Cover", "position": "Center", "withoutEnlargement": false, "background": "#ffffff", "kernel": "Lanczos3" });
     assert_eq!(spec["resize"], resize);
-    assert_eq!(spec["output"], json!({ "format": "Source", "progressive": false, "animation": "First" }));
+    assert_eq!(spec["output"], json!({ "format": "Source", "progressive": false, "animation": "First", "acl": "None" }));
     assert_eq!(spec["deletionPolicy"], "Delete");
     assert_eq!(spec["suspend"], false);
 }
@@ -81,6 +81,8 @@ fn accepts_what_is_right() {
         json!({ "routing": { "hostName": "resize.localhost:18080", "protocol": "https", "keyIn": "Path" } }),
         json!({ "workload": { "replicas": 0 } }),
         json!({ "source": { "includePrefixes": ["photos/", "푸른, 100%/"], "excludePrefixes": ["photos/drafts/"] } }),
+        json!({ "output": { "acl": "PublicRead", "storageClass": "STANDARD_IA", "encryption": { "mode": "Kms", "keyId": "alias/photos" } } }),
+        json!({ "bucket": { "requesterPays": true }, "output": { "encryption": { "mode": "Aes256" } } }),
         json!({ "limits": { "maxSourceBytes": 1, "maxSourcePixels": 1, "maxOutputPixels": 1 } }),
         json!({ "workload": { "autoscaling": { "maxReplicas": 2 }, "networkPolicy": {} } }),
         json!({ "gateway": { "parentRefs": [{ "name": "public", "sectionName": "https" }], "hostname": "resize.example.com" } }),

@@ -30,21 +30,27 @@ pub enum Error {
     /// The original is not among those that are published here.
     #[error("original is not to be published")]
     NotPublished,
+    /// The picture can only be shown here, and visitors may not read its original.
+    #[error("visitors cannot read the original at the public URL")]
+    NotPublic,
     /// The original was made by a resizer, as its metadata says.
     #[error("original is itself a derivative")]
     Derivative,
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The original is no picture as it is stored.
+    #[error("stored with Content-Encoding {0:?}, which makes it no picture; store it without")]
+    Encoded(String),
     /// The original cannot be resized.
     #[error(transparent)]
     Resize(#[from] picture::Error),
     /// More memory is needed than there will ever be.
-    #[error("needs {needed} KiB of memory, the budget has {budget}")]
+    #[error("needs {needed} bytes of memory, the budget has {budget}")]
     OverBudget {
-        /// KiB needed.
+        /// Bytes needed.
         needed: u64,
-        /// KiB that the budget has when nothing else runs.
+        /// Bytes that the budget has when nothing else runs.
         budget: u64,
     },
     /// No room within the time that one waits for it.
@@ -53,6 +59,9 @@ pub enum Error {
     /// A codec panicked.
     #[error("panic while resizing")]
     Panic,
+    /// Something else than a codec panicked.
+    #[error("panic outside of the codecs")]
+    Internal,
     /// A codec takes longer than it may.
     #[error("resizing takes too long")]
     TooSlow,
@@ -64,6 +73,8 @@ pub enum Error {
 /// What an error tells of the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
+    /// The store has no such original, or does not show it.
+    Missing,
     /// The original, whatever size is made of it.
     Original,
     /// The original at this size.
@@ -80,6 +91,7 @@ impl Error {
         const TOO_LARGE: &str = "Payload Too Large: Original image too large";
         const NOT_FOUND: &str = "Not Found: Original image not found";
         const FAILED: &str = "Bad Gateway: Storage failed";
+        const TOO_LONG: &str = "Gateway Timeout: Took too long";
         const DAMAGED: &str = "Unprocessable Content: Original image cannot be read";
         match self {
             Self::UnknownPath => (StatusCode::NOT_FOUND, "Not Found", "unknown_path"),
@@ -88,19 +100,26 @@ impl Error {
             Self::Key(KeyError::Invalid) => (StatusCode::BAD_REQUEST, INVALID, "invalid_key"),
             // as if it were not there: whoever asks learns nothing of what is kept back
             Self::NotPublished => (StatusCode::NOT_FOUND, NOT_FOUND, "not_published"),
+            Self::NotPublic => (StatusCode::NOT_FOUND, NOT_FOUND, "not_public"),
             Self::Derivative => (StatusCode::BAD_REQUEST, INVALID, "derivative"),
             Self::NotAllowed => (StatusCode::FORBIDDEN, "Forbidden: Resolution not allowed", "not_allowed"),
             Self::Store(StoreError::Missing) => (StatusCode::NOT_FOUND, NOT_FOUND, "original_missing"),
             // without s3:ListBucket, S3 says 403 for a key that is not there
             Self::Store(StoreError::Forbidden) => (StatusCode::NOT_FOUND, NOT_FOUND, "original_forbidden"),
+            Self::Store(StoreError::Archived) => (StatusCode::CONFLICT, "Conflict: Original image is archived", "original_archived"),
             Self::Store(StoreError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "too_many_bytes"),
             Self::Store(StoreError::Short { .. }) => (StatusCode::BAD_GATEWAY, FAILED, "store_short"),
             Self::Store(StoreError::Interrupted(_)) => (StatusCode::BAD_GATEWAY, FAILED, "store_interrupted"),
             Self::Store(StoreError::SlowDown) => (StatusCode::SERVICE_UNAVAILABLE, BUSY, "store_slow_down"),
-            Self::Store(StoreError::Failed(_) | StoreError::Exists | StoreError::NotImplemented) => {
+            Self::Store(StoreError::Credentials(_)) => (StatusCode::BAD_GATEWAY, FAILED, "store_credentials"),
+            Self::Store(StoreError::Failed(_) | StoreError::NoBucket | StoreError::Exists | StoreError::NotImplemented) => {
                 (StatusCode::BAD_GATEWAY, FAILED, "store_failed")
             }
             Self::Store(StoreError::TimedOut) => (StatusCode::GATEWAY_TIMEOUT, "Gateway Timeout: Storage timed out", "store_timed_out"),
+            Self::Encoded(_) => {
+                let message = "Unsupported Media Type: Original is stored with a Content-Encoding";
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, message, "content_encoding")
+            }
             Self::Resize(error @ picture::Error::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, error.reason()),
             Self::Resize(error @ picture::Error::Unsupported(_)) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type: Original is not a supported image", error.reason())
@@ -110,21 +129,23 @@ impl Error {
             Self::OverBudget { .. } => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "over_budget"),
             Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, BUSY, "busy"),
             Self::Panic => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, "panic"),
-            Self::TooSlow => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, "too_slow"),
-            Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "Gateway Timeout: Took too long", "request_timed_out"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "internal"),
+            Self::TooSlow => (StatusCode::GATEWAY_TIMEOUT, TOO_LONG, "too_slow"),
+            Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, TOO_LONG, "request_timed_out"),
         }
     }
 
     /// Whether the next request for the same would come to the same.
     pub fn blame(&self) -> Blame {
         match self {
+            Self::Store(StoreError::Missing | StoreError::Forbidden) => Blame::Missing,
             Self::Derivative
             | Self::Panic
-            | Self::TooSlow
-            | Self::Store(StoreError::Missing | StoreError::Forbidden | StoreError::TooLarge { .. })
+            | Self::Encoded(_)
+            | Self::Store(StoreError::Archived | StoreError::TooLarge { .. })
             | Self::Resize(picture::Error::Damaged(_) | picture::Error::Unsupported(_)) => Blame::Original,
-            // of source and output, the one may be too large only for the other
-            Self::Resize(picture::Error::TooLarge(_)) | Self::OverBudget { .. } => Blame::Derivative,
+            // of source and output, the one may be too large, or too much work, only for the other
+            Self::Resize(picture::Error::TooLarge(_)) | Self::OverBudget { .. } | Self::TooSlow | Self::NotPublic => Blame::Derivative,
             _ => Blame::Passing,
         }
     }
@@ -133,8 +154,7 @@ impl Error {
     pub fn rejects_source(&self) -> bool {
         match self {
             Self::NotPublished => true,
-            Self::Store(StoreError::Missing | StoreError::Forbidden) => false,
-            error => error.blame() != Blame::Passing,
+            error => matches!(error.blame(), Blame::Original | Blame::Derivative),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The resizer: makes a missing size of a picture once, stores it beside the original, and redirects to it.
 //!
 //! [`http`] and [`derivative`] read as the whole flow: key → policy → fetch → plan → admit → resize → store → redirect.
-//! Around them stands [`guard`]: one flight per key, what may run at once, what is remembered. Only [`store::s3`],
+//! Around them stands [`guard`]: one flight per key, what may run at once, what is remembered. Only [`store::s3`], [`store::website`],
 //! [`http::server`] and [`watch::traces`] touch the network; pictures are made by the crate `picture`.
 
 #![forbid(unsafe_code)]

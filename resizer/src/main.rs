@@ -13,7 +13,7 @@ use resizer::{
         server::{Server, Stop},
     },
     service::Service,
-    store::s3::S3,
+    store::{s3::S3, website::HttpWebsite},
     watch::{logs, metrics::Metrics, traces::Traces},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -72,7 +72,16 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     tracing::info!(%listen, %admin_listen, bucket = settings.bucket, url = %settings.url, memory, workers, "ready");
 
     let stop = Stop { drain: settings.drain, shutdown: settings.shutdown };
-    let service = Arc::new(Service::new(settings, Arc::new(store), capacity, metrics).with_traces(traces.clone()));
+    let service = Service::new(settings, Arc::new(store), capacity, metrics).with_traces(traces.clone());
+    let service = Arc::new(match HttpWebsite::new() {
+        Ok(website) => service.with_website(Arc::new(website)),
+        Err(error) => {
+            tracing::warn!(%error, "no certificate authorities: what the public URL shows is not looked at");
+            service
+        }
+    });
+    let checking = Arc::clone(&service);
+    tokio::spawn(async move { checking.check_itself().await });
     let readiness = Readiness::ready();
     let admin = admin::app(Arc::clone(&service), readiness.clone());
     server.run(http::app(service), admin, readiness, stop, signal).await;

@@ -1,39 +1,92 @@
 //! All that requests share: settings, store, and what guards them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use resize_api::Settings;
+use resize_api::{
+    Settings,
+    self_check::{Access, SelfCheck},
+};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     derivative::Landed,
-    guard::{admission::Admission, capacity::Capacity, coalesce::Flights, loop_guard::LoopGuard, negative::Negative},
-    store::Store,
-    watch::{metrics::Metrics, traces::Traces},
+    guard::{admission::Admission, capacity::Capacity, coalesce::Flights, loop_guard::LoopGuard, negative::Negative, visible::Visible},
+    store::{
+        Store, StoreError,
+        website::{Unreachable, Website},
+    },
+    watch::{metrics::Metrics, self_check::Checks, traces::Traces},
 };
+
+/// Asked for, and never there.
+const IMPOSSIBLE: &str = "resize-operator.dev/self-check/no-such-object";
+/// Between two looks at the bucket, and between them as long as something is wrong.
+const PERIOD: Duration = Duration::from_mins(5);
+const SHORT_PERIOD: Duration = Duration::from_secs(30);
 
 /// All that requests share.
 pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) visible: Visible,
     pub(crate) admission: Admission,
     pub(crate) flights: Flights<Landed>,
     pub(crate) negative: Negative,
     pub(crate) loop_guard: LoopGuard,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) checks: Checks,
     pub(crate) traces: Option<Arc<Traces>>,
 }
 
 impl Service {
-    /// A service on `store`, with `capacity` to give away.
+    /// A service on `store`, with `capacity` to give away. Nothing is known of the public URL, so no picture is shown
+    /// that is not declared public: see [`Service::with_website`].
     pub fn new(settings: Settings, store: Arc<dyn Store>, capacity: Capacity, metrics: Arc<Metrics>) -> Self {
-        let (admission, negative) = (Admission::new(capacity, &settings), Negative::new(settings.bounds.negative));
-        Self { settings, store, admission, flights: Flights::new(), negative, loop_guard: LoopGuard::default(), metrics, traces: None }
+        Self {
+            admission: Admission::new(capacity, &settings),
+            negative: Negative::new(settings.bounds.negative),
+            visible: Visible::new(Arc::new(Unreachable)),
+            checks: Checks::new(Arc::clone(&metrics)),
+            settings,
+            store,
+            flights: Flights::new(),
+            loop_guard: LoopGuard::default(),
+            metrics,
+            traces: None,
+        }
+    }
+
+    /// The same service, which asks `website` what visitors can read.
+    #[must_use]
+    pub fn with_website(self, website: Arc<dyn Website>) -> Self {
+        Self { visible: Visible::new(website), ..self }
     }
 
     /// The same service, which hands over spans to `traces`.
     #[must_use]
     pub fn with_traces(self, traces: Option<Arc<Traces>>) -> Self {
         Self { traces, ..self }
+    }
+
+    /// Looks at the bucket now, and then every few minutes, for ever.
+    pub async fn check_itself(&self) {
+        loop {
+            self.look().await;
+            sleep(if self.checks.now().originals == Access::Allowed { PERIOD } else { SHORT_PERIOD }).await;
+        }
+    }
+
+    /// Looks whether the bucket can be read.
+    pub async fn look(&self) {
+        let found = timeout(self.settings.bounds.fetch, self.store.get(IMPOSSIBLE)).await.unwrap_or(Err(StoreError::TimedOut));
+        self.checks.looked(found.as_ref().map(drop));
+    }
+
+    /// What `/selfcheck` says.
+    pub fn self_check(&self) -> String {
+        let SelfCheck { originals, derivatives, message } = self.checks.now();
+        let (originals, derivatives) = (originals.to_string(), derivatives.to_string());
+        serde_json::json!({ "originals": originals, "derivatives": derivatives, "message": message }).to_string()
     }
 
     /// The text for Prometheus.

@@ -3,6 +3,8 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::stored::{Acl, EncryptionSpec};
+
 use super::{Animation, Colour, DEFAULT_AVIF_SPEED, Fit, Kernel, OutputFormat, Position, Recipe, UpTo};
 
 /// How pictures are scaled.
@@ -73,6 +75,21 @@ pub struct Output {
     /// What becomes of animations. `First`: a still picture of the first frame. `Keep`: an animation, where the output's format is GIF or WebP.
     #[serde(default)]
     pub animation: Animation,
+
+    /// ACL that pictures are stored with. `None`: none, the bucket's policy says who may read them. `PublicRead`: `public-read`, for buckets that are public by the ACLs of their objects.
+    #[serde(default)]
+    pub acl: Acl,
+
+    /// How stored pictures are encrypted at rest. Default: as the bucket says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<EncryptionSpec>,
+
+    /// Storage class of stored pictures, such as `STANDARD_IA` or `INTELLIGENT_TIERING`. Default: the bucket's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Z0-9_-]+$') && !(self in ['GLACIER', 'DEEP_ARCHIVE'])")
+        .message("want a storage class whose objects can be read at once, such as STANDARD_IA"))]
+    pub storage_class: Option<String>,
 
     /// Cache-Control header of the pictures that are made. Default: `public, max-age=3600, stale-while-revalidate=86400`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

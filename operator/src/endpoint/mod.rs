@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use k8s_openapi::{api::core::v1::EnvVar, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{Resource, ResourceExt};
 use resize_api::{
-    Recipe, ResizeEndpoint, Resolution, Settings,
+    Recipe, ResizeEndpoint, Resolution, Settings, Storage,
     endpoint::{DeletionPolicy, Ingress, Protocol, RoutingManagement},
     gateway::Gateway,
     resolution::ResolutionError,
@@ -184,6 +184,8 @@ impl Endpoint {
         settings.source.clone_from(&spec.source);
         settings.force_path_style = bucket.force_path_style;
         settings.expected_bucket_owner.clone_from(&bucket.expected_owner);
+        settings.requester_pays = spec.bucket.requester_pays;
+        settings.storage = Storage::try_from(&spec.output).map_err(|(field, problem)| invalid(&format!("output.{field}"), problem))?;
         settings.path.clone_from(&target.path);
         settings.recipe = Recipe::new(&spec.resize, &spec.output).map_err(|error| invalid("resize.background", error))?;
         if let Some(cache_control) = &spec.output.cache_control {

@@ -20,6 +20,7 @@ mod tests;
 
 pub use error::Error;
 pub use plan::Plan;
+pub use probe::{HEAD, sniff};
 use resize_api::{Limits, Recipe, Resolution, picture::Animation};
 pub use stop::Stop;
 

@@ -39,16 +39,35 @@ pub(crate) struct Probe {
 /// What [`Container`] has.
 const READ: &str = "JPEG, PNG, WebP, GIF, TIFF and BMP";
 
+/// How many first bytes [`sniff`] looks at.
+pub const HEAD: usize = 1024;
+
+/// Whether a file that begins with `head` is of a format that is read here. `head` is the first [`HEAD`] bytes, or all there are.
+pub fn sniff(head: &[u8]) -> Result<(), Error> {
+    container(head).map(drop)
+}
+
+fn container(source: &[u8]) -> Result<Container, Error> {
+    Ok(match source {
+        [0xFF, 0xD8, 0xFF, ..] => Container::Jpeg,
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Container::Png,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Container::WebP,
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Container::Gif,
+        [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => Container::Tiff,
+        [b'B', b'M', ..] => Container::Bmp,
+        _ => return Err(Error::Unsupported(format!("{}: {READ} are read", stranger(source)))),
+    })
+}
+
 /// Reads the header of `source`.
 pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
-    let probe = match source {
-        [0xFF, 0xD8, 0xFF, ..] => jpeg::probe(source),
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => png::probe(source),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::probe(source),
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::probe(source),
-        [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => tiff::probe(source),
-        [b'B', b'M', ..] => bmp::probe(source),
-        _ => Err(Error::Unsupported(format!("{}: {READ} are read", stranger(source)))),
+    let probe = match container(source)? {
+        Container::Jpeg => jpeg::probe(source),
+        Container::Png => png::probe(source),
+        Container::WebP => webp::probe(source),
+        Container::Gif => gif::probe(source),
+        Container::Tiff => tiff::probe(source),
+        Container::Bmp => bmp::probe(source),
     }?;
     if probe.width == 0 || probe.height == 0 {
         return Err(Error::Damaged(format!("{} by {} pixels", probe.width, probe.height)));
@@ -76,7 +95,7 @@ fn stranger(source: &[u8]) -> &'static str {
 }
 
 fn is_svg(source: &[u8]) -> bool {
-    let head = &source[..source.len().min(1024)];
+    let head = &source[..source.len().min(HEAD)];
     head.trim_ascii_start().first() == Some(&b'<') && head.windows(4).any(|window| window == b"<svg")
 }
 

@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use resize_api::{Limits, ResizedKey};
-use tokio::sync::OwnedSemaphorePermit;
+use resize_api::ResizedKey;
 
 use picture::{Format, Picture, Request};
 
-use crate::{guard::admission::holding, store::Metadata};
+use crate::store::Metadata;
 
 /// Metadata that every derivative has: what shaped it.
 const SETTINGS: &str = "resize-settings";
@@ -62,12 +61,6 @@ impl Derivative {
         }
     }
 
-    /// The same derivative, whose bytes hold the `memory` admitted for them.
-    #[must_use]
-    pub fn holding(self, memory: OwnedSemaphorePermit) -> Self {
-        Self { bytes: holding(self.bytes, memory), ..self }
-    }
-
     /// Whether it is to replace an object with the metadata `found`: one that was made by
     /// a resizer from another version of the original, or otherwise shaped.
     pub fn replaces(&self, found: &Metadata) -> bool {
@@ -102,17 +95,20 @@ fn means(content_type: &str, format: Format) -> bool {
     std::iter::once(&format.content_type()).chain(aliases).any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Names what shapes a picture beside its source: equal for equal settings of the same release.
+/// Names what shapes a picture beside its source: equal for equal settings, of every release.
+/// Limits are not among them: they only say whether there is a picture, not which.
 fn fingerprint(request: &Request) -> String {
-    // limits only say whether there is a picture, not which
-    let shape = format!("{:?}", Request { limits: Limits::default(), ..*request });
+    let resolution = ("RESOLUTION", request.resolution.to_string());
+    let variables = std::iter::once(resolution).chain(request.recipe.differences());
+    let shape: String = variables.map(|(name, value)| format!("{name}={value}\n")).collect();
+    // FNV-1a, 64 bits
     let hash = shape.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
 }
 
 #[cfg(test)]
 mod tests {
-    use resize_api::Recipe;
+    use resize_api::{Limits, Recipe};
 
     use super::*;
 
@@ -191,5 +187,26 @@ mod tests {
         }
         let different: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());
+    }
+
+    /// Stored in buckets: a release that changes one of these makes every picture anew.
+    #[test]
+    fn fingerprints_stay_as_they_are_stored() {
+        for (resolution, variables, stored) in [
+            ("300x300", &[][..], "451a4f11a22cf530"),
+            ("640x0", &[("OUTPUT_QUALITY", "70")], "a2c63bf594a3fcb7"),
+            (
+                "300x300",
+                &[("KERNEL", "mks2021"), ("ANIMATION", "Keep"), ("RESIZE_FIT", "Cover"), ("BACKGROUND", "#FF8000")],
+                "c5c25d8bae2ca8f4",
+            ),
+        ] {
+            let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            let recipe = Recipe::from_env(value).unwrap();
+            let request = Request { resolution: resolution.parse().unwrap(), limits: Limits::default(), recipe };
+            assert_eq!(fingerprint(&request), stored, "{resolution} {variables:?}");
+            let limits = Limits { max_source_bytes: 1, ..Limits::default() };
+            assert_eq!(fingerprint(&Request { limits, ..request }), stored);
+        }
     }
 }

@@ -3,11 +3,12 @@
 //! A flight takes a place, then a fetch and memory for its source, then memory for the
 //! resize, then a worker, then a store; always in this order, so that no two wait for
 //! each other. Memory for sources and for resizes are apart for the same reason, as
-//! are fetches and stores. A worker is held by nobody who waits for the network.
+//! are fetches and stores. A worker is held by nobody who waits for the network. A picture
+//! that is sent to a visitor moves to memory of its own: slow readers hold up no resize.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -16,18 +17,20 @@ use std::{
 use bytes::Bytes;
 use resize_api::Settings;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
     task::spawn_blocking,
     time::{Instant, timeout},
 };
 
-use super::capacity::Capacity;
+use super::{
+    capacity::Capacity,
+    pool::{Permit, Pool},
+};
 use crate::error::Error;
 
-/// Semaphores count at most 2^32 permits at a time: memory is counted in KiB.
-const UNIT: u64 = 1024;
 /// One part of so many of the budget is for sources.
 const SOURCE_SHARE: u64 = 4;
+/// One part of so many is for pictures on their way to visitors.
+const ANSWER_SHARE: u64 = 16;
 
 /// All that is given away.
 pub struct Admission {
@@ -44,14 +47,9 @@ struct Pools {
     resizes: Pool,
     workers: Pool,
     stores: Pool,
+    answers: Pool,
     /// Flights that wait for any of these.
     waiting: Arc<AtomicU64>,
-}
-
-#[derive(Clone)]
-struct Pool {
-    free: Arc<Semaphore>,
-    size: u64,
 }
 
 /// How much of what is taken; for metrics.
@@ -74,14 +72,15 @@ pub struct Usage {
 impl Admission {
     /// Gives away `capacity` to as many flights as `settings` say, of which each waits as long as they say in all.
     pub fn new(capacity: Capacity, settings: &Settings) -> Self {
-        let memory = capacity.memory / UNIT;
-        let sources = memory / SOURCE_SHARE;
+        let memory = capacity.memory;
+        let (sources, answers) = (memory / SOURCE_SHARE, memory / ANSWER_SHARE);
         let pools = Pools {
             fetches: Pool::new(settings.bounds.fetches.get() as u64),
             sources: Pool::new(sources),
-            resizes: Pool::new(memory - sources),
+            resizes: Pool::new(memory - sources - answers),
             workers: Pool::new(capacity.workers as u64),
             stores: Pool::new(settings.bounds.stores.get() as u64),
+            answers: Pool::new(answers),
             waiting: Arc::default(),
         };
         Self { places: Pool::new(settings.queue_length.get() as u64), pools, patience: settings.queue }
@@ -89,35 +88,22 @@ impl Admission {
 
     /// A place for one flight, at once or not at all.
     pub fn enter(&self) -> Result<Place, Error> {
-        let place = Arc::clone(&self.places.free).try_acquire_owned().map_err(|refused| match refused {
-            TryAcquireError::NoPermits => Error::Busy("queue is full"),
-            TryAcquireError::Closed => Error::Busy("closed"),
-        })?;
+        let place = self.places.try_take(1).ok_or(Error::Busy("queue is full"))?;
         Ok(Place { pools: self.pools.clone(), patience: self.patience, waited: Duration::ZERO, source: None, _permit: place })
     }
 
     /// How much is taken now.
     pub fn usage(&self) -> Usage {
-        let Pools { sources, resizes, workers, waiting, .. } = &self.pools;
+        let Pools { sources, resizes, answers, workers, waiting, .. } = &self.pools;
+        let memory = [sources, resizes, answers];
         Usage {
-            memory: (sources.size + resizes.size) * UNIT,
-            memory_used: (sources.used() + resizes.used()) * UNIT,
+            memory: memory.iter().map(|pool| pool.size()).sum(),
+            memory_used: memory.iter().map(|pool| pool.used()).sum(),
             flights: self.places.used(),
             waiting: waiting.load(Ordering::Relaxed),
-            workers: workers.size,
+            workers: workers.size(),
             workers_busy: workers.used(),
         }
-    }
-}
-
-impl Pool {
-    fn new(size: u64) -> Self {
-        let size = size.min(u64::from(u32::MAX));
-        Self { free: Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(Semaphore::MAX_PERMITS))), size }
-    }
-
-    fn used(&self) -> u64 {
-        self.size - self.free.available_permits() as u64
     }
 }
 
@@ -126,20 +112,30 @@ pub struct Place {
     pools: Pools,
     patience: Duration,
     waited: Duration,
-    source: Option<OwnedSemaphorePermit>,
-    _permit: OwnedSemaphorePermit,
+    source: Option<Permit>,
+    _permit: Permit,
 }
 
 /// Memory and a worker for one resize.
 pub struct Room {
-    memory: OwnedSemaphorePermit,
-    worker: OwnedSemaphorePermit,
+    memory: Permit,
+    worker: Permit,
 }
 
 /// Bytes and the memory that was admitted for them: it is free again when the last copy of them is gone.
 struct Held<T> {
     bytes: T,
-    _memory: OwnedSemaphorePermit,
+    _memory: Charge,
+}
+
+/// The memory that some bytes hold; it can be moved to another pool while they live.
+#[derive(Clone)]
+pub struct Charge(Arc<Mutex<Permit>>);
+
+impl Charge {
+    fn move_to(&self, memory: Permit) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = memory;
+    }
 }
 
 impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
@@ -149,8 +145,9 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
 }
 
 /// `bytes`, which hold their `memory` for as long as anybody has them: also while a slow client takes them.
-pub fn holding(bytes: impl AsRef<[u8]> + Send + 'static, memory: OwnedSemaphorePermit) -> Bytes {
-    Bytes::from_owner(Held { bytes, _memory: memory })
+pub fn holding(bytes: impl AsRef<[u8]> + Send + 'static, memory: Permit) -> (Bytes, Charge) {
+    let charge = Charge(Arc::new(Mutex::new(memory)));
+    (Bytes::from_owner(Held { bytes, _memory: charge.clone() }), charge)
 }
 
 /// Counts a flight as waiting while it lives.
@@ -171,13 +168,13 @@ impl Drop for Waiting<'_> {
 
 impl Place {
     /// Waits until one more original may be fetched.
-    pub async fn fetch(&mut self) -> Result<OwnedSemaphorePermit, Error> {
+    pub async fn fetch(&mut self) -> Result<Permit, Error> {
         let pool = self.pools.fetches.clone();
         self.wait(&pool, 1, "too many fetches").await
     }
 
     /// Waits until one more derivative may be stored.
-    pub async fn store(&mut self) -> Result<OwnedSemaphorePermit, Error> {
+    pub async fn store(&mut self) -> Result<Permit, Error> {
         let pool = self.pools.stores.clone();
         self.wait(&pool, 1, "too many stores").await
     }
@@ -187,22 +184,28 @@ impl Place {
         // never wait for memory while holding some of the same pool
         self.source = None;
         let pool = self.pools.sources.clone();
-        self.source = Some(self.wait(&pool, bytes.div_ceil(UNIT), "no memory for the source").await?);
+        self.source = Some(self.wait(&pool, bytes, "no memory for the source").await?);
         Ok(())
     }
 
-    /// The source, which holds its memory from now on.
-    pub fn source(&mut self, bytes: Bytes) -> Bytes {
-        match self.source.take() {
-            Some(memory) => holding(bytes, memory),
-            None => bytes,
-        }
+    /// The source, which holds its memory from now on; none if none was taken for it.
+    pub fn source(&mut self, bytes: Bytes) -> Option<(Bytes, Charge)> {
+        self.source.take().map(|memory| holding(bytes, memory))
+    }
+
+    /// Moves what `bytes` of a picture hold to the memory of answers, at once or not at all.
+    /// One that is larger than all of that takes all of it.
+    pub fn answer(&self, bytes: u64, charge: &Charge) -> Result<(), Error> {
+        let pool = &self.pools.answers;
+        let memory = pool.try_take(bytes.min(pool.size())).ok_or(Error::Busy("no memory for one more answer"))?;
+        charge.move_to(memory);
+        Ok(())
     }
 
     /// Waits for `bytes` of memory and a worker.
     pub async fn admit(&mut self, bytes: u64) -> Result<Room, Error> {
         let (resizes, workers) = (self.pools.resizes.clone(), self.pools.workers.clone());
-        let memory = self.wait(&resizes, bytes.div_ceil(UNIT), "no memory for the resize").await?;
+        let memory = self.wait(&resizes, bytes, "no memory for the resize").await?;
         let worker = self.wait(&workers, 1, "no worker").await?;
         Ok(Room { memory, worker })
     }
@@ -212,16 +215,15 @@ impl Place {
         self.waited
     }
 
-    async fn wait(&mut self, pool: &Pool, amount: u64, why: &'static str) -> Result<OwnedSemaphorePermit, Error> {
-        let amount = match u32::try_from(amount) {
-            Ok(fits) if amount <= pool.size => fits,
-            _ => return Err(Error::OverBudget { needed: amount, budget: pool.size }),
-        };
+    async fn wait(&mut self, pool: &Pool, amount: u64, why: &'static str) -> Result<Permit, Error> {
+        if amount > pool.size() {
+            return Err(Error::OverBudget { needed: amount, budget: pool.size() });
+        }
         let _waiting = Waiting::begin(&self.pools.waiting);
         let start = Instant::now();
-        let permit = timeout(self.patience.saturating_sub(self.waited), Arc::clone(&pool.free).acquire_many_owned(amount)).await;
+        let permit = timeout(self.patience.saturating_sub(self.waited), pool.take(amount)).await;
         self.waited += start.elapsed();
-        permit.ok().and_then(Result::ok).ok_or(Error::Busy(why))
+        permit.map_err(|_| Error::Busy(why))
     }
 }
 
@@ -229,13 +231,12 @@ impl Room {
     /// Runs `work` on a thread of its own. The worker is free when it ends; the memory
     /// is, but for `keep` of its result, and that once the second value is dropped.
     ///
-    /// Nothing stops `work` once begun: what it holds stays taken until it ends, also
-    /// when nobody waits for it any more.
+    /// What it holds stays taken until `work` ends, also when nobody waits for it any more.
     pub async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce() -> T + Send + 'static,
         keep: impl FnOnce(&T) -> u64,
-    ) -> Result<(T, OwnedSemaphorePermit), Error> {
+    ) -> Result<(T, Permit), Error> {
         let Self { memory, worker } = self;
         let ran = spawn_blocking(move || {
             let result = work();
@@ -243,8 +244,7 @@ impl Room {
             (result, memory)
         });
         let (result, mut memory) = ran.await.map_err(|_| Error::Panic)?;
-        let surplus = memory.num_permits().saturating_sub(usize::try_from(keep(&result).div_ceil(UNIT)).unwrap_or(usize::MAX));
-        drop(memory.split(surplus));
+        memory.shrink(keep(&result));
         Ok((result, memory))
     }
 }
@@ -255,7 +255,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// 4 KiB in all: 1 for sources, 3 for resizes.
+    /// 4096 bytes in all: 1024 for sources, 256 for answers, 2816 for resizes.
     fn admission() -> Admission {
         let mut settings = Settings::new("photos".into(), "http://photos.example.com".parse().unwrap());
         (settings.queue_length, settings.queue) = (2.try_into().unwrap(), SECOND);
@@ -267,8 +267,8 @@ mod tests {
     async fn refuses_at_once_what_never_fits_and_what_finds_no_place() {
         let admission = admission();
         let mut place = admission.enter().unwrap();
-        assert_eq!(place.admit(3073).await.err(), Some(Error::OverBudget { needed: 4, budget: 3 }));
-        assert_eq!(place.hold_source(1025).await, Err(Error::OverBudget { needed: 2, budget: 1 }));
+        assert_eq!(place.admit(2817).await.err(), Some(Error::OverBudget { needed: 2817, budget: 2816 }));
+        assert_eq!(place.hold_source(1025).await, Err(Error::OverBudget { needed: 1025, budget: 1024 }));
         let _second = admission.enter().unwrap();
         assert_eq!(admission.enter().err(), Some(Error::Busy("queue is full")));
         assert_eq!(place.waited(), Duration::ZERO);
@@ -278,7 +278,7 @@ mod tests {
     async fn waits_no_longer_than_its_patience_in_all() {
         let admission = admission();
         let (mut first, mut second) = (admission.enter().unwrap(), admission.enter().unwrap());
-        first.hold_source(1).await.unwrap();
+        first.hold_source(1024).await.unwrap();
         let room = first.admit(1).await.unwrap();
         let half = async {
             tokio::time::sleep(SECOND / 2).await;
@@ -296,11 +296,11 @@ mod tests {
     async fn gives_back_what_the_result_does_not_need() {
         let admission = admission();
         let mut place = admission.enter().unwrap();
-        let room = place.admit(3072).await.unwrap();
+        let room = place.admit(2816).await.unwrap();
         let during = admission.usage();
-        assert_eq!((during.memory, during.memory_used, during.flights, during.workers_busy), (4096, 3072, 1, 1));
+        assert_eq!((during.memory, during.memory_used, during.flights, during.workers_busy), (4096, 2816, 1, 1));
         let (result, memory) = room.run(|| vec![0_u8; 1000], |result| result.len() as u64).await.unwrap();
-        assert_eq!((result.len(), admission.usage().memory_used, admission.usage().workers_busy), (1000, 1024, 0));
+        assert_eq!((result.len(), admission.usage().memory_used, admission.usage().workers_busy), (1000, 1000, 0));
         drop((memory, place));
         assert_eq!((admission.usage().memory_used, admission.usage().flights), (0, 0));
     }
@@ -336,11 +336,38 @@ mod tests {
         let admission = admission();
         let mut place = admission.enter().unwrap();
         place.hold_source(1000).await.unwrap();
-        let bytes = place.source(Bytes::from(vec![7; 1000]));
+        let (bytes, _) = place.source(Bytes::from(vec![7; 1000])).unwrap();
         let copy = bytes.slice(1..3);
         drop((bytes, place));
-        assert_eq!((admission.usage().memory_used, &copy[..]), (1024, &[7, 7][..]));
+        assert_eq!((admission.usage().memory_used, &copy[..]), (1000, &[7, 7][..]));
         drop(copy);
         assert_eq!(admission.usage().memory_used, 0);
+    }
+
+    #[tokio::test]
+    async fn pictures_that_are_being_sent_hold_no_memory_of_sources_and_resizes() {
+        let admission = admission();
+        let mut place = admission.enter().unwrap();
+        let mut sent = Vec::new();
+        for _ in 0..2 {
+            place.hold_source(1024).await.unwrap();
+            let (bytes, charge) = place.source(Bytes::from(vec![7; 128])).unwrap();
+            place.answer(128, &charge).unwrap();
+            sent.push((bytes, charge));
+            assert!(place.admit(2816).await.is_ok());
+        }
+        let answers = |sent: &Vec<_>| sent.len() as u64 * 128;
+        assert_eq!(admission.usage().memory_used, answers(&sent));
+        place.hold_source(1).await.unwrap();
+        let (bytes, charge) = place.source(Bytes::from(vec![7])).unwrap();
+        assert_eq!(place.answer(1, &charge), Err(Error::Busy("no memory for one more answer")));
+        sent.pop();
+        assert_eq!(place.answer(1, &charge), Ok(()));
+        drop((bytes, charge, sent));
+        assert_eq!(admission.usage().memory_used, 0);
+        // larger than all of it: alone
+        place.hold_source(1024).await.unwrap();
+        let (_bytes, charge) = place.source(Bytes::from(vec![7; 1024])).unwrap();
+        assert_eq!((place.answer(1024, &charge), admission.usage().memory_used), (Ok(()), 256));
     }
 }

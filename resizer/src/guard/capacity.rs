@@ -10,6 +10,8 @@ const UNLIMITED_BUDGET: u64 = 1 << 30;
 const LEAST_BUDGET: u64 = 16 << 20;
 /// What the process itself takes, in bytes; the rest of the limit is left to connections and to what the allocator keeps.
 const BASE: u64 = 8 << 20;
+/// What a worker takes of the budget for a picture of usual size, in bytes.
+const WORKER: u64 = 32 << 20;
 /// Kernels write "no limit" as a number near the largest one.
 const NO_LIMIT: u64 = 1 << 60;
 
@@ -27,10 +29,9 @@ impl Capacity {
     pub fn detect(settings: &Settings) -> Self {
         let group = Group::of_this_process(Path::new("/"));
         let parallelism = available_parallelism().map_or(1, NonZeroUsize::get);
-        Self {
-            memory: settings.memory_budget.unwrap_or_else(|| budget(group.memory)),
-            workers: settings.workers.map_or_else(|| workers(group.cpus, parallelism), NonZeroUsize::get),
-        }
+        let memory = settings.memory_budget.unwrap_or_else(|| budget(group.memory));
+        let workers = settings.workers.map_or_else(|| workers(group.cpus, parallelism, memory), NonZeroUsize::get);
+        Self { memory, workers }
     }
 }
 
@@ -39,8 +40,12 @@ fn budget(limit: Option<u64>) -> u64 {
 }
 
 /// The quota, rounded; `parallelism` is that quota rounded down, or less where fewer CPUs may be used.
-fn workers(quota: Option<f64>, parallelism: usize) -> usize {
-    let Some(quota) = quota else { return parallelism };
+/// Without a quota it is the machine's CPUs, and no more than have something to work with in the `budget`.
+fn workers(quota: Option<f64>, parallelism: usize, budget: u64) -> usize {
+    let Some(quota) = quota else {
+        let most = usize::try_from(budget / WORKER).unwrap_or(usize::MAX);
+        return parallelism.min(most.max(1));
+    };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of CPUs")]
     let (rounded, floor) = (quota.round() as usize, quota.floor() as usize);
     if parallelism < floor { parallelism } else { rounded.max(1) }
@@ -158,7 +163,16 @@ mod tests {
         for (quota, parallelism, expect) in
             [(None, 8, 8), (Some(0.2), 1, 1), (Some(1.4), 1, 1), (Some(1.5), 1, 2), (Some(4.0), 4, 4), (Some(8.0), 2, 2)]
         {
-            assert_eq!(workers(quota, parallelism), expect, "{quota:?} {parallelism}");
+            assert_eq!(workers(quota, parallelism, 1 << 30), expect, "{quota:?} {parallelism}");
         }
+    }
+
+    #[test]
+    fn without_a_quota_a_large_machine_gives_no_more_workers_than_the_memory_has_room_for() {
+        for (limit, expect) in [(64 << 20, 1), (256 << 20, 3), (512 << 20, 7), (8 << 30, 127)] {
+            assert_eq!(workers(None, 192, budget(Some(limit))), expect, "{limit}");
+        }
+        assert_eq!(workers(None, 192, budget(None)), 32);
+        assert_eq!(workers(Some(64.0), 64, budget(Some(512 << 20))), 64, "who sets a quota means it");
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! A flight is driven by those who wait for it: when all of them go away it is
 //! dropped, with everything it holds. Once [`Ticket::commit`] was called it runs to
-//! its end, so that work on a key which cannot be interrupted is never begun twice.
+//! its end, so that work on a key which cannot be interrupted is never begun twice:
+//! where such work goes on after the flight came to its outcome, that outcome is what
+//! every later request gets, until the last hold on the ticket is dropped.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures::future::{BoxFuture, FutureExt, Shared, WeakShared};
+use futures::future::{BoxFuture, FutureExt, Shared, WeakShared, ready};
 
 type Flight<T> = Shared<BoxFuture<'static, T>>;
 
@@ -19,8 +21,15 @@ pub struct Flights<T> {
 }
 
 struct Airborne<T> {
-    flights: HashMap<String, (u64, WeakShared<BoxFuture<'static, T>>)>,
+    flights: HashMap<String, Entry<T>>,
     next: u64,
+}
+
+struct Entry<T> {
+    number: u64,
+    flight: WeakShared<BoxFuture<'static, T>>,
+    /// What it came to, while work for it goes on.
+    outcome: Option<T>,
 }
 
 /// Whether a request began a flight or came along.
@@ -32,7 +41,7 @@ pub enum Role {
     Follower,
 }
 
-/// A flight's own hold on its key; the key is free again when this is dropped.
+/// A flight's hold on its key; the key is free again when all who share this have dropped it.
 pub struct Ticket<T> {
     airborne: Arc<Mutex<Airborne<T>>>,
     key: String,
@@ -71,7 +80,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         F: Future<Output = T> + Send + 'static,
     {
         let mut airborne = lock(&self.airborne);
-        if let Some(flight) = airborne.flights.get(&key).and_then(|(_, flight)| flight.upgrade()) {
+        if let Some(flight) = airborne.flights.get(&key).and_then(Entry::join) {
             return Ok((flight, Role::Follower));
         }
         let place = enter()?;
@@ -81,13 +90,13 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         let work = depart(place, Arc::clone(&ticket));
         let flight = async move {
             let outcome = work.await;
-            drop(ticket);
+            ticket.land(&outcome);
             outcome
         }
         .boxed()
         .shared();
         if let Some(weak) = flight.downgrade() {
-            airborne.flights.insert(key, (number, weak));
+            airborne.flights.insert(key, Entry { number, flight: weak, outcome: None });
         }
         Ok((flight, Role::Leader))
     }
@@ -99,12 +108,30 @@ impl<T: Clone + Send + Sync + 'static> Default for Flights<T> {
     }
 }
 
+impl<T: Clone + Send + Sync + 'static> Entry<T> {
+    fn join(&self) -> Option<Flight<T>> {
+        let outcome = || self.outcome.clone().map(|outcome| ready(outcome).boxed().shared());
+        outcome().or_else(|| self.flight.upgrade())
+    }
+}
+
 impl<T: Clone + Send + Sync + 'static> Ticket<T> {
     /// From here on the flight runs to its end, whoever waits.
     pub fn commit(&self) {
-        let flight = lock(&self.airborne).flights.get(&self.key).and_then(|(_, flight)| flight.upgrade());
+        let flight = lock(&self.airborne).flights.get(&self.key).and_then(|entry| entry.flight.upgrade());
         if let Some(flight) = flight {
             tokio::spawn(flight);
+        }
+    }
+
+    /// The flight has come to `outcome`; it holds for the key as long as others share this ticket.
+    fn land(self: Arc<Self>, outcome: &T) {
+        if Arc::strong_count(&self) > 1 {
+            let mut airborne = lock(&self.airborne);
+            let entry = airborne.flights.get_mut(&self.key).filter(|entry| entry.number == self.number);
+            if let Some(entry) = entry {
+                entry.outcome = Some(outcome.clone());
+            }
         }
     }
 }
@@ -113,7 +140,7 @@ impl<T> Drop for Ticket<T> {
     fn drop(&mut self) {
         let mut airborne = lock(&self.airborne);
         // an abandoned flight may be dropped after the next one for its key took off
-        if airborne.flights.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+        if airborne.flights.get(&self.key).is_some_and(|entry| entry.number == self.number) {
             airborne.flights.remove(&self.key);
         }
     }
@@ -206,5 +233,29 @@ mod tests {
         }
         assert_eq!(flights.join("a".into(), ROOM, flight(false)).await, Ok(((), Role::Follower)));
         assert_eq!(landed.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_stays_known_until_the_work_on_it_has_ended() {
+        let (flights, departures) = (Flights::new(), AtomicUsize::new(0));
+        let ask = || {
+            flights.join("a".into(), ROOM, |(), ticket| {
+                departures.fetch_add(1, Ordering::SeqCst);
+                async move {
+                    tokio::spawn(async move {
+                        sleep(Duration::from_secs(9)).await;
+                        drop(ticket);
+                    });
+                    "too slow"
+                }
+            })
+        };
+        assert_eq!(ask().await, Ok(("too slow", Role::Leader)));
+        for _ in 0..3 {
+            assert_eq!(ask().await, Ok(("too slow", Role::Follower)));
+        }
+        assert_eq!(departures.load(Ordering::SeqCst), 1);
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(ask().await, Ok(("too slow", Role::Leader)));
     }
 }

@@ -1,45 +1,95 @@
-//! Keys stored a moment ago → whether a request is a visitor sent back to us.
+//! Keys stored a while ago → whether a request is a visitor sent back to us, and whether there is anything to make.
 //!
 //! A visitor who was redirected to a stored picture and is back within seconds did
 //! not get it: the bucket's website refuses it, or still answers from a cache.
-//! Another redirect would send the visitor round for ever.
+//! Another redirect would send the visitor round for ever. Where that goes on, the
+//! picture is not made again each time: it is shown as it was stored.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-/// How long after storing a key a request for it counts as a loop.
+/// How long after a redirect to a key a request for it counts as a loop.
 const WINDOW: Duration = Duration::from_secs(5);
+/// How long a key is remembered; then the picture is made again, which replaces one that is stale.
+const MEMORY: Duration = Duration::from_mins(10);
 /// Keys remembered; beyond that the oldest is forgotten.
-const CAPACITY: usize = 1024;
+const CAPACITY: usize = 2048;
 
-/// The keys stored lately, oldest first.
+/// What is known of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recalled {
+    /// Nothing.
+    New,
+    /// It was stored, and nobody came back at once.
+    Stored,
+    /// Visitors who were sent to it come back.
+    Loop,
+}
+
+/// The keys stored lately.
 #[derive(Default)]
 pub struct LoopGuard {
-    stored: Mutex<VecDeque<(Instant, String)>>,
+    stored: Mutex<Stored>,
+}
+
+#[derive(Default)]
+struct Stored {
+    keys: HashMap<String, Entry>,
+    /// Oldest first.
+    order: VecDeque<(Instant, String)>,
+}
+
+struct Entry {
+    stored: Instant,
+    /// The last redirect to it.
+    sent: Instant,
+    looped: bool,
 }
 
 impl LoopGuard {
-    /// Remembers that `key` was stored at `now`.
+    /// Remembers that `key` was stored at `now`, and its visitor sent there.
     pub fn note(&self, key: &str, now: Instant) {
         let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
-        if stored.len() == CAPACITY {
-            stored.pop_front();
+        if stored.order.len() == CAPACITY {
+            stored.pop();
         }
-        stored.push_back((now, key.to_owned()));
+        stored.order.push_back((now, key.to_owned()));
+        let looped = stored.keys.get(key).is_some_and(|entry| entry.looped);
+        stored.keys.insert(key.to_owned(), Entry { stored: now, sent: now, looped });
     }
 
-    /// Whether `key` was stored so shortly before `now` that nobody should ask for it here.
-    pub fn is_loop(&self, key: &str, now: Instant) -> bool {
+    /// Remembers that one more visitor was sent to `key` at `now`.
+    pub fn sent(&self, key: &str, now: Instant) {
         let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
-        while stored.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
-            stored.pop_front();
+        if let Some(entry) = stored.keys.get_mut(key) {
+            entry.sent = now;
         }
-        stored.iter().any(|(_, known)| known == key)
+    }
+
+    /// What is known of `key` at `now`, when somebody asks for it.
+    pub fn recall(&self, key: &str, now: Instant) -> Recalled {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        while stored.order.front().is_some_and(|(at, _)| now.duration_since(*at) > MEMORY) {
+            stored.pop();
+        }
+        let Some(entry) = stored.keys.get_mut(key) else { return Recalled::New };
+        entry.looped |= now.duration_since(entry.sent) <= WINDOW;
+        if entry.looped { Recalled::Loop } else { Recalled::Stored }
+    }
+}
+
+impl Stored {
+    fn pop(&mut self) {
+        let Some((at, key)) = self.order.pop_front() else { return };
+        // a later note of the same key outlives this one
+        if self.keys.get(&key).is_some_and(|entry| entry.stored == at) {
+            self.keys.remove(&key);
+        }
     }
 }
 
@@ -47,24 +97,45 @@ impl LoopGuard {
 mod tests {
     use super::*;
 
+    const KEY: &str = "300x300/a.jpg";
+
     #[test]
-    fn remembers_for_seconds_only() {
+    fn who_comes_back_within_seconds_is_in_a_loop() {
         let (guard, start) = (LoopGuard::default(), Instant::now());
-        guard.note("300x300/a.jpg", start);
-        assert!(guard.is_loop("300x300/a.jpg", start));
-        assert!(guard.is_loop("300x300/a.jpg", start + WINDOW));
-        assert!(!guard.is_loop("300x300/b.jpg", start));
-        assert!(!guard.is_loop("300x300/a.jpg", start + WINDOW + Duration::from_millis(1)));
+        let late = start + WINDOW + Duration::from_millis(1);
+        guard.note(KEY, start);
+        assert_eq!(guard.recall("300x300/b.jpg", start), Recalled::New);
+        assert_eq!(guard.recall(KEY, late), Recalled::Stored);
+        guard.sent(KEY, late);
+        assert_eq!(guard.recall(KEY, late + WINDOW), Recalled::Loop);
     }
 
     #[test]
-    fn is_bounded() {
+    fn a_loop_is_remembered_and_ends() {
         let (guard, start) = (LoopGuard::default(), Instant::now());
-        for number in 0..=CAPACITY {
-            guard.note(&number.to_string(), start);
+        guard.note(KEY, start);
+        assert_eq!(guard.recall(KEY, start + WINDOW), Recalled::Loop);
+        assert_eq!(guard.recall(KEY, start + MEMORY), Recalled::Loop);
+        assert_eq!(guard.recall(KEY, start + MEMORY + Duration::from_millis(1)), Recalled::New);
+        guard.note(KEY, start + MEMORY * 2);
+        assert_eq!(guard.recall(KEY, start + MEMORY * 2 + WINDOW * 2), Recalled::Stored);
+    }
+
+    #[test]
+    fn is_bounded_and_keeps_the_latest() {
+        let (guard, start) = (LoopGuard::default(), Instant::now());
+        guard.note("twice", start);
+        guard.note("twice", start + WINDOW);
+        for number in 0..CAPACITY {
+            assert_ne!(guard.recall("twice", start + WINDOW * 3), Recalled::New);
+            guard.note(&number.to_string(), start + WINDOW * 2);
+            if number == CAPACITY - 2 {
+                break;
+            }
         }
-        assert!(!guard.is_loop("0", start));
-        assert!(guard.is_loop("1", start));
-        assert_eq!(guard.stored.lock().unwrap().len(), CAPACITY);
+        guard.note("last", start + WINDOW * 2);
+        assert_eq!(guard.recall("twice", start + WINDOW * 3), Recalled::New);
+        let stored = guard.stored.lock().unwrap();
+        assert!(stored.order.len() == CAPACITY && stored.keys.len() <= CAPACITY);
     }
 }

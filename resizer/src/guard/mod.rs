@@ -5,3 +5,5 @@ pub mod capacity;
 pub mod coalesce;
 pub mod loop_guard;
 pub mod negative;
+pub mod pool;
+pub mod visible;

@@ -1,4 +1,4 @@
-//! The second port: is the process alive, should it get requests, what has it done.
+//! The second port: is the process alive, should it get requests, may it use the bucket, what has it done.
 
 use std::sync::{
     Arc,
@@ -7,6 +7,7 @@ use std::sync::{
 
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use http::{StatusCode, header};
+use resize_api::self_check;
 
 use crate::service::Service;
 
@@ -35,11 +36,16 @@ pub fn app(service: Arc<Service>, readiness: Readiness) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready).with_state(readiness))
+        .route(self_check::PATH, get(check).with_state(Arc::clone(&service)))
         .route("/metrics", get(metrics).with_state(service))
 }
 
 async fn ready(State(readiness): State<Readiness>) -> impl IntoResponse {
     if readiness.is_ready() { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n") }
+}
+
+async fn check(State(service): State<Arc<Service>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], service.self_check())
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> impl IntoResponse {

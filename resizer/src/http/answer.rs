@@ -28,6 +28,8 @@ pub enum Shown {
     Loop,
     /// It could not be stored.
     NotStored,
+    /// It was stored, and the public URL does not show it.
+    Refused,
 }
 
 impl Answer {
@@ -37,6 +39,7 @@ impl Answer {
             Self::Redirect => "redirected",
             Self::Picture { why: Shown::Loop, .. } => "shown_in_loop",
             Self::Picture { why: Shown::NotStored, .. } => "shown_not_stored",
+            Self::Picture { why: Shown::Refused, .. } => "shown_refused",
         }
     }
 

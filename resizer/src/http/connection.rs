@@ -6,16 +6,17 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
     time::{Instant, Sleep, sleep},
 };
 
@@ -29,27 +30,104 @@ pub struct Patience {
 }
 
 /// What the connection is doing.
-#[derive(Clone, Default)]
-pub struct Phase(Arc<AtomicU8>);
+#[derive(Clone)]
+pub struct Phase {
+    now: Arc<Mutex<Now>>,
+    /// Told when the connection becomes idle.
+    change: Arc<Notify>,
+}
+
+#[derive(Clone, Copy)]
+enum Now {
+    /// Nothing, since then.
+    Idle(Instant),
+    /// A head has begun; before that it was idle since then.
+    Head(Instant),
+    /// The client waits for us.
+    Work,
+    /// An answer goes out.
+    Answer,
+    /// All of an answer is there to be sent.
+    Sent,
+}
 
 impl Phase {
-    const IDLE: u8 = 0;
-    const HEAD: u8 = 1;
-    const WORK: u8 = 2;
-    const ANSWER: u8 = 3;
+    /// Nothing has been said. `change` is told whenever that is so again.
+    pub fn new(change: Arc<Notify>) -> Self {
+        Self { now: Arc::new(Mutex::new(Now::Idle(Instant::now()))), change }
+    }
 
     /// A whole head has arrived: from now on the client waits for us.
     pub fn work(&self) {
-        self.0.store(Self::WORK, Ordering::Release);
+        self.set(Now::Work);
     }
 
     /// An answer goes out.
     pub fn answer(&self) {
-        self.0.store(Self::ANSWER, Ordering::Release);
+        self.set(Now::Answer);
     }
 
-    fn is(&self, phase: u8) -> bool {
-        self.0.load(Ordering::Acquire) == phase
+    /// All of the answer is there to be sent.
+    pub fn sent(&self) {
+        self.set(Now::Sent);
+    }
+
+    /// The client has all, and may ask again.
+    pub fn idle(&self) {
+        self.set(Now::Idle(Instant::now()));
+        self.change.notify_one();
+    }
+
+    /// Since when nobody waits here for anything.
+    pub fn idle_since(&self) -> Option<Instant> {
+        match self.get() {
+            Now::Idle(since) | Now::Head(since) => Some(since),
+            Now::Work | Now::Answer | Now::Sent => None,
+        }
+    }
+
+    fn get(&self) -> Now {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, now: Now) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+}
+
+/// The body of an answer, whose end the connection's phase is told.
+pub struct Sending {
+    body: Body,
+    phase: Phase,
+}
+
+impl Sending {
+    /// `body`, on the connection of `phase`.
+    pub fn new(body: Body, phase: Phase) -> Self {
+        Self { body, phase }
+    }
+}
+
+impl HttpBody for Sending {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.phase.sent();
     }
 }
 
@@ -93,15 +171,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         let before = buffer.filled().len();
         match Pin::new(&mut this.stream).poll_read(context, buffer) {
             Poll::Ready(result) => {
-                let begins = this.phase.is(Phase::IDLE) || this.phase.is(Phase::ANSWER);
-                if begins && buffer.filled().len() > before {
-                    this.phase.0.store(Phase::HEAD, Ordering::Release);
+                let idle = match this.phase.get() {
+                    Now::Idle(since) => Some(since),
+                    Now::Answer | Now::Sent => Some(Instant::now()),
+                    Now::Head(_) | Now::Work => None,
+                };
+                if let Some(since) = idle.filter(|_| buffer.filled().len() > before) {
+                    this.phase.set(Now::Head(since));
                     this.head.as_mut().reset(Instant::now() + this.patience.step);
                     this.writing = None;
                 }
                 Poll::Ready(result)
             }
-            Poll::Pending if this.phase.is(Phase::HEAD) => {
+            Poll::Pending if matches!(this.phase.get(), Now::Head(_)) => {
                 ready!(this.head.as_mut().poll(context));
                 Poll::Ready(Err(too_slow("a request")))
             }
@@ -130,6 +212,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_flush(context);
+        if matches!((&result, this.phase.get()), (Poll::Ready(Ok(())), Now::Sent)) {
+            this.phase.idle();
+        }
         this.written(context, result)
     }
 
@@ -150,7 +235,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_head_that_has_begun_must_end() {
         let (mut client, server) = duplex(64);
-        let phase = Phase::default();
+        let phase = Phase::new(Arc::default());
         let mut connection = Connection::new(server, phase.clone(), PATIENCE);
         let mut byte = [0];
         let idle = tokio::time::timeout(SECOND * 60, connection.read(&mut byte)).await;
@@ -173,13 +258,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_must_be_taken_steadily_and_in_time() {
         let (_client, server) = duplex(1);
-        let mut connection = Connection::new(server, Phase::default(), PATIENCE);
+        let mut connection = Connection::new(server, Phase::new(Arc::default()), PATIENCE);
         let start = Instant::now();
         assert_eq!(connection.write_all(&[0; 3]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(start.elapsed(), SECOND);
 
         let (mut client, server) = duplex(1);
-        let mut connection = Connection::new(server, Phase::default(), PATIENCE);
+        let mut connection = Connection::new(server, Phase::new(Arc::default()), PATIENCE);
         let (start, mut taken) = (Instant::now(), 0);
         let take = async {
             loop {

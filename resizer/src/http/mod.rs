@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod answer;
 pub mod connection;
+pub mod places;
 pub mod request_id;
 pub mod server;
 
@@ -15,7 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
-use resize_api::ResizedKey;
+use resize_api::{KeyError, ResizedKey};
 use tokio::time::{Instant, timeout};
 
 use self::{
@@ -55,6 +56,9 @@ async fn handle(State(service): State<Arc<Service>>, method: Method, uri: Uri, h
 impl Service {
     async fn answer(self: &Arc<Self>, method: &Method, uri: &Uri, record: &mut Record) -> Result<(Answer, ResizedKey), Error> {
         let key = self.requested(method, uri)?;
+        if self.settings.reserves(&key.original) {
+            return Err(Error::Key(KeyError::Invalid));
+        }
         record.key = Some(key.to_string());
         if !self.settings.allow(&key) {
             return Err(Error::NotAllowed);

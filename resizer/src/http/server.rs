@@ -1,6 +1,11 @@
 //! Two listeners → connections → their routers, until the stop signal and a little longer.
 
-use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use axum::Router;
 use hyper::{
@@ -13,22 +18,25 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use resize_api::Bounds;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{sleep, timeout},
 };
 
 use super::{
     admin::Readiness,
-    connection::{Connection, Patience, Phase},
+    connection::{Connection, Patience, Sending},
+    places::Places,
 };
 
 /// How long a client may take between two requests. Longer than load balancers
 /// keep idle connections, so that they close them, not we.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// Largest request head in bytes.
-const MAX_HEAD: usize = 64 << 10;
+/// Largest request head in bytes: a key has 1 KiB at the most, three times that where it is percent-encoded.
+const MAX_HEAD: usize = 16 << 10;
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: i32 = 1024;
 
 /// Both ports, open.
 pub struct Server {
@@ -52,7 +60,7 @@ impl Server {
     pub async fn bind(public: SocketAddr, admin: SocketAddr, bounds: &Bounds) -> io::Result<Self> {
         let bind = async |address: SocketAddr| {
             let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-            TcpListener::bind(address).await.map_err(named)
+            listen(address).await.map_err(named)
         };
         let patience = Patience { step: bounds.client, answer: bounds.request };
         Ok(Self { public: bind(public).await?, admin: bind(admin).await?, connections: bounds.connections.get(), patience })
@@ -82,14 +90,38 @@ impl Server {
     }
 }
 
+/// Listens on `address`; `[::]` means every address, of IPv4 too, also where there is no IPv6.
+async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    if address.ip() != Ipv6Addr::UNSPECIFIED {
+        return TcpListener::bind(address).await;
+    }
+    match both_families(address) {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        outcome => outcome,
+    }
+}
+
+fn both_families(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    // whatever the system's default is
+    socket.set_only_v6(false)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
 /// Accepts connections until `end`; gives those that are still open.
 async fn accept(listener: TcpListener, router: Router, most: usize, patience: Patience, end: impl Future<Output = ()>) -> GracefulShutdown {
-    let (connections, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(most)));
+    let (connections, places) = (GracefulShutdown::new(), Places::new(most));
     let accepting = async {
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let Some(stream) = next(&listener).await else { continue };
-            let (phase, service) = (Phase::default(), TowerToHyperService::new(router.clone()));
+            let (seat, phase) = places.enter().await;
+            let service = TowerToHyperService::new(router.clone());
             let stream = Connection::new(stream, phase.clone(), patience);
             let service = service_fn(move |request| {
                 phase.work();
@@ -97,20 +129,23 @@ async fn accept(listener: TcpListener, router: Router, most: usize, patience: Pa
                 async move {
                     let answer = answer.await;
                     phase.answer();
-                    answer
+                    answer.map(|answer| answer.map(|body| Sending::new(body, phase)))
                 }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(IDLE_TIMEOUT)
+                .max_header_size(MAX_HEAD)
                 .max_buf_size(MAX_HEAD)
                 .serve_connection(TokioIo::new(stream), service);
             let connection = connections.watch(connection);
             tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "connection");
+                tokio::select! {
+                    ended = connection => if let Err(error) = ended {
+                        tracing::debug!(%error, "connection");
+                    },
+                    () = seat.given_away() => tracing::debug!("idle connection closed: another one needs its place"),
                 }
-                drop(place);
             });
         }
     };

@@ -1,6 +1,7 @@
 //! Key → original; derivative → key. What a store must do, and reading a body within bounds.
 
 pub mod s3;
+pub mod website;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -69,6 +70,8 @@ pub async fn keep(store: &dyn Store, derivative: &Derivative) -> Result<Kept, St
 pub struct Original {
     /// Media type, as the object carries it.
     pub content_type: Option<String>,
+    /// `Content-Encoding`, as the object carries it, unless it means none.
+    pub content_encoding: Option<String>,
     /// Version of the object.
     pub etag: Option<String>,
     /// User metadata.
@@ -88,6 +91,9 @@ pub enum StoreError {
     /// The store refuses access to the object, or hides that there is none.
     #[error("access to the object is denied")]
     Forbidden,
+    /// The object is in an archive, from which it must be restored before it can be read.
+    #[error("object is archived")]
+    Archived,
     /// The object is larger than allowed.
     #[error("object is larger than {limit} bytes")]
     TooLarge {
@@ -105,6 +111,12 @@ pub enum StoreError {
     /// The body broke off; the text is for the log.
     #[error("body broke off: {0}")]
     Interrupted(String),
+    /// The store does not accept the credentials, or there are none; the text is for the log.
+    #[error("credentials are not accepted: {0}")]
+    Credentials(String),
+    /// There is no such bucket.
+    #[error("no such bucket")]
+    NoBucket,
     /// There is an object already.
     #[error("object exists")]
     Exists,
@@ -137,6 +149,25 @@ impl Original {
         if length > limit { Err(StoreError::TooLarge { limit }) } else { Ok(length) }
     }
 
+    /// Waits for the first bytes, at least `least` of them if there are so many; they stay part of the body.
+    pub async fn head(&mut self, least: usize, deadline: Duration) -> Result<Bytes, StoreError> {
+        // an ended stream must not be asked again
+        let mut body = std::mem::replace(&mut self.body, futures::stream::empty().boxed()).fuse();
+        let collect = async {
+            let mut head = BytesMut::new();
+            while head.len() < least {
+                match body.try_next().await? {
+                    Some(chunk) => head.extend_from_slice(&chunk),
+                    None => break,
+                }
+            }
+            Ok(head.freeze())
+        };
+        let head = tokio::time::timeout(deadline, collect).await.map_err(|_| StoreError::TimedOut)??;
+        self.body = futures::stream::iter([Ok(head.clone())]).chain(body).boxed();
+        Ok(head)
+    }
+
     /// Reads the whole body: at most `limit` bytes, exactly as many as announced, within `deadline`.
     pub async fn read(self, limit: u64, deadline: Duration) -> Result<Bytes, StoreError> {
         let expected = self.bounded_length(limit)?;
@@ -160,6 +191,7 @@ impl Original {
     pub fn in_memory(content_type: &str, bytes: Bytes) -> Self {
         Self {
             content_type: Some(content_type.to_owned()),
+            content_encoding: None,
             etag: None,
             metadata: Metadata::new(),
             length: Some(bytes.len() as u64),
@@ -194,9 +226,24 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn the_head_is_as_long_as_wanted_and_stays_in_the_body() {
+        // as the body of an SDK: it panics when it is asked again after its end
+        let strict = |chunks: Vec<&'static str>| {
+            futures::stream::unfold(chunks.into_iter(), |mut chunks| async { Some((Ok(Bytes::from(chunks.next()?)), chunks)) }).boxed()
+        };
+        for (chunks, head) in [(&["abcdef", "ghi"][..], &b"abcdef"[..]), (&["a", "b", "cdef"], b"abcdef"), (&["a"], b"a"), (&[], b"")] {
+            let mut original = Original { body: strict(chunks.to_vec()), ..original(None, &[]) };
+            assert_eq!(original.head(3, DEADLINE).await.unwrap(), head, "{chunks:?}");
+            assert_eq!(original.read(20, DEADLINE).await.unwrap(), chunks.concat());
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stalls_times_out() {
-        let stalled = Original { body: futures::stream::pending().boxed(), ..original(Some(3), &[]) };
+        let stalled = || Original { body: futures::stream::pending().boxed(), ..original(Some(3), &[]) };
+        assert_eq!(stalled().head(8, DEADLINE).await, Err(StoreError::TimedOut));
+        let stalled = stalled();
         assert_eq!(stalled.read(8, DEADLINE).await, Err(StoreError::TimedOut));
     }
 }

@@ -15,17 +15,23 @@ use aws_config::{
     BehaviorVersion, Region, SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
     timeout::TimeoutConfig,
 };
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::{
     Client,
     config::{Builder, http::HttpResponse},
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
+    types::{ObjectCannedAcl, RequestPayer, ServerSideEncryption},
 };
 use futures::{
     StreamExt,
     future::{BoxFuture, FutureExt},
 };
-use resize_api::{Settings, settings::SettingError};
+use resize_api::{
+    Settings, Storage,
+    settings::SettingError,
+    stored::{Acl, Encryption},
+};
 
 use super::{Metadata, Original, Overwrite, Store, StoreError};
 use crate::{derivative::object::Derivative, watch::metrics::Metrics};
@@ -38,11 +44,25 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A store with an endpoint of its own mostly ignores the region, yet signatures need one.
 const ENDPOINT_REGION: Region = Region::from_static("us-east-1");
 
+/// Codes by which S3 says that it does not accept the credentials, or the clock that they are used by.
+const CREDENTIALS: [&str; 8] = [
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "InvalidToken",
+    "TokenRefreshRequired",
+    "InvalidSecurity",
+    "RequestTimeTooSkewed",
+    "AccountProblem",
+];
+
 /// One bucket.
 pub struct S3 {
     client: Client,
     bucket: String,
     owner: Option<String>,
+    payer: Option<RequestPayer>,
+    storage: Storage,
     /// How long getting and putting may take, all attempts of an operation together.
     get: TimeoutConfig,
     put: TimeoutConfig,
@@ -59,6 +79,7 @@ impl S3 {
         variable: impl Fn(&str) -> Option<String>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, SettingError> {
+        credentials(&variable)?;
         let endpoint = endpoint(variable)?;
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_PAUSE).with_max_backoff(LONGEST_PAUSE);
         let shared = aws_config::defaults(BehaviorVersion::latest())
@@ -81,6 +102,8 @@ impl S3 {
             client: Client::from_conf(config),
             bucket: settings.bucket.clone(),
             owner: settings.expected_bucket_owner.clone(),
+            payer: settings.requester_pays.then_some(RequestPayer::Requester),
+            storage: settings.storage.clone(),
             get: timeouts(settings.bounds.fetch),
             put: timeouts(settings.bounds.store),
             unconditional: AtomicBool::new(false),
@@ -109,12 +132,14 @@ impl S3 {
 impl Store for S3 {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Original, StoreError>> {
         async move {
-            let request = self.client.get_object().bucket(&self.bucket).key(key).set_expected_bucket_owner(self.owner.clone());
+            let request = self.client.get_object().bucket(&self.bucket).key(key);
+            let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
             let request = request.customize().config_override(Builder::default().timeout_config(self.get.clone()));
             let output = self.settle("get", request.send().await)?;
             Ok(Original {
                 length: output.content_length.and_then(|length| length.try_into().ok()),
                 content_type: output.content_type,
+                content_encoding: output.content_encoding.filter(|encoding| is_encoded(encoding)),
                 etag: output.e_tag,
                 metadata: output.metadata.unwrap_or_default(),
                 body: futures::stream::unfold(output.body, |mut body| async move {
@@ -141,6 +166,15 @@ impl Store for S3 {
                 .cache_control(&derivative.cache_control)
                 .set_metadata(Some(derivative.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()))
                 .set_if_none_match(conditional.then(|| "*".to_owned()))
+                .set_acl((self.storage.acl == Acl::PublicRead).then_some(ObjectCannedAcl::PublicRead))
+                .set_server_side_encryption(match self.storage.encryption {
+                    Encryption::Bucket => None,
+                    Encryption::Aes256 => Some(ServerSideEncryption::Aes256),
+                    Encryption::Kms => Some(ServerSideEncryption::AwsKms),
+                })
+                .set_ssekms_key_id(self.storage.kms_key.as_ref().map(|key| key.as_str().to_owned()))
+                .set_storage_class(self.storage.class.as_ref().map(|class| class.as_str().into()))
+                .set_request_payer(self.payer.clone())
                 .set_expected_bucket_owner(self.owner.clone());
             let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
             match self.settle("put", request.send().await) {
@@ -156,7 +190,8 @@ impl Store for S3 {
 
     fn metadata<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>> {
         async move {
-            let request = self.client.head_object().bucket(&self.bucket).key(key).set_expected_bucket_owner(self.owner.clone());
+            let request = self.client.head_object().bucket(&self.bucket).key(key);
+            let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
             let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
             Ok(self.settle("head", request.send().await)?.metadata.unwrap_or_default())
         }
@@ -186,6 +221,29 @@ fn endpoint(variable: impl Fn(&str) -> Option<String>) -> Result<Option<String>,
     Ok(None)
 }
 
+/// Credentials in the environment that no request could carry: a Secret made of a file often ends with a newline.
+fn credentials(variable: impl Fn(&str) -> Option<String>) -> Result<(), SettingError> {
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+        let Some(value) = variable(name) else { continue };
+        let problem = match value.bytes().rposition(|byte| !byte.is_ascii_graphic()) {
+            None => continue,
+            Some(at) if at + 1 == value.len() && value.ends_with('\n') => "ends with a newline",
+            Some(at) if at + 1 == value.len() || !value.as_bytes()[0].is_ascii_graphic() => "begins or ends with a blank",
+            Some(_) => "has a blank or a character that is not ASCII",
+        };
+        return Err(SettingError { name, problem: format!("{problem}; want the text of the key alone") });
+    }
+    Ok(())
+}
+
+/// Whether `Content-Encoding` says that the bytes are not the object's own. `aws-chunked` is what some SDKs leave there.
+fn is_encoded(encoding: &str) -> bool {
+    encoding
+        .split(',')
+        .map(str::trim)
+        .any(|word| !word.is_empty() && !matches!(word.to_ascii_lowercase().as_str(), "identity" | "aws-chunked"))
+}
+
 /// Bounded label of a failed operation: the HTTP status, or why there is none.
 fn code<E>(error: &SdkError<E, HttpResponse>) -> String {
     match (error, error.raw_response()) {
@@ -200,6 +258,11 @@ fn is_timeout<E>(error: &SdkError<E, HttpResponse>) -> bool {
     matches!(error, SdkError::TimeoutError(_)) || matches!(error, SdkError::DispatchFailure(failure) if failure.is_timeout())
 }
 
+/// The SDK tells of a request for which it found no credentials as of one that it could not send.
+fn no_credentials<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CredentialsError> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+}
+
 fn classify<E>(error: &SdkError<E, HttpResponse>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -207,15 +270,22 @@ where
     if is_timeout(error) {
         return StoreError::TimedOut;
     }
+    if let Some(error) = no_credentials(error) {
+        return StoreError::Credentials(error.to_string());
+    }
     let status = error.raw_response().map(|response| response.status().as_u16());
     match (status, error.code()) {
-        (Some(404), Some("NoSuchBucket")) => StoreError::Failed("NoSuchBucket".to_owned()),
+        (Some(404), Some("NoSuchBucket")) => StoreError::NoBucket,
         (Some(404), _) => StoreError::Missing,
         // 409: another conditional PUT for the key is on its way
         (Some(412), _) | (Some(409), Some("ConditionalRequestConflict")) => StoreError::Exists,
         (Some(501), _) => StoreError::NotImplemented,
-        (Some(503), _) | (_, Some("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded")) => StoreError::SlowDown,
+        (_, Some("InvalidObjectState")) => StoreError::Archived,
+        (Some(429 | 503), _) | (_, Some("SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded")) => {
+            StoreError::SlowDown
+        }
         (Some(403), Some("AccessDenied") | None) => StoreError::Forbidden,
+        (Some(status), Some(code)) if CREDENTIALS.contains(&code) => StoreError::Credentials(format!("{status} {code}")),
         (Some(status), Some(code)) => StoreError::Failed(format!("{status} {code}")),
         _ => StoreError::Failed(DisplayErrorContext(error).to_string()),
     }

@@ -1,5 +1,7 @@
 //! `LOG_FORMAT`, `LOG_LEVEL`, `RUST_LOG` → where log lines go and what they look like.
 
+use std::io::IsTerminal;
+
 use resize_api::settings::SettingError;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt};
 
@@ -14,7 +16,8 @@ pub fn init(variable: impl Fn(&str) -> Option<String>) -> Result<(), SettingErro
     let lines = fmt().with_env_filter(filter);
     match variable("LOG_FORMAT").as_deref() {
         None | Some("json") => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
-        Some("text") => lines.init(),
+        // colours are for eyes, not for files and collectors
+        Some("text") => lines.with_ansi(std::io::stdout().is_terminal()).init(),
         Some(other) => return Err(bad("LOG_FORMAT", other, "want json or text")),
     }
     Ok(())

@@ -7,7 +7,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use resize_api::Resolution;
+use resize_api::{Resolution, self_check::Access};
 
 use picture::Step;
 
@@ -28,6 +28,8 @@ pub struct Metrics {
     pub coalesced: Counter,
     /// Visitors sent back to us right after their picture was stored.
     pub loop_guard_hits: Counter,
+    /// Pictures just stored that the public URL does not show.
+    pub public_url_failures: Counter,
     /// Pictures that could not be stored.
     pub store_failures: Counter,
     /// Pictures found stored when they were to be stored: another replica was faster.
@@ -39,6 +41,7 @@ pub struct Metrics {
     /// Panics caught while a picture was made.
     pub panics: Counter,
     rejected: Family<ReasonLabel, Counter>,
+    self_check: Family<AccessLabel, Gauge>,
     memory_budget: Gauge,
     memory_used: Gauge,
     flights: Gauge,
@@ -104,6 +107,12 @@ struct ReasonLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AccessLabel {
+    access: &'static str,
+    is: Cow<'static, str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StageLabel {
     stage: Stage,
 }
@@ -131,12 +140,14 @@ impl Metrics {
             in_flight: Gauge::default(),
             coalesced: Counter::default(),
             loop_guard_hits: Counter::default(),
+            public_url_failures: Counter::default(),
             store_failures: Counter::default(),
             already_stored: Counter::default(),
             refetches: Counter::default(),
             negative_cache_hits: Counter::default(),
             panics: Counter::default(),
             rejected: Family::default(),
+            self_check: Family::default(),
             memory_budget: Gauge::default(),
             memory_used: Gauge::default(),
             flights: Gauge::default(),
@@ -159,6 +170,11 @@ impl Metrics {
         to.register("in_flight_requests", "Requests being answered", self.in_flight.clone());
         to.register("coalesced_requests", "Requests that waited for another request for the same key", self.coalesced.clone());
         to.register("loop_guard_hits", "Requests for a key stored seconds ago, answered with the picture", self.loop_guard_hits.clone());
+        to.register(
+            "public_url_failures",
+            "Pictures just stored that the public URL does not show, answered with the picture",
+            self.public_url_failures.clone(),
+        );
         to.register("store_failures", "Pictures that could not be stored, answered with the picture", self.store_failures.clone());
         to.register(
             "already_stored",
@@ -169,6 +185,7 @@ impl Metrics {
         to.register("negative_cache_hits", "Requests for what was found missing or bad a moment ago", self.negative_cache_hits.clone());
         to.register("rejected_sources", "Originals that were refused, by reason", self.rejected.clone());
         to.register("panics", "Panics caught while a picture was made", self.panics.clone());
+        to.register("self_check", "Access to the bucket: 1 for the word that holds", self.self_check.clone());
         to.register("memory_budget_bytes", "Memory for sources and resizes", self.memory_budget.clone());
         to.register("memory_used_bytes", "Memory taken from the budget", self.memory_used.clone());
         to.register("flights", "Derivatives in the making, waiting ones included", self.flights.clone());
@@ -186,6 +203,14 @@ impl Metrics {
     /// Counts an original that was refused.
     pub fn count_rejected(&self, reason: &'static str) {
         self.rejected.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Says what `access` to the bucket is now.
+    pub fn tell_access(&self, access: &'static str, now: Access) {
+        for &word in Access::ALL {
+            let label = AccessLabel { access, is: word.to_string().into() };
+            self.self_check.get_or_create(&label).set(i64::from(word == now));
+        }
     }
 
     /// Records the time one flight spent in `stage`.

@@ -11,7 +11,7 @@ use resize_api::Resolution;
 
 use super::{
     metrics::{Metrics, Stage},
-    traces::{Ended, Traces},
+    traces::{self, Ended, Traces},
 };
 use crate::{
     error::Error,
@@ -116,10 +116,12 @@ impl Record {
         self.ended = true;
         self.metrics.in_flight.dec();
         self.metrics.count_request(outcome, self.resolution);
+        let trace_id = self.trace(outcome, status);
         // an invalid key may hold anything: quoted, and only as much as helps
         let uri = self.key.is_none().then(|| format!("{:?}", self.uri.chars().take(256).collect::<String>()));
         tracing::info!(
             request_id = %self.id,
+            trace_id,
             outcome,
             status = status.map(|status| status.as_u16()),
             key = self.key,
@@ -138,11 +140,11 @@ impl Record {
             error = error.map(tracing::field::display),
             "request"
         );
-        self.trace(outcome, status);
     }
 
-    fn trace(&self, outcome: &'static str, status: Option<StatusCode>) {
-        let Some(traces) = &self.traces else { return };
+    /// Hands the request over to the traces, if there are any; gives the id of the trace that it belongs to, here or at the caller's.
+    fn trace(&self, outcome: &'static str, status: Option<StatusCode>) -> Option<String> {
+        let Some(traces) = &self.traces else { return traces::id_of(&self.headers) };
         let number =
             |name: &'static str, value: Option<u64>| value.map(|value| KeyValue::new(name, i64::try_from(value).unwrap_or(i64::MAX)));
         let attributes = [
@@ -155,7 +157,7 @@ impl Record {
             number("resizer.memory_bytes", self.report.memory_bytes),
             number("resizer.output_bytes", self.report.output_bytes),
         ];
-        traces.record(&Ended {
+        Some(traces.record(&Ended {
             headers: &self.headers,
             start: self.began,
             duration: self.start.elapsed(),
@@ -163,7 +165,7 @@ impl Record {
             // a follower only waited
             stages: if self.role == Some(Role::Leader) { &self.report.course } else { &[] },
             attributes: attributes.into_iter().flatten().collect(),
-        });
+        }))
     }
 }
 

@@ -76,9 +76,9 @@ impl Traces {
         Ok(Some(Self { provider, tracer }))
     }
 
-    /// Hands over the spans of a request: its own, and one for each stage.
-    pub fn record(&self, request: &Ended<'_>) {
-        let caller = TraceContextPropagator::new().extract(&HeaderExtractor(request.headers));
+    /// Hands over the spans of a request: its own, and one for each stage. Gives the id of their trace.
+    pub fn record(&self, request: &Ended<'_>) -> String {
+        let caller = caller(request.headers);
         let mut span = self
             .tracer
             .span_builder("resize")
@@ -95,6 +95,7 @@ impl Traces {
             stage.start_with_context(&self.tracer, &inside).end_with_timestamp(start + duration);
         }
         span.end_with_timestamp(request.start + request.duration);
+        span.span_context().trace_id().to_string()
     }
 
     /// Sends what has not been sent yet. It blocks until that is done, or too late.
@@ -103,6 +104,18 @@ impl Traces {
             tracing::warn!(%error, "some spans were not sent");
         }
     }
+}
+
+/// The caller's span, as the headers name it.
+fn caller(headers: &HeaderMap) -> Context {
+    TraceContextPropagator::new().extract(&HeaderExtractor(headers))
+}
+
+/// Id of the trace that the headers name, if they name one.
+pub fn id_of(headers: &HeaderMap) -> Option<String> {
+    let context = caller(headers);
+    let span = context.span().span_context().clone();
+    span.is_valid().then(|| span.trace_id().to_string())
 }
 
 /// The exporter has a thread of its own, the HTTP client wants a runtime.

@@ -108,6 +108,9 @@ async fn says_what_the_store_does_wrong() {
         (StoreError::Forbidden, 404, not_found, "original_forbidden"),
         (StoreError::Failed("secret".into()), 502, "Bad Gateway: Storage failed", "store_failed"),
         (StoreError::TimedOut, 504, "Gateway Timeout: Storage timed out", "store_timed_out"),
+        (StoreError::Archived, 409, "Conflict: Original image is archived", "original_archived"),
+        (StoreError::Credentials("secret".into()), 502, "Bad Gateway: Storage failed", "store_credentials"),
+        (StoreError::NoBucket, 502, "Bad Gateway: Storage failed", "store_failed"),
         (StoreError::SlowDown, 503, "Service Unavailable: Too busy, try again later", "store_slow_down"),
     ] {
         let store = cat();
@@ -182,6 +185,26 @@ async fn a_derivative_is_no_original_wherever_it_lies() {
 }
 
 #[tokio::test]
+async fn originals_under_a_resolution_that_is_not_listed_are_originals() {
+    let wallpaper = "1920x1080/sea.jpg";
+    let store = Memory::with(&[(wallpaper, "image/jpeg", jpeg())]);
+    let fixture = Fixture::new(store.clone(), |_| {});
+    let target = "/default/resize?key=30x30/1920x1080/sea.jpg";
+    assert_eq!(fixture.get(target).await.status(), StatusCode::TEMPORARY_REDIRECT);
+    assert!(store.object("30x30/1920x1080/sea.jpg").is_some());
+    // one that was listed once: its metadata tells
+    store.objects.lock().unwrap().insert("1920x1080/retired.jpg".into(), ("image/jpeg".into(), jpeg()));
+    store.metadata.lock().unwrap().insert("1920x1080/retired.jpg".into(), [("resize-settings".into(), "0123".into())].into());
+    let retired = "/default/resize?key=30x30/1920x1080/retired.jpg";
+    assert_error(&fixture, retired, 400, "Bad Request: Invalid key format", "derivative").await;
+    // without a list any resolution may be one of ours
+    let open = Fixture::new(store.clone(), |settings| settings.allowed_resolutions.clear());
+    store.calls.lock().unwrap().clear();
+    assert_error(&open, target, 400, "Bad Request: Invalid key format", "invalid_key").await;
+    assert!(store.calls().is_empty());
+}
+
+#[tokio::test]
 async fn one_bad_picture_is_decoded_once_for_all_sizes() {
     let half = jpeg().slice(..jpeg().len() / 2);
     for (bytes, faults, status, remembered) in [
@@ -244,7 +267,8 @@ async fn says_what_is_wrong_with_the_original() {
     assert_error(&fixture, SMALL, 413, large, "too_large").await;
     let fixture = Fixture::new(cat(), |settings| settings.memory_budget = Some(8 << 10));
     assert_error(&fixture, SMALL, 413, large, "over_budget").await;
-    let store = Memory::with(&[("photos/cat.jpg", "image/jpeg", Bytes::from(vec![0; 5000]))]);
+    let long = [&jpeg()[..], &[0; 5000]].concat();
+    let store = Memory::with(&[("photos/cat.jpg", "image/jpeg", long.into())]);
     store.fail(Faults { unannounced: true, ..Faults::default() });
     let fixture = Fixture::new(store, |settings| settings.limits.max_source_bytes = 4999);
     assert_error(&fixture, SMALL, 413, large, "too_many_bytes").await;
@@ -268,10 +292,12 @@ impl Store for Panics {
 }
 
 #[tokio::test]
-async fn a_panic_is_answered_and_counted() {
+async fn a_panic_outside_of_the_codecs_is_counted_and_no_fault_of_the_original() {
     let fixture = Fixture::new(Arc::new(Panics), |_| {});
-    assert_error(&fixture, SMALL, 422, "Unprocessable Content: Original image cannot be read", "panic").await;
-    assert!(fixture.counts("resizer_flights 0") && fixture.counts("resizer_panics_total 1"));
+    assert_error(&fixture, SMALL, 500, "Internal Server Error", "internal").await;
+    fixture.get(SMALL).await;
+    assert!(fixture.counts("resizer_negative_cache_hits_total 0") && fixture.counts("resizer_panics_total 2"));
+    assert!(fixture.counts("resizer_flights 0"));
 }
 
 #[derive(Deserialize)]

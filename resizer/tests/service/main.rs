@@ -1,6 +1,7 @@
 //! The whole service, on a store in memory or a made-up S3, without a network beyond loopback.
 #![allow(clippy::unwrap_used)]
 
+mod cheap;
 mod contract;
 mod flights;
 mod memory;
@@ -8,3 +9,4 @@ mod process;
 mod s3;
 mod traces;
 mod transport;
+mod visible;

@@ -17,7 +17,10 @@ use resizer::{
     guard::capacity::Capacity,
     http::app,
     service::Service,
-    store::{Metadata, Original, Overwrite, Store, StoreError},
+    store::{
+        Metadata, Original, Overwrite, Store, StoreError,
+        website::{Sight, Website},
+    },
     watch::metrics::Metrics,
 };
 use tower::ServiceExt;
@@ -123,6 +126,32 @@ impl Store for Memory {
     }
 }
 
+/// A site that shows every original to everybody and does not answer for derivatives, unless told otherwise.
+pub struct Site {
+    pub originals: Sight,
+    pub derivatives: Sight,
+    pub asked: Mutex<Vec<String>>,
+}
+
+impl Site {
+    pub fn showing(originals: Sight, derivatives: Sight) -> Arc<Self> {
+        Arc::new(Self { originals, derivatives, asked: Mutex::default() })
+    }
+
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Website for Site {
+    fn look<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Sight> {
+        self.asked.lock().unwrap().push(url.to_owned());
+        let is_derivative = url.starts_with(&format!("{URL}/30x30/")) || url.starts_with(&format!("{URL}/640x0/"));
+        let sight = if is_derivative { self.derivatives } else { self.originals };
+        async move { sight }.boxed()
+    }
+}
+
 /// A service and its public routes.
 pub struct Fixture {
     pub service: Arc<Service>,
@@ -131,11 +160,16 @@ pub struct Fixture {
 
 impl Fixture {
     pub fn new(store: Arc<dyn Store>, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(store, Site::showing(Sight::Shown, Sight::Unknown), change)
+    }
+
+    pub fn on(store: Arc<dyn Store>, site: Arc<Site>, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = settings();
         change(&mut settings);
         let memory = settings.memory_budget.unwrap_or(1 << 30);
         let workers = settings.workers.map_or(2, std::num::NonZeroUsize::get);
-        let service = Arc::new(Service::new(settings, store, Capacity { memory, workers }, Arc::new(Metrics::new())));
+        let service = Service::new(settings, store, Capacity { memory, workers }, Arc::new(Metrics::new()));
+        let service = Arc::new(service.with_website(site));
         Self { app: app(Arc::clone(&service)), service }
     }
 

@@ -1,8 +1,8 @@
 //! The program itself: what it says about bad settings, and how it ends.
 
 use std::{
-    io::{BufRead, BufReader},
-    net::TcpListener,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     process::{Command, Stdio},
 };
 
@@ -29,6 +29,11 @@ fn a_bad_setting_is_named_and_ends_it() {
         ("ALLOWED_RESOLUTIONS", "300", "WIDTHxHEIGHT"),
         ("LISTEN", "8080", "socket address"),
         ("AWS_REGION", "", "not set"),
+        ("AWS_ACCESS_KEY_ID", "key\n", "ends with a newline"),
+        ("AWS_SECRET_ACCESS_KEY", "secret\n", "ends with a newline"),
+        ("AWS_SECRET_ACCESS_KEY", " secret", "begins or ends with a blank"),
+        ("AWS_SESSION_TOKEN", "to\nken", "has a blank"),
+        ("OUTPUT_ACL", "private", "PublicRead"),
         ("AWS_ENDPOINT_URL", "s3.example.com", "https://"),
         ("LOG_FORMAT", "xml", "json or text"),
         ("LOG_LEVEL", "loud", "want error"),
@@ -39,8 +44,47 @@ fn a_bad_setting_is_named_and_ends_it() {
         assert_eq!(output.status.code(), Some(64), "{name}: {errors}");
         assert!(errors.starts_with(&format!("resizer: {name}: ")) && errors.contains(says), "{errors}");
         assert_eq!(errors.lines().count(), 1, "{errors}");
-        assert!(output.stdout.is_empty());
+        assert!(output.stdout.is_empty() && !errors.contains("secret"));
     }
+}
+
+#[test]
+fn text_for_files_has_no_colours() {
+    let mut child = resizer(&GOOD).envs([("DRAIN_SECONDS", "0"), ("LOG_FORMAT", "text"), ("LOG_LEVEL", "debug")]).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    output.read_line(&mut text).unwrap();
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    output.read_to_string(&mut text).unwrap();
+    assert!(text.contains("ready") && text.contains("INFO") && !text.contains('\u{1b}'), "{text:?}");
+    child.wait().unwrap();
+}
+
+/// One answer, whole.
+fn ask(address: &str, path: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_pod_without_credentials_says_so_and_stays_in_service_and_lines_name_the_trace() {
+    let mut child = resizer(&GOOD).env("DRAIN_SECONDS", "0").spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let ready: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
+    let (public, admin) = (ready["listen"].as_str().unwrap(), ready["admin_listen"].as_str().unwrap());
+    while !ask(admin, "/selfcheck", "").contains("\"originals\":\"CredentialsInvalid\"") {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(ask(admin, "/readyz", "").starts_with("HTTP/1.1 200"));
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    ask(public, "/", &format!("traceparent: 00-{trace}-b7ad6b7169203331-01\r\n"));
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let request = lines.find(|line| line.contains("\"outcome\"")).unwrap();
+    assert!(request.contains(&format!("\"trace_id\":\"{trace}\"")), "{request}");
 }
 
 #[test]

@@ -12,7 +12,10 @@ use axum::{Router, body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use http::{HeaderMap, StatusCode};
-use resize_api::{Limits, ResizedKey};
+use resize_api::{
+    Limits, ResizedKey, Settings,
+    stored::{Acl, Encryption},
+};
 use resizer::{
     derivative::object::{Derivative, Provenance},
     guard::admission::Usage,
@@ -51,6 +54,10 @@ impl Fake {
 }
 
 fn s3(address: SocketAddr, metrics: &Arc<Metrics>) -> S3 {
+    s3_with(address, metrics, |_| {})
+}
+
+fn s3_with(address: SocketAddr, metrics: &Arc<Metrics>, change: impl FnOnce(&mut Settings)) -> S3 {
     let credentials = Credentials::new("key", "secret", None, None, "test");
     let shared = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -61,8 +68,9 @@ fn s3(address: SocketAddr, metrics: &Arc<Metrics>) -> S3 {
         .build();
     let mut settings = settings();
     settings.force_path_style = true;
-    settings.bounds.fetch = Duration::from_millis(300);
+    settings.bounds.fetch = Duration::from_secs(2);
     settings.expected_bucket_owner = Some("111122223333".into());
+    change(&mut settings);
     S3::new(&shared, &settings, Arc::clone(metrics))
 }
 
@@ -86,10 +94,14 @@ async fn each_failure_has_its_meaning() {
         (404, "", StoreError::Missing),
         (403, "AccessDenied", StoreError::Forbidden),
         (403, "", StoreError::Forbidden),
-        (404, "NoSuchBucket", StoreError::Failed("NoSuchBucket".into())),
-        (403, "InvalidAccessKeyId", StoreError::Failed("403 InvalidAccessKeyId".into())),
-        (403, "SignatureDoesNotMatch", StoreError::Failed("403 SignatureDoesNotMatch".into())),
-        (400, "ExpiredToken", StoreError::Failed("400 ExpiredToken".into())),
+        (403, "InvalidObjectState", StoreError::Archived),
+        (404, "NoSuchBucket", StoreError::NoBucket),
+        (403, "InvalidAccessKeyId", StoreError::Credentials("403 InvalidAccessKeyId".into())),
+        (403, "SignatureDoesNotMatch", StoreError::Credentials("403 SignatureDoesNotMatch".into())),
+        (403, "RequestTimeTooSkewed", StoreError::Credentials("403 RequestTimeTooSkewed".into())),
+        (400, "ExpiredToken", StoreError::Credentials("400 ExpiredToken".into())),
+        (429, "TooManyRequests", StoreError::SlowDown),
+        (429, "", StoreError::SlowDown),
         (500, "InternalError", StoreError::Failed("500 InternalError".into())),
         (503, "SlowDown", StoreError::SlowDown),
         (503, "", StoreError::SlowDown),
@@ -164,6 +176,50 @@ async fn puts_a_body_of_known_length_with_all_that_belongs_to_it() {
     }
     assert!(headers.contains_key("x-amz-checksum-crc32") && headers.contains_key("x-amz-meta-resize-settings"));
     assert!(!headers.contains_key("x-amz-trailer") && !headers.contains_key("transfer-encoding"));
+}
+
+#[tokio::test]
+async fn says_who_pays_and_how_to_store() {
+    let fake = Fake::start(|| Response::builder().status(StatusCode::OK).body(Body::empty()).unwrap()).await;
+    let plain = s3(fake.address, &Arc::new(Metrics::new()));
+    let told = s3_with(fake.address, &Arc::new(Metrics::new()), |settings| {
+        settings.requester_pays = true;
+        settings.storage.acl = Acl::PublicRead;
+        settings.storage.encryption = Encryption::Kms;
+        settings.storage.kms_key = Some("alias/photos".parse().unwrap());
+        settings.storage.class = Some("INTELLIGENT_TIERING".parse().unwrap());
+    });
+    let storing = [
+        ("x-amz-acl", "public-read"),
+        ("x-amz-server-side-encryption", "aws:kms"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "alias/photos"),
+        ("x-amz-storage-class", "INTELLIGENT_TIERING"),
+    ];
+    for (store, is_told) in [(&plain, false), (&told, true)] {
+        fake.seen.lock().unwrap().clear();
+        store.put(&derivative(), Overwrite::Always).await.unwrap();
+        drop(store.get("cat.jpg").await.unwrap());
+        store.metadata("cat.jpg").await.unwrap();
+        let seen = fake.seen.lock().unwrap();
+        for (line, headers, _) in seen.iter() {
+            assert_eq!(headers.get("x-amz-request-payer").is_some_and(|payer| payer == "requester"), is_told, "{line}");
+            for (name, value) in storing {
+                let expect = Some(value).filter(|_| is_told && line.starts_with("PUT"));
+                assert_eq!(headers.get(name).map(|value| value.to_str().unwrap()), expect, "{line} {name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn tells_of_an_encoding_that_is_one() {
+    for (sent, expect) in
+        [("gzip", Some("gzip")), ("aws-chunked", None), ("identity", None), ("aws-chunked,gzip", Some("aws-chunked,gzip"))]
+    {
+        let fake = Fake::start(move || Response::builder().header("content-encoding", sent).body(Body::from(jpeg())).unwrap()).await;
+        let original = s3(fake.address, &Arc::new(Metrics::new())).get("cat.jpg").await.unwrap();
+        assert_eq!(original.content_encoding.as_deref(), expect);
+    }
 }
 
 /// What a store answers to a PUT that has, or has not, the condition; `unconditional` calls do without.

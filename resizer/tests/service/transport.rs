@@ -173,7 +173,8 @@ async fn a_client_that_is_slow_with_its_request_is_dropped() {
 #[tokio::test]
 async fn a_request_head_has_a_bound() {
     let running = start(cat(), Duration::ZERO, SECOND).await;
-    for head in [format!("GET /{}", "a".repeat(100_000)), format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(100_000))] {
+    assert_eq!(status(running.public, &format!("/{}", "a".repeat(15_000))).await, Some(404));
+    for head in [format!("GET /{}", "a".repeat(17_000)), format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(17_000))] {
         let mut stream = TcpStream::connect(running.public).await.unwrap();
         // it may answer, and stop to read, before all is sent
         drop(stream.write_all(head.as_bytes()).await);
@@ -186,12 +187,55 @@ async fn a_request_head_has_a_bound() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_bound_wait() {
+async fn connections_beyond_the_bound_wait_for_busy_ones() {
+    let store = cat();
+    store.fail(Faults { delay: SECOND * 60, ..Faults::default() });
     let bounds = Bounds { connections: 1.try_into().unwrap(), ..Bounds::default() };
-    let running = start_with(cat(), Duration::ZERO, SECOND, &bounds).await;
-    let first = TcpStream::connect(running.public).await.unwrap();
+    let running = start_with(store, Duration::ZERO, SECOND, &bounds).await;
+    let mut first = TcpStream::connect(running.public).await.unwrap();
+    first.write_all(b"GET /default/resize?key=30x30/cat.jpg HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    while !raw(running.admin, b"GET /metrics").await.unwrap().contains("resizer_flights 1\n") {
+        sleep(Duration::from_millis(20)).await;
+    }
     let mut waiting = tokio::spawn(async move { status(running.public, "/").await });
     assert!(timeout(SECOND / 2, &mut waiting).await.is_err(), "it waits");
     drop(first);
     assert_eq!(waiting.await.unwrap(), Some(404), "and gets its turn");
+}
+
+#[tokio::test]
+async fn idle_connections_give_way() {
+    let bounds = Bounds { connections: 3.try_into().unwrap(), ..Bounds::default() };
+    let running = start_with(cat(), Duration::ZERO, SECOND, &bounds).await;
+    let mut idle = Vec::new();
+    for number in 0..30 {
+        let mut stream = TcpStream::connect(running.public).await.unwrap();
+        match number % 3 {
+            // kept alive after an answer
+            0 => {
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+                assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+            }
+            // a head that does not end
+            1 => stream.write_all(b"GET /").await.unwrap(),
+            _ => {}
+        }
+        idle.push(stream);
+        assert_eq!(status(running.public, "/").await, Some(404), "{number}");
+    }
+    assert_eq!(idle[0].read(&mut [0; 8]).await.unwrap_or(0), 0, "the oldest one is closed");
+}
+
+#[tokio::test]
+async fn every_address_is_that_of_both_families() {
+    let bounds = Bounds::default();
+    let server = Server::bind("[::]:0".parse().unwrap(), "[::]:0".parse().unwrap(), &bounds).await.unwrap();
+    let (public, _) = server.addresses().unwrap();
+    for address in ["127.0.0.1", "::1"] {
+        if std::net::TcpListener::bind((address, 0)).is_ok() {
+            TcpStream::connect((address, public.port())).await.expect(address);
+        }
+    }
+    let taken = Server::bind(public, "127.0.0.1:0".parse().unwrap(), &bounds).await;
+    assert!(taken.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse && error.to_string().contains(&public.to_string())));
 }

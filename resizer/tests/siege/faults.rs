@@ -192,7 +192,9 @@ async fn every_fault_of_the_store_has_its_answer_and_its_metric() {
     lab::run(async |lab: &Lab| {
         let proxy = Proxy::start().await;
         let (url, seconds) = (proxy.url(), "2");
-        let resizer = lab.resizer(&[("AWS_ENDPOINT_URL", &url), ("FETCH_SECONDS", seconds), ("STORE_SECONDS", seconds)]);
+        // all of them may be shown: there is no website here to ask
+        let published = ("INCLUDE_PREFIXES", "whole,0,1,2,3,4,5,6,7,8,9");
+        let resizer = lab.resizer(&[("AWS_ENDPOINT_URL", &url), ("FETCH_SECONDS", seconds), ("STORE_SECONDS", seconds), published]);
         println!("| fault | answer | in the bucket | metrics that moved |\n|---|---|---|---|");
         let original = picture(400, 300, 1);
         lab.upload("whole.jpg", "image/jpeg", original.clone()).await;
@@ -215,13 +217,14 @@ async fn every_fault_of_the_store_has_its_answer_and_its_metric() {
             name: "credentials that nobody has",
             wrong: None,
             status: 502,
-            outcome: "store_failed",
+            outcome: "store_credentials",
             stored: false,
             moved: &["s3_requests{operation=\"get\",code=\"403\""],
         };
         assert_case(lab, &stranger, &unknown, "101x100/whole.jpg", &whole).await;
         lab.delete_bucket().await;
-        let gone = Case { name: "the bucket is gone, for real", moved: &["s3_requests{operation=\"get\",code=\"404\""], ..unknown };
+        let moved = &["s3_requests{operation=\"get\",code=\"404\""];
+        let gone = Case { name: "the bucket is gone, for real", outcome: "store_failed", moved, ..unknown };
         assert_case(lab, &resizer, &gone, "102x100/whole.jpg", &whole).await;
     })
     .await;

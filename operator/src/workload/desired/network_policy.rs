@@ -17,7 +17,10 @@ const POD_IDENTITY: [&str; 2] = ["169.254.170.23/32", "fd00:ec2::23/128"];
 
 pub(super) fn build(endpoint: &Endpoint, wanted: &workload::NetworkPolicy) -> NetworkPolicy {
     let settings = &endpoint.settings;
-    let mut egress = vec![to_anywhere(&[("UDP", 53), ("TCP", 53)]), to_anywhere(&[("TCP", endpoint.bucket.port())])];
+    // the store, and the public URL, where pods look what visitors see
+    let mut sites = vec![("TCP", endpoint.bucket.port()), ("TCP", settings.url.port())];
+    sites.dedup();
+    let mut egress = vec![to_anywhere(&[("UDP", 53), ("TCP", 53)]), to_anywhere(&sites)];
     if endpoint.bucket.secret.is_none() {
         // AWS' token service, whatever the store is, and the agent on the node
         egress.push(to_anywhere(&[("TCP", 443)]));

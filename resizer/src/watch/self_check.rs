@@ -1,0 +1,163 @@
+//! What reads and writes come to, and a look at a key that cannot exist → what `/selfcheck` says.
+//!
+//! It never takes part in readiness: pods that are taken out of service because S3 is down help nobody.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use resize_api::self_check::{Access, SelfCheck};
+
+use super::metrics::Metrics;
+use crate::{error::Error, store::StoreError};
+
+/// Characters of a message.
+const LONGEST: usize = 200;
+const DENIED: &str =
+    "access denied to a key that does not exist, and nothing was read yet: allow s3:GetObject, and s3:ListBucket to make sure";
+
+/// What was found.
+pub struct Checks {
+    found: Mutex<Found>,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Default)]
+struct Found {
+    check: SelfCheck,
+    /// S3 said that the impossible key is missing: where it denies access to it afterwards, that means something.
+    lists: bool,
+}
+
+impl Checks {
+    /// Nothing is known yet; `metrics` are told what is found.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        let checks = Self { found: Mutex::default(), metrics };
+        checks.tell(&SelfCheck::default());
+        checks
+    }
+
+    fn tell(&self, check: &SelfCheck) {
+        self.metrics.tell_access("originals", check.originals);
+        self.metrics.tell_access("derivatives", check.derivatives);
+    }
+
+    /// What is known.
+    pub fn now(&self) -> SelfCheck {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).check.clone()
+    }
+
+    /// An original was read, or not.
+    pub fn read(&self, result: Result<(), &Error>) {
+        match result {
+            Ok(()) | Err(Error::Resize(_) | Error::Derivative | Error::Encoded(_)) => self.originals(Access::Allowed, ""),
+            Err(Error::Store(error)) => self.failed(error),
+            Err(_) => {}
+        }
+    }
+
+    /// A derivative was stored, or not.
+    pub fn stored(&self, result: Result<(), &Error>) {
+        let access = match result {
+            Ok(()) => Access::Allowed,
+            Err(Error::Store(StoreError::Forbidden)) => Access::Denied,
+            Err(Error::Store(StoreError::Credentials(_))) => Access::CredentialsInvalid,
+            Err(Error::Store(StoreError::NoBucket)) => Access::BucketMissing,
+            Err(_) => return,
+        };
+        self.change(|found| found.check.derivatives = access);
+    }
+
+    /// A GET of the impossible key came to this.
+    pub fn looked(&self, result: Result<(), &StoreError>) {
+        match result {
+            Ok(()) | Err(StoreError::Missing) => {
+                self.change(|found| found.lists = true);
+                self.originals(Access::Allowed, "");
+            }
+            Err(StoreError::Forbidden) => self.change(|found| {
+                if found.lists || found.check.originals != Access::Allowed {
+                    (found.check.originals, found.check.message) = (Access::Denied, DENIED.to_owned());
+                }
+            }),
+            Err(error @ (StoreError::Credentials(_) | StoreError::NoBucket)) => self.failed(error),
+            Err(error) => self.originals(Access::Unreachable, &error.to_string()),
+        }
+    }
+
+    /// What is so for every key, whichever was asked for.
+    fn failed(&self, error: &StoreError) {
+        match error {
+            StoreError::Credentials(text) => self.originals(Access::CredentialsInvalid, text),
+            StoreError::NoBucket => self.originals(Access::BucketMissing, &error.to_string()),
+            _ => {}
+        }
+    }
+
+    fn originals(&self, access: Access, message: &str) {
+        self.change(|found| {
+            found.check.originals = access;
+            found.check.message = message.chars().take(LONGEST).collect();
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Found)) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = found.check.clone();
+        change(&mut found);
+        let SelfCheck { originals, message, .. } = &found.check;
+        if before != found.check {
+            self.tell(&found.check);
+        }
+        if before.originals != *originals && *originals != Access::Allowed {
+            tracing::warn!(%originals, message, "the bucket cannot be read");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_who_may_read_from_who_may_not() {
+        let missing = || Err(StoreError::Missing);
+        let denied = || Err(StoreError::Forbidden);
+        let credentials = || Err(StoreError::Credentials("403 InvalidAccessKeyId".into()));
+        for (looks, read, expect) in [
+            (vec![], false, Access::Unknown),
+            (vec![missing()], false, Access::Allowed),
+            (vec![denied()], false, Access::Denied),
+            (vec![denied()], true, Access::Allowed),
+            (vec![missing(), denied()], false, Access::Denied),
+            (vec![credentials()], false, Access::CredentialsInvalid),
+            (vec![credentials(), missing()], false, Access::Allowed),
+            (vec![Err(StoreError::NoBucket)], false, Access::BucketMissing),
+            (vec![Err(StoreError::TimedOut)], false, Access::Unreachable),
+            (vec![Err(StoreError::SlowDown), denied()], false, Access::Denied),
+        ] {
+            let checks = Checks::new(Arc::new(Metrics::new()));
+            if read {
+                checks.read(Ok(()));
+            }
+            for look in &looks {
+                checks.looked(look.as_ref().map(|()| ()));
+            }
+            assert_eq!(checks.now().originals, expect, "{looks:?}");
+        }
+    }
+
+    #[test]
+    fn what_visitors_ask_for_tells_too() {
+        let checks = Checks::new(Arc::new(Metrics::new()));
+        checks.read(Err(&Error::Store(StoreError::Forbidden)));
+        checks.read(Err(&Error::Busy("no worker")));
+        assert_eq!(checks.now(), SelfCheck::default(), "a missing key is denied, too, without s3:ListBucket");
+        checks.read(Err(&Error::Store(StoreError::Credentials("x".repeat(1000)))));
+        assert_eq!((checks.now().originals, checks.now().message.len()), (Access::CredentialsInvalid, LONGEST));
+        checks.read(Ok(()));
+        checks.stored(Err(&Error::Store(StoreError::Forbidden)));
+        let expect = SelfCheck { originals: Access::Allowed, derivatives: Access::Denied, message: String::new() };
+        assert_eq!(checks.now(), expect);
+        checks.stored(Ok(()));
+        assert_eq!(checks.now().derivatives, Access::Allowed);
+    }
+}
