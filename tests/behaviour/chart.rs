@@ -8,10 +8,14 @@ use crate::lab;
 
 /// The rendered objects, or nothing where there is no Helm. Both streams on failure.
 fn render(values: &[&str]) -> Option<Result<Vec<Value>, String>> {
+    render_in("system", values)
+}
+
+fn render_in(namespace: &str, values: &[&str]) -> Option<Result<Vec<Value>, String>> {
     let helm = lab::helm()?;
     let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/resize-operator");
     let mut command = Command::new(helm);
-    command.args(["helm", "template", "photos", chart, "--namespace", "system"]);
+    command.args(["helm", "template", "photos", chart, "--namespace", namespace]);
     for value in values {
         command.args(["--set", value]);
     }
@@ -49,7 +53,7 @@ fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
 #[test]
 fn the_role_has_no_wildcard_and_reads_secrets_one_by_one() {
     let Some(objects) = objects(&[]) else { return };
-    let rules = named(&objects, "ClusterRole", "photos")["rules"].as_array().unwrap();
+    let rules = named(&objects, "ClusterRole", "resize-operator:system:photos")["rules"].as_array().unwrap();
     assert!(!serde_json::to_string(rules).unwrap().contains('*'));
     for rule in rules {
         let has = |field: &str, value: &str| rule[field].as_array().unwrap().iter().any(|found| found == value);
@@ -81,7 +85,7 @@ fn named_namespaces_get_roles_and_there_is_no_cluster_role() {
     for namespace in ["a", "b"] {
         let there = |object: &&Value| object["metadata"]["namespace"] == namespace;
         let role = limited.iter().filter(there).find(|object| object["kind"] == "Role").unwrap();
-        assert_eq!(role["rules"], named(&all, "ClusterRole", "photos")["rules"]);
+        assert_eq!(role["rules"], named(&all, "ClusterRole", "resize-operator:system:photos")["rules"]);
         assert!(limited.iter().filter(there).any(|object| object["kind"] == "RoleBinding"));
     }
     assert!(environment(&limited).contains(&("WATCH_NAMESPACES".to_owned(), "a,b".to_owned())));
@@ -89,9 +93,42 @@ fn named_namespaces_get_roles_and_there_is_no_cluster_role() {
 }
 
 #[test]
+fn a_release_of_the_same_name_in_another_namespace_shares_no_object_but_the_crd() {
+    for values in [&["crds.install=false"][..], &["crds.install=false", "watchNamespaces={a}"]] {
+        let Some(here) = render(values) else { return };
+        let there = render_in("elsewhere", values).unwrap().unwrap();
+        let identity =
+            |object: &Value| (object["kind"].to_string(), object["metadata"]["namespace"].clone(), object["metadata"]["name"].clone());
+        let here: Vec<_> = here.unwrap().iter().map(identity).collect();
+        let there: Vec<_> = there.iter().map(identity).collect();
+        assert!(!here.is_empty() && here.iter().all(|object| !there.contains(object)), "{here:?} {there:?}");
+    }
+}
+
+#[test]
+fn labels_of_the_user_never_repeat_a_key_nor_replace_the_selector() {
+    let values = [
+        "podLabels.app\\.kubernetes\\.io/name=mine",
+        "podLabels.team=web",
+        "metrics.serviceMonitor.enabled=true",
+        "metrics.podMonitor.enabled=true",
+        "metrics.serviceMonitor.labels.app\\.kubernetes\\.io/instance=mine",
+        "metrics.podMonitor.labels.helm\\.sh/chart=mine",
+    ];
+    // a key that is there twice is an error of the parser
+    let Some(objects) = objects(&values) else { return };
+    let pods = &one(&objects, "Deployment")["spec"]["template"]["metadata"]["labels"];
+    assert_eq!((&pods["app.kubernetes.io/name"], &pods["team"]), (&"resize-operator".into(), &"web".into()));
+    assert_eq!(one(&objects, "ServiceMonitor")["metadata"]["labels"]["app.kubernetes.io/instance"], "photos");
+}
+
+#[test]
 fn users_may_do_with_endpoints_what_they_may_do_with_the_rest() {
     let Some(objects) = objects(&[]) else { return };
-    let (view, edit) = (named(&objects, "ClusterRole", "photos-view"), named(&objects, "ClusterRole", "photos-edit"));
+    let (view, edit) = (
+        named(&objects, "ClusterRole", "resize-operator:system:photos:view"),
+        named(&objects, "ClusterRole", "resize-operator:system:photos:edit"),
+    );
     assert_eq!(view["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"], "true");
     assert_eq!(view["rules"][0]["verbs"], serde_json::json!(["get", "list", "watch"]));
     for role in ["edit", "admin"] {

@@ -18,6 +18,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{- /* Name of what is outside the release's own namespace: release and namespace together are unique in a cluster. */ -}}
+{{- define "resize-operator.clusterName" -}}
+{{ printf "resize-operator:%s:%s" .Release.Namespace (include "resize-operator.name" .) }}
+{{- end }}
+
+{{- /* The chart's labels and those of the user, which cannot replace the chart's. Takes the context and the user's labels. */ -}}
+{{- define "resize-operator.allLabels" -}}
+{{- $own := include "resize-operator.labels" (index . 0) | fromYaml }}
+{{- toYaml (merge $own (deepCopy (index . 1))) }}
+{{- end }}
+
 {{- define "resize-operator.image" -}}
 {{ .image.repository }}:{{ .image.tag | default .version }}
 {{- end }}
