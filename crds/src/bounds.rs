@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use crate::settings::{Env, SettingError};
+use crate::environment::{Env, SettingError};
 
 /// Deadlines and numbers, beside the queue's own.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,6 +47,8 @@ pub enum Reason {
     InvalidSpec,
     /// Accepted: another `ResizeEndpoint` has the bucket.
     BucketClaimed,
+    /// Accepted: another `ResizeEndpoint` has the host and path.
+    HostClaimed,
     /// Accepted: the operator's owner, or the bucket's, does not let this namespace use it.
     BucketNotAllowed,
     /// Accepted: the operator's own store is another one than that in which the rules are.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     gateway::Gateway,
     picture::{Output, Resize},
+    routing::Routing,
     settings::DEFAULT_PATH,
     source::{LimitsSpec, Source},
     status::ResizeEndpointStatus,
@@ -48,7 +49,7 @@ pub struct ResizeEndpointSpec {
 
     /// Where visitors fetch pictures: the bucket's website endpoint, or a CDN before it. Absolute http or https URL without query and fragment.
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[^/?#@]+(/[^?#]*)?$')")
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^/?#@]+(/[^?#]*)?$') && isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535)")
         .message("want an absolute http or https URL without user, query and fragment, such as https://images.example.com"))]
     pub public_url: String,
 
@@ -113,8 +114,8 @@ pub struct Bucket {
     /// Name of the bucket. It cannot be changed.
     #[schemars(length(max = 63))]
     #[x_kube(
-        validation = Rule::new("self.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.contains('..')")
-            .message("want the name of an S3 bucket: 3 to 63 lower-case letters, digits, dots and hyphens"),
+        validation = Rule::new("self.matches('^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$') && !self.contains('..') && !self.matches('^[0-9]+([.][0-9]+){3}$')")
+            .message("want the name of an S3 bucket: 3 to 63 lower-case letters, digits, dots and hyphens, not an IP address"),
         validation = Rule::new("self == oldSelf").message("cannot be changed; create another ResizeEndpoint for the other bucket")
     )]
     pub name: String,
@@ -127,7 +128,7 @@ pub struct Bucket {
     /// Base URL of an S3-compatible store, such as `https://minio.example.com`. Default: the operator's, else AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = Rule::new("self.matches('^https?://[^/?#@]+/?$')")
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^/?#@]+/?$') && isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535)")
         .message("want an http or https URL without user, path, query and fragment, such as https://minio.example.com"))]
     pub endpoint: Option<String>,
 
@@ -159,7 +160,7 @@ pub struct Bucket {
 #[serde(rename_all = "camelCase")]
 pub struct SecretRef {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub name: String,
 }
 
@@ -169,25 +170,25 @@ pub struct SecretRef {
 pub struct Ingress {
     /// Host name under which visitors reach the resizer.
     #[schemars(length(max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
-        .message("want a lower-case host name without port, such as resize.example.com"))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$') && !self.matches('^[0-9]+([.][0-9]+){3}$')")
+        .message("want a lower-case host name without port, such as resize.example.com, not an IP address"))]
     pub host: String,
 
     /// Name of the IngressClass. Default: the cluster's default class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub class_name: Option<String>,
 
     /// Path of the resizer below the host.
     #[serde(default = "default_path")]
     #[schemars(length(max = 256))]
-    #[x_kube(validation = Rule::new("self.matches('^(/[A-Za-z0-9._~-]+)+$')")
-        .message("want a path such as /default/resize: letters, digits and -._~ between slashes, no slash at the end"))]
+    #[x_kube(validation = Rule::new("self.matches('^(/[A-Za-z0-9._~-]+)+$') && !self.matches('/[.][.]?(/|$)')")
+        .message("want a path such as /default/resize: letters, digits and -._~ between slashes, no slash at the end, no /. and /.."))]
     pub path: String,
 
     /// Secret with the certificate for the host. With it the routing rule redirects to https.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub tls_secret_name: Option<String>,
 
     /// Annotations of the Ingress.
@@ -197,60 +198,6 @@ pub struct Ingress {
 
 fn default_path() -> String {
     DEFAULT_PATH.to_owned()
-}
-
-/// The bucket's routing rules.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Routing {
-    /// Who writes the rules into the bucket. `Merge`: the operator, which edits only its own rules. `Observe`: you, with Terraform or another tool; the operator writes nothing and publishes the rules in `status.routingRules`.
-    #[serde(default)]
-    pub management: RoutingManagement,
-
-    /// Protocol of the redirect. Default: https if `ingress.tlsSecretName` is set, else http.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<Protocol>,
-
-    /// Host name, with port if it needs one, of the redirect. Default: `ingress.host`, else `gateway.hostname`, else the Service's name inside the cluster.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 259))]
-    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$')")
-        .message("want a host name, with port if needed, such as resize.example.com or resize.example.com:8443"))]
-    pub host_name: Option<String>,
-
-    /// Where the redirect carries the key. `Query`: `/default/resize?key=300x300/photo.jpg`. `Path`: `/default/resize/300x300/photo.jpg`, which survives every character of a key, `#` among them.
-    #[serde(default)]
-    pub key_in: KeyIn,
-}
-
-/// Who writes the rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum RoutingManagement {
-    /// The operator.
-    #[default]
-    Merge,
-    /// Somebody else.
-    Observe,
-}
-
-/// Protocol of a redirect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// http
-    Http,
-    /// https
-    Https,
-}
-
-/// Where a redirect carries the key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum KeyIn {
-    /// In the query.
-    #[default]
-    Query,
-    /// In the path.
-    Path,
 }
 
 /// What deletion does to the rules.

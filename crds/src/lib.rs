@@ -10,11 +10,14 @@ pub mod bounds;
 pub mod condition;
 #[cfg(feature = "kube")]
 pub mod endpoint;
+pub mod environment;
 #[cfg(feature = "kube")]
 pub mod gateway;
 pub mod key;
 pub mod picture;
 pub mod resolution;
+#[cfg(feature = "kube")]
+pub mod routing;
 pub mod self_check;
 pub mod settings;
 pub mod source;

@@ -10,7 +10,7 @@ mod spec;
 #[cfg(feature = "kube")]
 pub use spec::{Output, Resize};
 
-use crate::settings::{Env, SettingError};
+use crate::environment::{Env, SettingError};
 
 /// An enum whose variants are words, written the same in the API and in the environment.
 macro_rules! words {

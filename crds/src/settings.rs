@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::{
     Bounds, Limits, Recipe, ResizedKey, Resolution, Source, Storage,
+    environment::{Env, SettingError},
     key::{PATH, resolution_prefix},
     source::PrefixList,
 };
@@ -77,17 +78,28 @@ pub const DEFAULT_PORT: u16 = 8080;
 /// Port of health and metrics unless told otherwise.
 pub const DEFAULT_ADMIN_PORT: u16 = 9090;
 const DEFAULT_QUEUE_LENGTH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// The variables that no field of a `ResizeEndpoint` sets: how the program runs, not what it does. A user may give them in `workload.env`.
+pub const WITHOUT_FIELD: [&str; 18] = [
+    "MAX_FRAMES",
+    "FETCHES",
+    "STORES",
+    "CONNECTIONS",
+    "FETCH_SECONDS",
+    "RESIZE_SECONDS",
+    "STORE_SECONDS",
+    "REQUEST_SECONDS",
+    "CLIENT_SECONDS",
+    "NEGATIVE_SECONDS",
+    "MEMORY_BUDGET_BYTES",
+    "WORKERS",
+    "QUEUE_LENGTH",
+    "QUEUE_SECONDS",
+    "LISTEN",
+    "ADMIN_LISTEN",
+    "DRAIN_SECONDS",
+    "SHUTDOWN_SECONDS",
+];
 const DEFAULT_CACHE_CONTROL: &str = "public, max-age=3600, stale-while-revalidate=86400";
-
-/// A variable that cannot be used: its name, and what would be right.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: {problem}")]
-pub struct SettingError {
-    /// Name of the environment variable.
-    pub name: &'static str,
-    /// What is wrong with its value.
-    pub problem: String,
-}
 
 impl Settings {
     /// Settings for a bucket and its public URL, all else at its default.
@@ -163,17 +175,23 @@ impl Settings {
     /// The environment that [`Settings::from_env`] reads back as these settings:
     /// what differs from the default, and always the first three.
     pub fn to_env(&self) -> Vec<(&'static str, String)> {
+        let differs = |(index, (_, value, default)): &(usize, (_, String, String))| *index < 3 || value != default;
+        self.variables().into_iter().enumerate().filter(differs).map(|(_, (name, value, _))| (name, value)).collect()
+    }
+
+    /// The names of all variables that [`Settings::from_env`] reads.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.variables().into_iter().map(|(name, ..)| name)
+    }
+
+    /// Every variable: its name, its value, and the default.
+    fn variables(&self) -> Vec<(&'static str, String, String)> {
         let default = Self::new(self.bucket.clone(), self.url.clone());
-        let mut env = vec![
-            ("BUCKET", self.bucket.clone()),
-            ("URL", self.url.to_string()),
-            ("ALLOWED_RESOLUTIONS", ResolutionList(self.allowed_resolutions.clone()).to_string()),
-        ];
-        let mut put = |name, value: String, default: String| {
-            if value != default {
-                env.push((name, value));
-            }
-        };
+        let mut env = Vec::new();
+        let mut put = |name, value: String, default: String| env.push((name, value, default));
+        put("BUCKET", self.bucket.clone(), default.bucket);
+        put("URL", self.url.to_string(), default.url.to_string());
+        put("ALLOWED_RESOLUTIONS", ResolutionList(self.allowed_resolutions.clone()).to_string(), String::new());
         put("S3_FORCE_PATH_STYLE", self.force_path_style.to_string(), default.force_path_style.to_string());
         put("EXPECTED_BUCKET_OWNER", self.expected_bucket_owner.clone().unwrap_or_default(), String::new());
         put("REQUESTER_PAYS", self.requester_pays.to_string(), default.requester_pays.to_string());
@@ -217,29 +235,6 @@ impl Settings {
             let listed = || prefix.parse().is_ok_and(|resolution| self.allowed_resolutions.contains(&resolution));
             self.allowed_resolutions.is_empty() || listed()
         })
-    }
-}
-
-/// Typed reading of variables; an empty value counts as not set.
-pub(crate) struct Env<'a, F>(pub(crate) &'a F);
-
-impl<F: Fn(&str) -> Option<String>> Env<'_, F> {
-    pub(crate) fn optional<T: FromStr<Err: fmt::Display>>(&self, name: &'static str) -> Result<Option<T>, SettingError> {
-        let Some(text) = (self.0)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()) else {
-            return Ok(None);
-        };
-        text.parse().map(Some).map_err(|error| SettingError { name, problem: format!("`{text}`: {error}") })
-    }
-
-    fn required<T: FromStr<Err: fmt::Display>>(&self, name: &'static str, what: &str) -> Result<T, SettingError> {
-        self.optional(name)?.ok_or_else(|| SettingError { name, problem: format!("not set; want {what}") })
-    }
-
-    pub(crate) fn read<T: FromStr<Err: fmt::Display>>(&self, name: &'static str, into: &mut T) -> Result<(), SettingError> {
-        if let Some(value) = self.optional(name)? {
-            *into = value;
-        }
-        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use k8s_openapi::{
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::Protocol;
+use crate::routing::RoutingRule;
 
 /// What the operator saw and did last.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -124,38 +124,4 @@ pub struct PublicRead {
     /// Whether RestrictPublicBuckets was lifted.
     #[serde(default)]
     pub restrict_public_buckets_lifted: bool,
-}
-
-/// A routing rule of the operator, in the words of S3's website configuration.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RoutingRule {
-    /// Which requests the rule is for.
-    pub condition: RuleCondition,
-    /// Where they are sent.
-    pub redirect: RuleRedirect,
-}
-
-/// Which requests a rule is for.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RuleCondition {
-    /// Prefix of the key asked for; empty for every key.
-    pub key_prefix_equals: String,
-    /// HTTP status that the website would answer.
-    pub http_error_code_returned_equals: String,
-}
-
-/// Where a rule sends a request.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RuleRedirect {
-    /// Protocol of the redirect.
-    pub protocol: Protocol,
-    /// Host name of the redirect.
-    pub host_name: String,
-    /// What replaces the key's prefix.
-    pub replace_key_prefix_with: String,
-    /// HTTP status of the redirect.
-    pub http_redirect_code: String,
 }

@@ -8,8 +8,8 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    environment::{Env, SettingError},
     picture::words,
-    settings::{Env, SettingError},
 };
 
 words! {

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 /// The resizer's pods.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.autoscaling) || !has(self.resources) || (has(self.resources.requests) && 'cpu' in self.resources.requests) || (has(self.resources.limits) && 'cpu' in self.resources.limits)")
+    .message("resources: with autoscaling want a request of cpu, which the load is measured by"))]
 pub struct Workload {
     /// Number of pods. Not looked at with `autoscaling`.
     #[serde(default = "default_replicas")]
@@ -60,7 +62,7 @@ pub struct Workload {
 
     /// ServiceAccount of the pods, for IRSA or Pod Identity. Without it the pods get no token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub service_account_name: Option<String>,
 
     /// Image of the resizer. Default: the one that came with the operator.
@@ -68,8 +70,9 @@ pub struct Workload {
     #[schemars(length(min = 1, max = 1024))]
     pub image: Option<String>,
 
-    /// Further environment variables of the resizer. Those that the operator sets itself are refused.
+    /// Further environment variables of the resizer. Those that the operator sets itself, from other fields, are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub env: Vec<EnvVar>,
 }
 

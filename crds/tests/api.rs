@@ -85,6 +85,8 @@ fn accepts_what_is_right() {
         json!({ "bucket": { "requesterPays": true }, "output": { "encryption": { "mode": "Aes256" } } }),
         json!({ "limits": { "maxSourceBytes": 1, "maxSourcePixels": 1, "maxOutputPixels": 1 } }),
         json!({ "workload": { "autoscaling": { "maxReplicas": 2 }, "networkPolicy": {} } }),
+        json!({ "workload": { "autoscaling": { "maxReplicas": 2 }, "resources": { "limits": { "cpu": "1" } } } }),
+        json!({ "bucket": { "endpoint": "http://[fd00::1]:7480" }, "ingress": { "host": "1.2.3.4.example.com", "path": "/a.b/..c" } }),
         json!({ "gateway": { "parentRefs": [{ "name": "public", "sectionName": "https" }], "hostname": "resize.example.com" } }),
     ] {
         assert!(validate_cel(&endpoint(patch.clone())).is_ok(), "{patch}: {:?}", validate_cel(&endpoint(patch.clone())));

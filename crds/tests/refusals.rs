@@ -7,12 +7,17 @@ pub fn refusals() -> Vec<(Value, &'static str)> {
     vec![
         (json!({ "bucket": { "name": "Photos" } }), "want the name of an S3 bucket"),
         (json!({ "bucket": { "name": "a..b" } }), "want the name of an S3 bucket"),
+        (json!({ "bucket": { "name": "192.168.1.1" } }), "not an IP address"),
+        (json!({ "bucket": { "endpoint": "http://s3.example.com:70000" } }), "want an http or https URL without user, path"),
+        (json!({ "bucket": { "endpoint": "http://s3.example.com:port" } }), "want an http or https URL without user, path"),
         (json!({ "bucket": { "endpoint": "s3.example.com" } }), "want an http or https URL without user, path"),
         (json!({ "bucket": { "endpoint": "https://s3.example.com/path" } }), "want an http or https URL without user, path"),
         (json!({ "bucket": { "expectedOwner": "1234" } }), "12 digits"),
         (json!({ "publicUrl": "photos.example.com" }), "want an absolute http or https URL"),
         (json!({ "publicUrl": "http://photos.example.com/?a=b" }), "want an absolute http or https URL"),
         (json!({ "publicUrl": "http://photos.example.com/#top" }), "want an absolute http or https URL"),
+        (json!({ "publicUrl": "http://photos.example.com:65536/" }), "want an absolute http or https URL"),
+        (json!({ "publicUrl": "http://[photos/" }), "want an absolute http or https URL"),
         (json!({ "allowedResolutions": ["300"] }), "want WIDTHxHEIGHT"),
         (json!({ "allowedResolutions": ["0300x300"] }), "want WIDTHxHEIGHT"),
         (json!({ "allowedResolutions": ["0x0"] }), "0x0 is no size"),
@@ -20,6 +25,9 @@ pub fn refusals() -> Vec<(Value, &'static str)> {
         (json!({ "ingress": { "host": "Resize.example.com" } }), "want a lower-case host name"),
         (json!({ "ingress": { "host": "resize.example.com", "path": "default" } }), "want a path"),
         (json!({ "ingress": { "host": "resize.example.com", "path": "/a?b" } }), "want a path"),
+        (json!({ "ingress": { "host": "resize.example.com", "path": "/a/../b" } }), "want a path"),
+        (json!({ "ingress": { "host": "resize.example.com", "path": "/a/." } }), "want a path"),
+        (json!({ "ingress": { "host": "198.18.255.1" } }), "not an IP address"),
         (json!({ "resize": { "background": "white" } }), "want a colour such as #ffffff"),
         (json!({ "resize": { "background": "#fffff" } }), "want a colour such as #ffffff"),
         (json!({ "output": { "cacheControl": "max-age=60\r\nSet-Cookie: a=b" } }), "want the value of a Cache-Control header"),
@@ -30,8 +38,14 @@ pub fn refusals() -> Vec<(Value, &'static str)> {
         (json!({ "source": { "includePrefixes": ["a/", ""] } }), "want the beginning of a key"),
         (json!({ "source": { "excludePrefixes": ["a\tb"] } }), "want the beginning of a key"),
         (json!({ "routing": { "hostName": "http://resize.example.com" } }), "want a host name, with port"),
+        (json!({ "routing": { "hostName": "resize.example.com:65536" } }), "want a host name, with port"),
         (json!({ "gateway": { "parentRefs": [{ "name": "public" }], "hostname": "Resize" } }), "want a lower-case host name"),
+        (json!({ "gateway": { "parentRefs": [{ "name": "public" }], "hostname": "10.0.0.1" } }), "not an IP address"),
         (json!({ "workload": { "autoscaling": { "maxReplicas": 1 } } }), "want minReplicas that are not over maxReplicas"),
+        (
+            json!({ "workload": { "autoscaling": { "maxReplicas": 3 }, "resources": { "requests": { "memory": "1Gi" } } } }),
+            "with autoscaling want a request of cpu",
+        ),
     ]
 }
 

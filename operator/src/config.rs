@@ -41,8 +41,8 @@ pub struct Config {
     #[arg(long, env = "LEASE_NAME", default_value = "resize-operator")]
     pub lease_name: String,
 
-    /// Address of /healthz, /readyz and /metrics.
-    #[arg(long, env = "ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
+    /// Address of /healthz, /readyz and /metrics. `[::]` is every address, of IPv4 too, also where there is no IPv6.
+    #[arg(long, env = "ADMIN_LISTEN", default_value = "[::]:9090")]
     pub admin_listen: SocketAddr,
 
     /// Form of the log lines.

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use crate::{
     admin::metrics::Metrics,
+    names::ENDPOINT,
     reconcile::{context::Context, on_error, reconcile},
     report::recorders::Recorders,
     tenancy::claims::Claims,
@@ -55,7 +56,7 @@ pub fn new(
 
 /// The endpoint that a pod belongs to.
 fn endpoint_of(pod: impl ResourceExt) -> Option<ObjectRef<ResizeEndpoint>> {
-    let name = pod.labels().get("app.kubernetes.io/instance")?.clone();
+    let name = pod.labels().get(ENDPOINT)?.clone();
     Some(ObjectRef::new(&name).within(&pod.namespace()?))
 }
 

@@ -7,7 +7,8 @@ use k8s_openapi::{NamespaceResourceScope, apimachinery::pkg::apis::meta::v1::Obj
 use kube::{Resource, ResourceExt};
 use resize_api::{
     ResizeEndpoint,
-    endpoint::{Bucket, DeletionPolicy, RoutingManagement},
+    endpoint::{Bucket, DeletionPolicy},
+    routing::RoutingManagement,
     status::ResizeEndpointStatus,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error};

@@ -13,6 +13,7 @@ mod endpoint;
 mod fence;
 mod fingerprint;
 mod heard;
+mod http_route;
 mod kubernetes;
 mod lead;
 mod names;
@@ -56,8 +57,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     log(&config)?;
-    let listener =
-        tokio::net::TcpListener::bind(config.admin_listen).await.with_context(|| format!("cannot listen on {}", config.admin_listen))?;
+    let listener = admin::listen::listen(config.admin_listen).await.with_context(|| format!("cannot listen on {}", config.admin_listen))?;
     let mut cluster =
         kube::Config::infer().await.context("no access to Kubernetes: want a kubeconfig, or a service account in the cluster")?;
     // the API server takes the field manager of calls that name none from here

@@ -7,14 +7,20 @@ pub const OPERATOR: &str = "resize-operator";
 
 /// Keeps the object until its rules are out of the bucket.
 pub const FINALIZER: &str = "resize-operator.dev/routing-rules";
+/// What labels and annotations of ours begin with.
+pub const PREFIX: &str = "resize-operator.dev/";
+/// Label of everything that belongs to an endpoint: the endpoint's name.
+pub const ENDPOINT: &str = "resize-operator.dev/endpoint";
+
 /// Name of the objects that belong to the endpoint `name`.
 pub fn resizer_name(name: &str) -> String {
     format!("{name}-resizer")
 }
 
-/// Labels by which the pods of the endpoint `name` are found. They must never change: a Deployment's selector cannot.
+/// Labels by which the pods of the endpoint `name` are found: one that no other chart has.
+/// They must never change: a Deployment's selector cannot.
 pub fn selector_labels(name: &str) -> BTreeMap<String, String> {
-    labels([("app.kubernetes.io/name", "resizer"), ("app.kubernetes.io/instance", name)])
+    labels([(ENDPOINT, name)])
 }
 
 pub fn labels<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {

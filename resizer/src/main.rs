@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use resize_api::{Recipe, Settings, settings::SettingError};
+use resize_api::{Recipe, Settings, environment::SettingError};
 use resizer::{
     command::once,
     guard::capacity::Capacity,

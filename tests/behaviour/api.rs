@@ -17,7 +17,7 @@ async fn an_endpoint_can_be_scaled() {
         .await;
         assert_eq!(lab.pods().await.len(), 2);
         let scale = lab.endpoints().get_scale(&lab.name).await.unwrap();
-        assert!(scale.status.unwrap().selector.unwrap().contains("app.kubernetes.io/name=resizer"));
+        assert!(scale.status.unwrap().selector.unwrap().contains("resize-operator.dev/endpoint="));
     })
     .await;
 }

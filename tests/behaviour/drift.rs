@@ -1,6 +1,6 @@
 //! What others change comes back, and nothing is written where nothing changed.
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service, networking::v1::Ingress};
+use k8s_openapi::api::{apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, core::v1::Service, networking::v1::Ingress};
 use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams},
@@ -22,10 +22,10 @@ async fn children_that_were_changed_or_deleted_come_back() {
         deployments.patch(&name, &PatchParams::default(), &Patch::Merge(scaled)).await.unwrap();
         lab.eventually("replicas come back", async || deployments.get(&name).await.unwrap().spec.unwrap().replicas == Some(1)).await;
 
-        let other = json!({ "spec": { "selector": { "app.kubernetes.io/name": "other" } } });
+        let other = json!({ "spec": { "selector": { "resize-operator.dev/endpoint": "other" } } });
         services.patch(&name, &PatchParams::default(), &Patch::Merge(other)).await.unwrap();
         lab.eventually("the selector comes back", async || {
-            services.get(&name).await.unwrap().spec.unwrap().selector.unwrap()["app.kubernetes.io/name"] == "resizer"
+            services.get(&name).await.unwrap().spec.unwrap().selector.unwrap()["resize-operator.dev/endpoint"] == lab.name
         })
         .await;
 
@@ -37,6 +37,69 @@ async fn children_that_were_changed_or_deleted_come_back() {
         })
         .await;
         lab.wait_for(&lab.name, "Ready", "True").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_added_goes_and_nothing_is_written_afterwards() {
+    lab::run(async |lab: &Lab| {
+        lab.serve(json!({})).await;
+        let name = format!("{}-resizer", lab.name);
+        let deployments: Api<Deployment> = Api::namespaced(lab.kube.clone(), &lab.name);
+        let services: Api<Service> = Api::namespaced(lab.kube.clone(), &lab.name);
+
+        // what `kubectl set env` and `kubectl edit service` do
+        let env = json!({ "spec": { "template": { "spec": { "containers": [{ "name": "resizer", "env": [{ "name": "RESIZE_PATH", "value": "/x" }] }] } } } });
+        deployments.patch(&name, &PatchParams::default(), &Patch::Strategic(env)).await.unwrap();
+        let port = json!({ "spec": { "ports": [{ "name": "theirs", "port": 1234 }] } });
+        services.patch(&name, &PatchParams::default(), &Patch::Strategic(port)).await.unwrap();
+        lab.eventually("both are gone", async || {
+            let pod = deployments.get(&name).await.unwrap().spec.unwrap().template.spec.unwrap();
+            let ports = services.get(&name).await.unwrap().spec.unwrap().ports.unwrap();
+            ports.len() == 1 && !pod.containers[0].env.iter().flatten().any(|variable| variable.name == "RESIZE_PATH")
+        })
+        .await;
+        lab.eventually("the path is the right one", async || lab.get(&lab.resizer()).await.status == 400).await;
+
+        lab.wait_for(&lab.name, "Ready", "True").await;
+        let written = async || {
+            let (deployment, service) = (deployments.get(&name).await.unwrap(), services.get(&name).await.unwrap());
+            (deployment.metadata.generation, service.metadata.resource_version)
+        };
+        let before = written().await;
+        for _ in 0..5 {
+            lab.nudge(&lab.name).await;
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+        assert_eq!(written().await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_autoscaler_of_somebody_else_is_left_and_told() {
+    lab::run(async |lab: &Lab| {
+        lab.serve(json!({})).await;
+        let name = format!("{}-resizer", lab.name);
+        let autoscalers: Api<HorizontalPodAutoscaler> = Api::namespaced(lab.kube.clone(), &lab.name);
+        let theirs = serde_json::from_value(json!({
+            "metadata": { "name": "theirs" },
+            "spec": { "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": name }, "minReplicas": 2, "maxReplicas": 3 },
+        }));
+        autoscalers.create(&kube::api::PostParams::default(), &theirs.unwrap()).await.unwrap();
+        lab.eventually("it is told", async || {
+            lab.nudge(&lab.name).await;
+            let available = lab.wait_for(&lab.name, "WorkloadAvailable", "True").await;
+            available.message.contains("HorizontalPodAutoscaler theirs sets the number of pods")
+        })
+        .await;
+        let deployments: Api<Deployment> = Api::namespaced(lab.kube.clone(), &lab.name);
+        for _ in 0..5 {
+            lab.nudge(&lab.name).await;
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            assert_eq!(deployments.get(&name).await.unwrap().spec.unwrap().replicas, Some(2));
+        }
     })
     .await;
 }

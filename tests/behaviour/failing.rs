@@ -11,7 +11,7 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::lab::{self, Lab};
+use crate::lab::{self, Lab, picture};
 
 #[tokio::test]
 async fn a_wrong_image_shows_up_and_no_rule_is_written() {
@@ -157,10 +157,28 @@ async fn a_website_that_redirects_everything_is_left_alone() {
 #[tokio::test]
 async fn a_variable_of_the_operator_cannot_be_overridden() {
     lab::run(async |lab: &Lab| {
-        lab.apply(json!({ "workload": { "env": [{ "name": "BUCKET", "value": "other" }] } })).await;
-        let refused = lab.wait_for(&lab.name, "Accepted", "False").await;
-        assert_eq!(refused.reason, "InvalidSpec");
-        assert!(refused.message.contains("spec.workload.env: BUCKET"), "{refused:?}");
+        for name in ["BUCKET", "RESIZE_PATH", "AWS_ENDPOINT_URL_S3"] {
+            lab.apply(json!({ "workload": { "env": [{ "name": name, "value": "other" }] } })).await;
+            let refused = lab.wait_for(&lab.name, "Accepted", "False").await;
+            assert_eq!(refused.reason, "InvalidSpec");
+            assert!(refused.message.contains(&format!("spec.workload.env: {name}")), "{refused:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pods_follow_the_ports_and_times_that_the_user_gives() {
+    lab::run(async |lab: &Lab| {
+        let env = json!([
+            { "name": "LISTEN", "value": "0.0.0.0:8000" }, { "name": "ADMIN_LISTEN", "value": "0.0.0.0:9000" },
+            { "name": "DRAIN_SECONDS", "value": "60" },
+        ]);
+        lab.upload("a.jpg", "image/jpeg", picture(800, 600)).await;
+        lab.serve(json!({ "workload": { "env": env } })).await;
+        assert_eq!(lab.get(&format!("{}?key=300x300/a.jpg", lab.resizer())).await.status, 307);
+        let pod = lab.pods().await.remove(0).spec.unwrap();
+        assert!(pod.termination_grace_period_seconds > Some(60), "{:?}", pod.termination_grace_period_seconds);
     })
     .await;
 }

@@ -304,7 +304,7 @@ impl Lab {
     /// The resizer's pods that run.
     pub async fn pods(&self) -> Vec<Pod> {
         let pods: Api<Pod> = Api::namespaced(self.kube.clone(), &self.name);
-        let pods = pods.list(&ListParams::default().labels("app.kubernetes.io/name=resizer")).await.unwrap();
+        let pods = pods.list(&ListParams::default().labels("resize-operator.dev/endpoint")).await.unwrap();
         pods.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect()
     }
 

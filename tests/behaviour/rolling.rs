@@ -14,7 +14,7 @@ const ANNOTATION: &str = "example.com/generation";
 async fn rolled_out(lab: &Lab, generation: &str) {
     let pods: Api<Pod> = Api::namespaced(lab.kube.clone(), &lab.name);
     lab.eventually("every pod is replaced", async || {
-        let pods = pods.list(&ListParams::default().labels("app.kubernetes.io/name=resizer")).await.unwrap();
+        let pods = pods.list(&ListParams::default().labels("resize-operator.dev/endpoint")).await.unwrap();
         pods.items.len() == 2 && pods.iter().all(|pod| pod.annotations().get(ANNOTATION).is_some_and(|found| found == generation))
     })
     .await;

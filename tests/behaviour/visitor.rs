@@ -115,6 +115,53 @@ async fn keys_of_every_kind_go_round_in_the_path() {
     lab::run(async |lab: &Lab| every_key_goes_round(lab, "Path", &KEYS).await).await;
 }
 
+/// What a visitor of `300x300/KEY` gets in the end. `curl` writes a blank of a `Location` as `+` where it is in the query.
+async fn in_the_end(lab: &Lab, key: &str, curl: bool) -> u16 {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let path: String = key.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect();
+    let mut answer = lab.get(&format!("{}/300x300/{path}", lab.site())).await;
+    for _ in 0..6 {
+        let Some(location) = answer.location else { break };
+        let (place, query) = location.split_once('?').unwrap_or((&location, ""));
+        let next = if curl && !query.is_empty() { format!("{place}?{}", query.replace(' ', "+")) } else { location };
+        answer = lab.get(&next).await;
+    }
+    answer.status
+}
+
+#[tokio::test]
+async fn keys_survive_as_the_readme_says() {
+    let readme = include_str!("../../README.md");
+    let table = readme.split("### Which keys survive").nth(1).unwrap().split("###").next().unwrap();
+    let rows: Vec<(String, bool, [u16; 2])> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+            let (key, with) = cells[0].trim_start_matches('`').split_once('`').unwrap();
+            (key.to_owned(), with.contains("curl"), [cells[1].parse().unwrap(), cells[2].parse().unwrap()])
+        })
+        .collect();
+    assert!(rows.len() >= 10, "{rows:?}");
+    lab::run(async |lab: &Lab| {
+        for (key, ..) in &rows {
+            lab.upload(key, "image/jpeg", picture(400, 400)).await;
+        }
+        for (column, key_in) in ["Query", "Path"].into_iter().enumerate() {
+            lab.serve(json!({ "routing": { "keyIn": key_in } })).await;
+            let mut found = Vec::new();
+            for (key, curl, said) in &rows {
+                // what an earlier row made would be served without the resizer
+                lab.s3.delete_object().bucket(&lab.name).key(format!("300x300/{key}")).send().await.unwrap();
+                let status = in_the_end(lab, key, *curl).await;
+                found.extend((status != said[column]).then(|| format!("{key} ({}): {status}", if *curl { "curl" } else { "browser" })));
+            }
+            assert!(found.is_empty(), "keyIn {key_in}, otherwise than in the README: {found:?}");
+        }
+    })
+    .await;
+}
+
 /// Ceph's website decodes a path twice and so never finds a key with `%`, an original neither:
 /// what it cannot serve, the resizer shows itself where the spec says that it is public, and the visitor is not sent round for ever.
 #[tokio::test]

@@ -12,7 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use resize_api::{
     ResizeEndpoint,
     condition::{ConditionType, Reason},
-    endpoint::RoutingManagement,
+    routing::RoutingManagement,
     status::{PublicRead, Record, ResizeEndpointStatus},
 };
 use serde_json::json;

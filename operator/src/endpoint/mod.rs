@@ -1,5 +1,7 @@
 //! `ResizeEndpoint` as written → [`Endpoint`], which builders take without further questions.
 
+mod environment;
+mod invalid;
 pub mod quantity;
 pub mod rules;
 
@@ -9,23 +11,23 @@ use k8s_openapi::{api::core::v1::EnvVar, apimachinery::pkg::apis::meta::v1::Owne
 use kube::{Resource, ResourceExt};
 use resize_api::{
     Recipe, ResizeEndpoint, Resolution, Settings, Storage,
-    endpoint::{DeletionPolicy, Ingress, Protocol, RoutingManagement},
+    endpoint::{DeletionPolicy, Ingress},
     gateway::Gateway,
     resolution::ResolutionError,
+    routing::{Protocol, RoutingManagement},
     settings::DEFAULT_PATH,
     status::Store,
     workload::Workload,
 };
 
+use self::invalid::invalid;
+pub use self::{environment::CREDENTIALS, invalid::InvalidField};
 use crate::{
     config::{Config, S3Defaults},
     endpoint::rules::{RedirectTarget, Wanted},
     names::resizer_name,
     store_id::{ANY_REGION, StoreId},
 };
-
-/// The variables that carry credentials from the Secret into the pods.
-pub const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 /// A valid endpoint: nothing is left to decide.
 #[derive(Clone, Debug)]
@@ -77,18 +79,6 @@ pub struct BucketAddress {
     pub expected_owner: Option<String>,
     /// Secret with the credentials; ambient ones if none.
     pub secret: Option<String>,
-}
-
-/// A field that cannot be used: its path, and what would be right.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("spec.{field}: {problem}")]
-pub struct InvalidField {
-    field: String,
-    problem: String,
-}
-
-fn invalid(field: &str, problem: impl Into<String>) -> InvalidField {
-    InvalidField { field: field.to_owned(), problem: problem.into() }
 }
 
 impl BucketAddress {
@@ -204,7 +194,9 @@ impl Endpoint {
             ));
         }
 
-        let endpoint = Self {
+        environment::check(&spec.workload.env, &settings, bucket.secret.is_some())?;
+        let settings = environment::tuned(&settings, &spec.workload.env)?;
+        Ok(Self {
             owner: resource.controller_owner_ref(&()).ok_or_else(|| invalid("metadata", "no uid yet"))?,
             public_read: spec.bucket.public_read,
             generation: resource.metadata.generation,
@@ -220,31 +212,13 @@ impl Endpoint {
             bucket,
             settings,
             target,
-        };
-        let ours = endpoint.environment();
-        match spec.workload.env.iter().find(|theirs| ours.iter().any(|ours| ours.name == theirs.name)) {
-            Some(EnvVar { name, .. }) => Err(invalid("workload.env", format!("{name} is set by the operator; remove it"))),
-            None => Ok(endpoint),
-        }
+        })
     }
 
-    /// The environment that the operator itself gives the resizer.
+    /// The environment of the resizer's container.
     pub fn environment(&self) -> Vec<EnvVar> {
-        use k8s_openapi::api::core::v1::{EnvVarSource, SecretKeySelector};
-        let plain = |name: &str, value: String| EnvVar { name: name.to_owned(), value: Some(value), ..EnvVar::default() };
-        let mut env: Vec<_> = self.settings.to_env().into_iter().map(|(name, value)| plain(name, value)).collect();
-        env.push(plain("AWS_REGION", self.bucket.region.clone()));
-        env.extend(self.bucket.endpoint.clone().map(|url| plain("AWS_ENDPOINT_URL", url)));
-        for key in CREDENTIALS.into_iter().filter(|_| self.bucket.secret.is_some()) {
-            let secret_key_ref = SecretKeySelector {
-                name: self.bucket.secret.clone().unwrap_or_default(),
-                key: key.to_owned(),
-                optional: (key == "AWS_SESSION_TOKEN").then_some(true),
-            };
-            let value_from = Some(EnvVarSource { secret_key_ref: Some(secret_key_ref), ..EnvVarSource::default() });
-            env.push(EnvVar { name: key.to_owned(), value_from, ..EnvVar::default() });
-        }
-        env
+        let BucketAddress { region, endpoint, secret, .. } = &self.bucket;
+        environment::container(&self.settings, region, endpoint.as_deref(), secret.as_deref(), &self.workload.env)
     }
 }
 
@@ -301,7 +275,7 @@ mod tests {
                 |resource: &ResizeEndpoint| Endpoint::new(resource, &config()).unwrap().settings.workers.map(NonZeroUsize::get);
             assert_eq!(workers_of(&resource), Some(workers), "{cpu}");
             resource.spec.workload.env = vec![EnvVar { name: "WORKERS".into(), value: Some("7".into()), ..EnvVar::default() }];
-            assert_eq!(workers_of(&resource), None);
+            assert_eq!(workers_of(&resource), Some(7), "the user's own number");
         }
         assert_eq!(Endpoint::new(&resource(), &config()).unwrap().settings.workers, None);
     }

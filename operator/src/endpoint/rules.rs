@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use resize_api::{
     Resolution,
-    endpoint::{KeyIn, Protocol},
-    status::{RoutingRule, RuleCondition, RuleRedirect},
+    routing::{KeyIn, Protocol, RoutingRule, RuleCondition, RuleRedirect},
 };
 
 /// Where the rules send a request for a missing size.

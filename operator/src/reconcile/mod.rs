@@ -231,7 +231,7 @@ fn age(context: &Context) -> Duration {
     Duration::from_secs(context.config.resync_seconds) * 3 / 4
 }
 
-/// Whether the bucket is this endpoint's, or what to say of it. Nothing is revealed of other namespaces.
+/// Whether bucket and host are this endpoint's, or what to say of it. Nothing is revealed of other namespaces.
 async fn may_have(resource: &ResizeEndpoint, endpoint: &Endpoint, access: &Access, context: &Context) -> Result<(), Verdict> {
     let (bucket, namespace) = (&endpoint.bucket.name, &endpoint.namespace);
     let not_allowed = |why: &str| Verdict::no(Reason::BucketNotAllowed, format!("bucket {bucket} is not for namespace {namespace}: {why}"));
@@ -246,14 +246,19 @@ async fn may_have(resource: &ResizeEndpoint, endpoint: &Endpoint, access: &Acces
         let message = format!("another ResizeEndpoint has bucket {bucket}: delete that one first, or use another bucket");
         return Err(Verdict::no(Reason::BucketClaimed, message));
     }
-    if context.config.claims.policy != ClaimsPolicy::BucketTag {
-        return Ok(());
+    if context.config.claims.policy == ClaimsPolicy::BucketTag {
+        match context.buckets.tag(&endpoint.bucket, access, policy::TAG).await {
+            Ok(Some(value)) if policy::tag_names(&value, namespace) => {}
+            Ok(_) => {
+                return Err(not_allowed(&format!("whoever owns the bucket can give it the tag {} with that name", policy::TAG)));
+            }
+            Err(error) => return Err(Verdict::unknown(error.reason(), format!("cannot read the bucket's tags: {error}"))),
+        }
     }
-    match context.buckets.tag(&endpoint.bucket, access, policy::TAG).await {
-        Ok(Some(value)) if policy::tag_names(&value, namespace) => Ok(()),
-        Ok(_) => Err(not_allowed(&format!("whoever owns the bucket can give it the tag {} with that name", policy::TAG))),
-        Err(error) => Err(Verdict::unknown(error.reason(), format!("cannot read the bucket's tags: {error}"))),
-    }
+    context.claims.hosts.take(resource).map_err(|address| {
+        let message = format!("another ResizeEndpoint has {address}: delete that one first, or use another host or ingress.path");
+        Verdict::no(Reason::HostClaimed, message)
+    })
 }
 
 async fn write_status(

@@ -89,6 +89,7 @@ fn cases() -> Vec<Case> {
         with(secret, routing, "False", Reason::SecretInvalid),
         with(gateway, accepted, "False", Reason::GatewayApiMissing),
         when(other, accepted, "False", Reason::BucketClaimed),
+        when(other_on_our_host, accepted, "False", Reason::HostClaimed),
         when(taken, accepted, "False", Reason::NameTaken),
         when(|fake| deployment(fake, json!({})), workload, "False", Reason::Progressing),
         when(|fake| deployment(fake, json!({})), routing, "False", Reason::WaitingForWorkload),
@@ -141,6 +142,14 @@ fn other(fake: &Fake) {
     let mut other = fake.resource().unwrap();
     (other.metadata.namespace, other.metadata.uid) = (Some("secret".into()), Some("older".into()));
     other.metadata.creation_timestamp = Some(crate::testing::fixtures::time("2025-01-01T00:00:00Z"));
+    fake.context.claims.put(&other);
+}
+
+fn other_on_our_host(fake: &Fake) {
+    let mut other = fake.resource().unwrap();
+    (other.metadata.namespace, other.metadata.uid) = (Some("secret".into()), Some("older".into()));
+    other.metadata.creation_timestamp = Some(crate::testing::fixtures::time("2025-01-01T00:00:00Z"));
+    other.spec.bucket.name = "another".into();
     fake.context.claims.put(&other);
 }
 

@@ -25,7 +25,7 @@ pub fn next_look(report: &Report, memory: &Memory, resync: Duration, random: f64
         _ if reason.is_passing() => Some(after_failure(reason, memory.failures, random)),
         Reason::InvalidSpec | Reason::Suspended => None,
         // what happens to Deployment and pods is heard of; this is for what is missed
-        Reason::Progressing | Reason::PodsFailing | Reason::WaitingForWorkload | Reason::BucketClaimed => Some(LATER),
+        Reason::Progressing | Reason::PodsFailing | Reason::WaitingForWorkload | Reason::BucketClaimed | Reason::HostClaimed => Some(LATER),
         _ if report.workload.reason == Reason::RollingOut || report.awaits_address => Some(LATER),
         _ if memory.wrong_since.is_some() => Some(SOON),
         _ => Some(jitter(resync, random)),
@@ -89,6 +89,7 @@ mod tests {
             (Report { accepted: no(Reason::InvalidSpec), ..well() }, failed(0), None),
             (Report { suspended: true, ..well() }, failed(0), None),
             (Report { accepted: no(Reason::BucketClaimed), ..well() }, failed(0), Some(LATER)),
+            (Report { accepted: no(Reason::HostClaimed), ..well() }, failed(0), Some(LATER)),
             (Report { accepted: no(Reason::BucketNotAllowed), ..well() }, failed(0), Some(RESYNC)),
             (Report { workload: no(Reason::PodsFailing), ..well() }, failed(0), Some(LATER)),
             (Report { routing: no(Reason::WaitingForWorkload), ..well() }, failed(0), Some(LATER)),

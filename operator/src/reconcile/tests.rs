@@ -8,7 +8,7 @@ use axum::{Router, extract::State};
 use http::{Method, Request, Response, StatusCode};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Client, client::Body};
-use resize_api::status::RoutingRule;
+use resize_api::routing::RoutingRule;
 use serde_json::{Value, json};
 
 use super::*;

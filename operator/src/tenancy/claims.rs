@@ -18,7 +18,7 @@ use crate::{
     config::{self, S3Defaults},
     endpoint::BucketAddress,
     store_id::StoreId,
-    tenancy::policy,
+    tenancy::{hosts::Hosts, policy},
 };
 
 /// How many endpoints may wait to be told that their bucket changed hands; more are found by the resync.
@@ -64,21 +64,24 @@ pub struct Claims {
     policy: config::Claims,
     index: Mutex<Index>,
     changed_hands: Sender<ObjectRef<ResizeEndpoint>>,
+    /// Who has which host and path.
+    pub hosts: Hosts,
 }
 
 impl Claims {
     /// No claims yet.
     pub fn new(defaults: S3Defaults, policy: config::Claims) -> Self {
-        Self { defaults, policy, index: Mutex::default(), changed_hands: broadcast::channel(WAITING).0 }
+        Self { defaults, policy, index: Mutex::default(), changed_hands: broadcast::channel(WAITING).0, hosts: Hosts::default() }
     }
 
-    /// The endpoints whose bucket changed hands.
+    /// The endpoints whose bucket, host or path changed hands.
     pub fn changed_hands(&self) -> Receiver<ObjectRef<ResizeEndpoint>> {
         self.changed_hands.subscribe()
     }
 
     /// Notes an endpoint as it is now.
     pub fn put(&self, resource: &ResizeEndpoint) {
+        self.tell(self.hosts.put(resource));
         let uid = resource.uid().unwrap_or_default();
         let address = BucketAddress::new(resource, &self.defaults).ok().filter(|address| self.may_claim(resource, address));
         let mut index = self.index();
@@ -92,9 +95,17 @@ impl Claims {
 
     /// Forgets an endpoint that is gone.
     pub fn remove(&self, uid: &str) {
+        self.tell(self.hosts.remove(uid));
         let mut index = self.index();
         index.refused.remove(uid);
         self.change(&mut index, uid, None);
+    }
+
+    fn tell(&self, changed: Vec<ObjectRef<ResizeEndpoint>>) {
+        for object in changed {
+            // nobody listens: nothing reconciles
+            let _ = self.changed_hands.send(object);
+        }
     }
 
     /// Whether another endpoint has the bucket of `mine`, as [`Claims::put`] noted it.
@@ -225,6 +236,7 @@ mod tests {
         let mut resource = resource();
         resource.metadata.name = Some(name.into());
         resource.metadata.uid = Some(name.into());
+        resource.spec.ingress = None;
         resource.metadata.creation_timestamp = Some(time(created));
         resource
     }

@@ -27,8 +27,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{Notify, watch};
 
 use crate::{
+    http_route::HTTPRoute,
     watch::scope::{api, heard, ours},
-    workload::desired::gateway::HTTPRoute,
 };
 
 /// How long until the Gateway API is looked for again after a failure.

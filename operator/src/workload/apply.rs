@@ -16,7 +16,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
 };
 use resize_api::condition::Reason;
 use serde_json::{Value, json};
@@ -24,11 +24,12 @@ use serde_json::{Value, json};
 use crate::{
     endpoint::Endpoint,
     fingerprint::fingerprint,
+    http_route::HTTPRoute,
     names::{OPERATOR, resizer_name},
     watch::children::{Child, Children},
     workload::{
-        desired::{Objects, gateway::HTTPRoute},
-        drift::is_in_line,
+        desired::Objects,
+        drift::{Drift, LEFT},
     },
 };
 
@@ -91,9 +92,18 @@ fn refusal(error: &kube::Error) -> Reason {
     }
 }
 
-/// Applies all `objects` of `endpoint`, removes what it no longer wants, and returns the Deployment as it is now.
-pub async fn apply(client: &Client, children: &Children, endpoint: &Endpoint, objects: &Objects) -> Result<Deployment, ApplyError> {
-    let workload = Workload { client, children, endpoint };
+/// What there is now.
+#[derive(Debug)]
+pub struct Applied {
+    /// The Deployment.
+    pub deployment: Deployment,
+    /// What others keep otherwise than we want it, each with what to do.
+    pub notes: Vec<String>,
+}
+
+/// Applies all `objects` of `endpoint`, and removes what it no longer wants.
+pub async fn apply(client: &Client, children: &Children, endpoint: &Endpoint, objects: &Objects) -> Result<Applied, ApplyError> {
+    let mut workload = Workload { client, children, endpoint, notes: Vec::new() };
     workload.keep(&objects.service).await?;
     if objects.autoscaler.is_none() {
         // first, or both would set the number of pods
@@ -109,12 +119,12 @@ pub async fn apply(client: &Client, children: &Children, endpoint: &Endpoint, ob
         (None, false) => {}
         (route, true) => workload.keep_or_prune::<HTTPRoute>(route.as_ref()).await?,
     }
-    Ok(deployment)
+    Ok(Applied { deployment, notes: workload.notes })
 }
 
 /// Removes all that belongs to `endpoint`.
 pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint) -> Result<(), ApplyError> {
-    let workload = Workload { client, children, endpoint };
+    let workload = Workload { client, children, endpoint, notes: Vec::new() };
     workload.prune::<Ingress>().await?;
     if children.has_gateway_api(false).await {
         workload.prune::<HTTPRoute>().await?;
@@ -131,6 +141,7 @@ struct Workload<'a> {
     client: &'a Client,
     children: &'a Children,
     endpoint: &'a Endpoint,
+    notes: Vec<String>,
 }
 
 impl Workload<'_> {
@@ -148,19 +159,25 @@ impl Workload<'_> {
         tokio::time::timeout(PATIENCE, found).await.map_err(|_| ApplyError::NotListed(K::kind(&()).into_owned()))
     }
 
-    async fn keep_or_prune<K: Child>(&self, desired: Option<&K>) -> Result<(), ApplyError> {
+    async fn keep_or_prune<K: Child>(&mut self, desired: Option<&K>) -> Result<(), ApplyError> {
         match desired {
             Some(desired) => self.keep(desired).await.map(drop),
             None => self.prune::<K>().await,
         }
     }
 
-    async fn keep<K: Child>(&self, desired: &K) -> Result<K, ApplyError> {
-        let desired = stamped(desired)?;
+    async fn keep<K: Child>(&mut self, desired: &K) -> Result<K, ApplyError> {
+        // boxed: objects are large, and held several times
+        Box::pin(self.keep_stamped(&stamped(desired)?)).await
+    }
+
+    async fn keep_stamped<K: Child>(&mut self, desired: &Value) -> Result<K, ApplyError> {
         match self.known::<K>().await? {
             Some(live) => {
                 self.check_owner::<K>(live.meta())?;
-                if live.meta().deletion_timestamp.is_none() && is_in_line(&desired, &json_of(&*live)?) {
+                let now = json_of(&*live)?;
+                let drift = Drift::between(desired, &now);
+                if live.meta().deletion_timestamp.is_none() && (drift.is_none() || self.is_left::<K>(&drift, &now)) {
                     return Ok(live.as_ref().clone());
                 }
             }
@@ -171,13 +188,63 @@ impl Workload<'_> {
                 }
             }
         }
-        Ok(self.api().patch(&self.name(), &PatchParams::apply(OPERATOR).force(), &Patch::Apply(desired)).await?)
+        let applied = self.api::<K>().patch(&self.name(), &PatchParams::apply(OPERATOR).force(), &Patch::Apply(desired)).await?;
+        self.settle(desired, applied).await
+    }
+
+    /// Takes out of what was `applied` what others added. What is still not as we want it then is kept so by somebody, at
+    /// every write: it is left, with a mark by which the next look knows it.
+    async fn settle<K: Child>(&mut self, desired: &Value, applied: K) -> Result<K, ApplyError> {
+        let (api, by_us) = (self.api::<K>(), PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() });
+        let now = json_of(&applied)?;
+        let drift = Drift::between(desired, &now);
+        let Some(removal) = drift.removal(&now) else { return self.leave(&drift, &now, applied).await };
+        let removal = serde_json::from_value(removal).map_err(kube::Error::SerdeError)?;
+        match api.patch(&self.name(), &by_us, &Patch::Json::<()>(removal)).await {
+            Ok(without) => {
+                let now = json_of(&without)?;
+                self.leave(&Drift::between(desired, &now), &now, without).await
+            }
+            // it changed meanwhile, and is looked at again for that
+            Err(kube::Error::Api(status)) if matches!(status.code, 409 | 422) => Ok(applied),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn leave<K: Child>(&mut self, drift: &Drift, now: &Value, live: K) -> Result<K, ApplyError> {
+        if drift.is_none() || self.is_left::<K>(drift, now) {
+            return Ok(live);
+        }
+        let by_us = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+        let mark = json!({ "metadata": { "annotations": { LEFT: drift.fingerprint(now) } } });
+        let marked = self.api::<K>().patch(&self.name(), &by_us, &Patch::Merge(mark)).await?;
+        self.is_left::<K>(drift, &json_of(&marked)?);
+        Ok(marked)
+    }
+
+    /// Whether the object `now` is marked as one that is kept so by somebody else; it is told then.
+    fn is_left<K: Child>(&mut self, drift: &Drift, now: &Value) -> bool {
+        let is_left = now["metadata"]["annotations"][LEFT] == drift.fingerprint(now).as_str();
+        if is_left {
+            let paths: Vec<_> = drift.paths().take(3).map(String::as_str).collect();
+            let (kind, name) = (K::kind(&()), self.name());
+            self.notes.push(format!("something in the cluster undoes what is written to {kind} {name}, at {}", paths.join(", ")));
+        }
+        is_left
     }
 
     /// The Deployment, whose number of pods is an autoscaler's if `desired` has none.
-    async fn keep_deployment(&self, desired: &Deployment) -> Result<Deployment, ApplyError> {
-        if desired.spec.as_ref().is_some_and(|spec| spec.replicas.is_some()) {
-            return self.keep(desired).await;
+    async fn keep_deployment(&mut self, desired: &Deployment) -> Result<Deployment, ApplyError> {
+        let replicas = |deployment: &Deployment| deployment.spec.as_ref().and_then(|spec| spec.replicas);
+        if let Some(wanted) = replicas(desired) {
+            let mut desired = stamped(desired)?;
+            let live = self.known::<Deployment>().await?.and_then(|live| replicas(&live)).filter(|live| *live != wanted);
+            if let (Some(live), Some(name)) = (live, self.foreign_autoscaler(live.is_some()).await?) {
+                desired["spec"]["replicas"] = json!(live);
+                let to_do = "delete it, or set workload.autoscaling instead";
+                self.notes.push(format!("HorizontalPodAutoscaler {name} sets the number of pods, not workload.replicas: {to_do}"));
+            }
+            return Box::pin(self.keep_stamped(&desired)).await;
         }
         let known = self.known::<Deployment>().await?;
         let stamp = |object: &Value| object["metadata"]["annotations"][APPLIED].clone();
@@ -191,8 +258,23 @@ impl Workload<'_> {
         self.keep(desired).await
     }
 
+    /// Name of an autoscaler of somebody else for our Deployment. It is looked for only where the number of pods `differs`.
+    async fn foreign_autoscaler(&self, differs: bool) -> Result<Option<String>, ApplyError> {
+        if !differs {
+            return Ok(None);
+        }
+        let is_for_ours = |autoscaler: &HorizontalPodAutoscaler| {
+            let target = &autoscaler.spec.scale_target_ref;
+            target.kind == "Deployment"
+                && target.name == self.name()
+                && self.check_owner::<HorizontalPodAutoscaler>(&autoscaler.metadata).is_err()
+        };
+        let all = self.api::<HorizontalPodAutoscaler>().list(&ListParams::default()).await?;
+        Ok(all.items.into_iter().find(is_for_ours).map(|autoscaler| autoscaler.name_any()))
+    }
+
     /// Leaves the number of pods as it is, but no longer ours: when we just stopped sending it, it would become 1.
-    async fn hand_over(&self, desired: &Deployment) -> Result<(), ApplyError> {
+    async fn hand_over(&mut self, desired: &Deployment) -> Result<(), ApplyError> {
         let fewest = self.endpoint.workload.fewest();
         let live = if let Some(live) = self.api::<Deployment>().get_opt(&self.name()).await? {
             live

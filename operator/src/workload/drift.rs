@@ -1,35 +1,137 @@
-//! An object as we want it, and as it is → whether the one is in the other. Pure.
+//! An object as we want it, and as it is → what is wrong, and what somebody added that only we may say. Pure.
+//!
+//! What else an object has is not ours: defaults of the API server, annotations and containers of others.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::endpoint::quantity;
+use crate::{endpoint::quantity, fingerprint::fingerprint, names::PREFIX};
 
-/// Whether `live` has everything that `desired` says; what else it has is not ours.
-pub fn is_in_line(desired: &Value, live: &Value) -> bool {
-    match (desired, live) {
-        (Value::Object(desired), Value::Object(live)) => has_all(desired, live),
-        // in the order in which we write them; the server adds fields to items, never items
-        (Value::Array(desired), Value::Array(live)) => {
-            desired.len() == live.len() && desired.iter().zip(live).all(|(desired, live)| is_in_line(desired, live))
+/// Annotation of an object that somebody keeps otherwise, again after every write of ours: the fingerprint of the difference.
+/// As long as that is the difference, nothing is written.
+pub const LEFT: &str = "resize-operator.dev/left";
+
+/// Fields whose object is ours with all its keys.
+const WHOLE: [&str; 5] = ["selector", "matchLabels", "nodeSelector", "limits", "requests"];
+/// Fields that nobody else sets beside ours: each changes what the resizer is told, or where it runs.
+const OURS_ALONE: [&str; 8] = ["command", "args", "envFrom", "value", "valueFrom", "nodeSelector", "limits", "requests"];
+/// Lists that are ours with all their items.
+const WHOLE_LISTS: [&str; 2] = ["env", "ports"];
+
+/// How an object differs from what we want, as JSON pointers into it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// What is missing or has another value.
+    wrong: Vec<String>,
+    /// What is there beside what we want, in the order in which it stands.
+    added: Vec<String>,
+}
+
+impl Drift {
+    /// The difference between `desired` and `live`.
+    pub fn between(desired: &Value, live: &Value) -> Self {
+        let mut drift = Self::default();
+        drift.compare("", desired, live, "");
+        drift
+    }
+
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        self.wrong.is_empty() && self.added.is_empty()
+    }
+
+    /// The JSON Patch that takes out of `live` what was added, if anything was.
+    pub fn removal(&self, live: &Value) -> Option<Value> {
+        let test = |path: &String| json!({ "op": "test", "path": path, "value": live.pointer(path) });
+        let remove = |path: &String| json!({ "op": "remove", "path": path });
+        // from the end, so that places in lists stay what they are
+        let steps: Vec<_> = self.added.iter().map(test).chain(self.added.iter().rev().map(remove)).collect();
+        (!steps.is_empty()).then_some(Value::Array(steps))
+    }
+
+    /// The difference in `live` as one word.
+    pub fn fingerprint(&self, live: &Value) -> String {
+        let values: Vec<_> = self.paths().map(|path| json!([path, live.pointer(path)])).collect();
+        fingerprint(&[Value::Array(values).to_string().as_bytes()])
+    }
+
+    /// Where the object differs.
+    pub fn paths(&self) -> impl Iterator<Item = &String> {
+        self.wrong.iter().chain(&self.added)
+    }
+
+    fn compare(&mut self, field: &str, desired: &Value, live: &Value, at: &str) {
+        match (desired, live) {
+            (Value::Object(desired), Value::Object(live)) => self.compare_objects(field, desired, live, at),
+            (Value::Array(desired), Value::Array(live)) => self.compare_lists(field, desired, live, at),
+            (desired, live) if desired == live => {}
+            _ => self.wrong.push(at.to_owned()),
         }
-        (desired, live) => desired == live,
+    }
+
+    fn compare_objects(&mut self, field: &str, desired: &Map<String, Value>, live: &Map<String, Value>, at: &str) {
+        let is_quantities = matches!(field, "limits" | "requests");
+        for (name, wanted) in desired {
+            let at = below(at, name);
+            match live.get(name) {
+                Some(found) if is_quantities && is_same_quantity(wanted, found) => {}
+                Some(found) => self.compare(name, wanted, found, &at),
+                // the server leaves out what is empty
+                None if is_empty(wanted) => {}
+                None => self.wrong.push(at),
+            }
+        }
+        let is_ours = |name: &str| WHOLE.contains(&field) || OURS_ALONE.contains(&name) || name.starts_with(PREFIX) && name != LEFT;
+        let added = live.iter().filter(|(name, found)| !desired.contains_key(*name) && is_ours(name) && !is_empty(found));
+        self.added.extend(added.map(|(name, _)| below(at, name)));
+    }
+
+    /// Lists of things that have a name are compared by it; others item by item.
+    fn compare_lists(&mut self, field: &str, desired: &[Value], live: &[Value], at: &str) {
+        let names = |items: &[Value]| items.iter().map(|item| name_of(field, item)).collect::<Option<Vec<_>>>();
+        let (Some(wanted), Some(found)) = (names(desired), names(live)) else {
+            if desired.len() == live.len() {
+                desired.iter().zip(live).enumerate().for_each(|(index, (desired, live))| {
+                    self.compare("", desired, live, &below(at, &index.to_string()));
+                });
+            } else {
+                self.wrong.push(at.to_owned());
+            }
+            return;
+        };
+        for (desired, name) in desired.iter().zip(&wanted) {
+            match found.iter().position(|found| found == name) {
+                Some(index) => self.compare("", desired, &live[index], &below(at, &index.to_string())),
+                None => self.wrong.push(below(at, name)),
+            }
+        }
+        if WHOLE_LISTS.contains(&field) {
+            let added = found.iter().enumerate().filter(|(_, found)| !wanted.contains(found));
+            self.added.extend(added.map(|(index, _)| below(at, &index.to_string())));
+        }
     }
 }
 
-fn has_all(desired: &Map<String, Value>, live: &Map<String, Value>) -> bool {
-    desired.iter().all(|(name, wanted)| match live.get(name) {
-        Some(found) if matches!(name.as_str(), "limits" | "requests") => same_quantities(wanted, found),
-        Some(found) => is_in_line(wanted, found),
-        // the server leaves out what is empty
-        None => is_empty(wanted),
-    })
+/// What tells an item of the list `field` from the others, as the API server has it.
+fn name_of(field: &str, item: &Value) -> Option<String> {
+    match field {
+        "env" | "containers" => item["name"].as_str().map(ToOwned::to_owned),
+        "ownerReferences" => item["uid"].as_str().map(ToOwned::to_owned),
+        "ports" => {
+            let port = item.get("containerPort").or_else(|| item.get("port"))?;
+            Some(format!("{port}-{}", item["protocol"].as_str().unwrap_or("TCP")))
+        }
+        _ => None,
+    }
+}
+
+fn below(at: &str, name: &str) -> String {
+    format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 /// `1000m` comes back as `1`.
-fn same_quantities(desired: &Value, live: &Value) -> bool {
-    let (Some(desired), Some(live)) = (desired.as_object(), live.as_object()) else { return false };
+fn is_same_quantity(desired: &Value, live: &Value) -> bool {
     let value = |value: &Value| value.as_str().and_then(quantity::parse);
-    desired.iter().all(|(name, wanted)| live.get(name).is_some_and(|found| wanted == found || value(wanted) == value(found)))
+    value(desired).is_some() && value(desired) == value(live)
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -44,36 +146,109 @@ fn is_empty(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    #[test]
-    fn what_the_server_adds_is_no_drift() {
-        let desired =
-            json!({ "spec": { "ports": [{ "port": 80 }], "env": [{ "name": "LIST", "value": "" }], "limits": { "cpu": "1000m" } } });
-        let live = json!({
-            "metadata": { "uid": "1" },
-            "spec": { "ports": [{ "port": 80, "protocol": "TCP" }], "env": [{ "name": "LIST" }], "limits": { "cpu": "1" }, "clusterIP": "10.0.0.1" },
-        });
-        assert!(is_in_line(&desired, &live));
+    fn deployment() -> Value {
+        json!({
+            "metadata": { "labels": { "a": "b" }, "annotations": { "resize-operator.dev/applied": "1" } },
+            "spec": { "replicas": 2, "selector": { "matchLabels": { "a": "b" } }, "template": { "spec": { "containers": [{
+                "name": "resizer", "env": [{ "name": "A", "value": "" }, { "name": "B", "value": "b" }],
+                "ports": [{ "containerPort": 8080, "protocol": "TCP" }], "resources": { "limits": { "cpu": "1000m" } },
+            }] } } },
+        })
+    }
+
+    fn changed(pointer: &str, value: Value) -> Value {
+        let mut live = deployment();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let name = name.replace("~1", "/");
+        match live.pointer_mut(parent).unwrap() {
+            Value::Array(items) => items.insert(name.parse().unwrap(), value),
+            parent => parent[name] = value,
+        }
+        live
     }
 
     #[test]
-    fn what_differs_is_drift() {
-        let desired = json!({ "replicas": 2, "ports": [{ "port": 80 }], "limits": { "memory": "1Gi" }, "labels": { "a": "b" } });
-        for patch in [
-            json!({ "replicas": 3 }),
-            json!({ "ports": [{ "port": 81 }] }),
-            json!({ "ports": [{ "port": 80 }, { "port": 81 }] }),
-            json!({ "limits": { "memory": "2Gi" } }),
-            json!({ "limits": {} }),
-            json!({ "labels": { "c": "d" } }),
-            json!({ "labels": null }),
+    fn what_the_server_and_others_add_is_no_drift() {
+        let live = json!({
+            "metadata": {
+                "uid": "1", "labels": { "a": "b", "theirs": "c" },
+                "annotations": { "resize-operator.dev/applied": "1", "resize-operator.dev/left": "2", "deployment.kubernetes.io/revision": "3" },
+            },
+            "spec": {
+                "replicas": 2, "selector": { "matchLabels": { "a": "b" } }, "revisionHistoryLimit": 10,
+                "template": { "metadata": { "annotations": { "kubectl.kubernetes.io/restartedAt": "now" } }, "spec": { "containers": [
+                    { "name": "injected", "image": "proxy" },
+                    {
+                        "name": "resizer", "env": [{ "name": "B", "value": "b" }, { "name": "A" }], "imagePullPolicy": "Always",
+                        "ports": [{ "containerPort": 8080, "protocol": "TCP" }], "resources": { "limits": { "cpu": "1" } },
+                    },
+                ] } },
+            },
+        });
+        let drift = Drift::between(&deployment(), &live);
+        assert!(drift.is_none(), "{drift:?}");
+    }
+
+    #[test]
+    fn what_differs_is_wrong() {
+        let container = "/spec/template/spec/containers/0";
+        for (path, value, at) in [
+            ("/spec/replicas", json!(3), "/spec/replicas"),
+            ("/spec/template/spec/containers", json!([]), "/spec/template/spec/containers/resizer"),
+            (&format!("{container}/env"), json!([{ "name": "A" }]), &format!("{container}/env/B")),
+            (&format!("{container}/ports"), json!([{ "containerPort": 80 }]), &format!("{container}/ports/8080-TCP")),
+            (&format!("{container}/resources/limits/cpu"), json!("2"), &format!("{container}/resources/limits/cpu")),
+            ("/metadata/labels", Value::Null, "/metadata/labels"),
         ] {
-            let mut live = desired.clone();
-            live.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
-            assert!(!is_in_line(&desired, &live), "{patch}");
+            let drift = Drift::between(&deployment(), &changed(path, value));
+            assert_eq!(drift.wrong, [at], "{path}");
         }
+    }
+
+    #[test]
+    fn what_was_added_to_what_only_we_say_is_taken_out_again() {
+        let container = "/spec/template/spec/containers/0";
+        for (path, value) in [
+            (format!("{container}/env/2"), json!({ "name": "RESIZE_PATH", "value": "/x" })),
+            (format!("{container}/env/0"), json!({ "name": "RESIZE_PATH", "value": "/x" })),
+            (format!("{container}/env/0/valueFrom"), json!({ "configMapKeyRef": { "name": "c", "key": "k" } })),
+            (format!("{container}/envFrom"), json!([{ "configMapRef": { "name": "c" } }])),
+            (format!("{container}/command"), json!(["sh"])),
+            (format!("{container}/ports/1"), json!({ "containerPort": 1234 })),
+            (format!("{container}/resources/limits/memory"), json!("1Mi")),
+            ("/spec/selector/matchLabels/c".to_owned(), json!("d")),
+            ("/spec/template/spec/nodeSelector".to_owned(), json!({ "disk": "fast" })),
+            ("/metadata/annotations/resize-operator.dev~1other".to_owned(), json!("1")),
+        ] {
+            let mut live = changed(&path, value);
+            let drift = Drift::between(&deployment(), &live);
+            assert_eq!((&drift.wrong, &drift.added), (&Vec::new(), &vec![path.clone()]));
+            let removal: json_patch::Patch = serde_json::from_value(drift.removal(&live).unwrap()).unwrap();
+            json_patch::patch(&mut live, &removal).unwrap();
+            assert_eq!(live, deployment(), "{path}");
+        }
+    }
+
+    #[test]
+    fn several_are_taken_out_of_one_list() {
+        let theirs = |name: &str| json!({ "name": name, "value": "1" });
+        let mut live = changed("/spec/template/spec/containers/0/env/0", theirs("X"));
+        live["spec"]["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap().extend([theirs("Y"), theirs("Z")]);
+        let drift = Drift::between(&deployment(), &live);
+        let removal: json_patch::Patch = serde_json::from_value(drift.removal(&live).unwrap()).unwrap();
+        json_patch::patch(&mut live, &removal).unwrap();
+        assert_eq!(live, deployment());
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_the_difference_alone() {
+        let of = |live: &Value| Drift::between(&deployment(), live).fingerprint(live);
+        let (three, four) = (changed("/spec/replicas", json!(3)), changed("/spec/replicas", json!(4)));
+        let mut elsewhere = three.clone();
+        elsewhere["status"] = json!({ "replicas": 3 });
+        assert_ne!(of(&three), of(&four));
+        assert_eq!(of(&three), of(&elsewhere));
     }
 }

@@ -13,7 +13,11 @@ use k8s_openapi::{
 use kube::Client;
 use resize_api::condition::Reason;
 
-use self::{address::Address, apply::ApplyError, desired::Objects};
+use self::{
+    address::Address,
+    apply::{Applied, ApplyError},
+    desired::Objects,
+};
 use crate::{
     endpoint::Endpoint,
     kubernetes::explain,
@@ -63,8 +67,8 @@ pub async fn bring_in_line(
         known => known,
     };
     let objects = Objects::new(endpoint, credentials.as_deref());
-    let deployment = match apply::apply(client, children, endpoint, &objects).await {
-        Ok(deployment) => deployment,
+    let Applied { deployment, notes } = match apply::apply(client, children, endpoint, &objects).await {
+        Ok(applied) => applied,
         Err(error) => {
             let before = children.get::<Deployment>(&endpoint.namespace, &resizer_name(&endpoint.name)).await;
             return Err(stopped(&error, before.as_deref()));
@@ -81,6 +85,9 @@ pub async fn bring_in_line(
     };
     if let (Address::Missing(what), Reason::PodsAvailable) = (&address, verdict.reason) {
         verdict = Verdict { reason: Reason::NoAddress, message: format!("{}; {what}", verdict.message), ..verdict };
+    }
+    for note in notes {
+        verdict.message = format!("{}; {note}", verdict.message);
     }
     let replicas = deployment.status.as_ref().and_then(|status| status.replicas).unwrap_or(0);
     let labels = selector_labels(&endpoint.name);

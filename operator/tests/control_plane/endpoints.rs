@@ -22,7 +22,7 @@ pub fn endpoint(store: &Store, name: &str) -> Value {
             "bucket": { "name": name, "endpoint": store.url, "forcePathStyle": true },
             "publicUrl": format!("{}/site/{name}", store.url),
             "allowedResolutions": ["300x300", "640x0"],
-            "ingress": { "host": "resize.example.com" },
+            "ingress": { "host": format!("{name}.example.com") },
         },
     })
 }
@@ -113,7 +113,7 @@ pub async fn accounts<const N: usize>(plane: &ControlPlane, names: [&str; N]) ->
                 json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": "system" } }),
                 json!({
                     "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": name },
-                    "roleRef": role("ClusterRole", "resize-operator"), "subjects": subjects,
+                    "roleRef": role("ClusterRole", "resize-operator:system:resize-operator"), "subjects": subjects,
                 }),
                 json!({
                     "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",

@@ -117,7 +117,7 @@ impl Lab {
                 },
                 "publicUrl": format!("{}/site/{name}", self.cut.s3),
                 "allowedResolutions": ["300x300", "640x0"],
-                "ingress": { "host": "resize.example.com" },
+                "ingress": { "host": format!("{name}.example.com") },
             },
         });
         self.plane.apply(&[endpoint]).await;

@@ -33,6 +33,10 @@ async fn every_rule_refuses_what_is_wrong_and_says_what_would_be_right() {
         (json!({ "workload": { "replicas": -1 } }), "greater than or equal to 0"),
         (json!({ "workload": { "autoscaling": {} } }), "maxReplicas: Required value"),
         (json!({ "gateway": { "hostname": "resize.example.com", "parentRefs": [] } }), "should have at least 1 items"),
+        (json!({ "workload": { "env": [{ "name": "A", "value": "1" }, { "name": "A", "value": "2" }] } }), "duplicate entries"),
+        (json!({ "workload": { "serviceAccountName": "My_Account" } }), "should match"),
+        (json!({ "ingress": { "host": "resize.example.com", "className": "a/b" } }), "should match"),
+        (json!({ "bucket": { "credentialsSecretRef": { "name": "s3 keys" } } }), "should match"),
     ];
     let mut said = Vec::new();
     let mut refused = async |object: Value, says: &str| {

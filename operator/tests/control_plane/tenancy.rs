@@ -39,7 +39,7 @@ async fn two_teams(plane: &ControlPlane, bucket: &str) {
                         },
                         "publicUrl": format!("http://{bucket}.s3-website.localhost:7480"),
                         "allowedResolutions": ["300x300"],
-                        "ingress": { "host": "resize.example.com" },
+                        "ingress": { "host": format!("{namespace}.example.com") },
                     },
                 }),
             ])

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use k8s_openapi::api::{
-    apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, networking::v1::NetworkPolicy, policy::v1::PodDisruptionBudget,
+    apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, core::v1::Service, networking::v1::NetworkPolicy,
+    policy::v1::PodDisruptionBudget,
 };
 use kube::{
     Api,
@@ -128,6 +129,127 @@ async fn an_autoscaled_workload_begins_with_the_fewest_and_children_come_and_go(
     })
     .await;
     assert!(bench.operator.log().contains("Serving") || bench.operator.log().contains("RulesApplied"));
+}
+
+/// Writes to the object `photos-resizer` of this kind so far, by the operator.
+fn writes(plane: &ControlPlane, resource: &str) -> usize {
+    let calls = plane.calls();
+    let by_operator = |call: &&Value| call["user"]["username"] == "system:serviceaccount:system:resize-operator";
+    let of_kind = |call: &&Value| call["objectRef"]["resource"] == resource && matches!(call["verb"].as_str(), Some("patch" | "create"));
+    calls.iter().filter(by_operator).filter(of_kind).count()
+}
+
+#[tokio::test]
+async fn what_was_added_is_taken_out_and_costs_nothing_at_rest() {
+    let Some(bench) = Bench::start().await else { return };
+    bench.apply(json!({ "replicas": 2 })).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    let set_env = json!({ "spec": { "template": { "spec": { "containers": [{
+        "name": "resizer", "env": [{ "name": "RESIZE_PATH", "value": "/x" }], "envFrom": [{ "configMapRef": { "name": "theirs" } }],
+    }] } } } });
+    bench.api::<Deployment>().patch("photos-resizer", &PatchParams::default(), &Patch::Strategic(set_env)).await.unwrap();
+    let port = json!({ "spec": { "ports": [{ "name": "theirs", "port": 1234 }] } });
+    bench.api::<Service>().patch("photos-resizer", &PatchParams::default(), &Patch::Strategic(port)).await.unwrap();
+    eventually("both are as they were", async || {
+        let container = bench.deployment().await.unwrap().spec.unwrap().template.spec.unwrap().containers.remove(0);
+        let ports = bench.api::<Service>().get("photos-resizer").await.unwrap().spec.unwrap().ports.unwrap();
+        ports.len() == 1 && container.env_from.is_none() && container.env.unwrap().iter().all(|variable| variable.name != "RESIZE_PATH")
+    })
+    .await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    rests(&bench).await;
+}
+
+/// Looks five times more, and writes nothing.
+async fn rests(bench: &Bench) {
+    let written = || ["deployments", "services", "ingresses"].map(|resource| writes(&bench.plane, resource));
+    let looks = || bench.operator.metric("resize_operator_reconcile_duration_seconds_count").unwrap_or_default();
+    let before = written();
+    for _ in 0..5 {
+        let so_far = looks();
+        touch(&bench.plane, &["photos".to_owned()]).await;
+        eventually("it has looked again", async || looks() > so_far).await;
+    }
+    assert_eq!(written(), before);
+}
+
+#[tokio::test]
+async fn what_something_else_sets_at_every_write_is_left_and_told() {
+    let Some(bench) = Bench::start().await else { return };
+    // what a mutating webhook does, by the API server's own means
+    let name = "mirror.example.com";
+    let mutation = "[JSONPatch{op: \"replace\", path: \"/spec/template/spec/containers/0/image\", value: \"mirror.example.com/resizer\"}]";
+    bench
+        .plane
+        .apply(&[
+            json!({
+                "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingAdmissionPolicy", "metadata": { "name": name },
+                "spec": {
+                    "matchConstraints": { "resourceRules": [
+                        { "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["CREATE", "UPDATE"] },
+                    ] },
+                    "reinvocationPolicy": "Never", "failurePolicy": "Fail",
+                    "mutations": [{ "patchType": "JSONPatch", "jsonPatch": { "expression": mutation } }],
+                },
+            }),
+            json!({
+                "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingAdmissionPolicyBinding", "metadata": { "name": name },
+                "spec": { "policyName": name },
+            }),
+        ])
+        .await;
+    let probe = |number: usize| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "probe", "namespace": "default" },
+            "spec": {
+                "replicas": number, "selector": { "matchLabels": { "a": "b" } },
+                "template": { "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "a", "image": "a" }] } },
+            },
+        })
+    };
+    let mut number = 0;
+    eventually("the policy is heard of", async || {
+        number += 1;
+        let applied = bench.plane.try_apply(&probe(number)).await.unwrap();
+        applied.data["spec"]["template"]["spec"]["containers"][0]["image"] != "a"
+    })
+    .await;
+    bench.apply(json!({})).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    eventually("it is told", async || {
+        let status = bench.api::<ResizeEndpoint>().get("photos").await.unwrap().status.unwrap();
+        let available = status.conditions.into_iter().find(|condition| condition.type_ == "WorkloadAvailable").unwrap();
+        available.message.contains("/spec/template/spec/containers/0/image")
+    })
+    .await;
+    rests(&bench).await;
+}
+
+#[tokio::test]
+async fn a_foreign_autoscaler_sets_the_number_of_pods_and_is_told() {
+    let Some(bench) = Bench::start().await else { return };
+    bench.apply(json!({ "replicas": 2 })).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    let theirs = json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": { "name": "theirs", "namespace": "default" },
+        "spec": { "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "photos-resizer" }, "minReplicas": 5, "maxReplicas": 9 },
+    });
+    bench.plane.apply(&[theirs]).await;
+    // what it does
+    let scale = json!({ "spec": { "replicas": 5 } });
+    bench.api::<Deployment>().patch_scale("photos-resizer", &PatchParams::default(), &Patch::Merge(scale)).await.unwrap();
+    eventually("it is told", async || {
+        let status = bench.api::<ResizeEndpoint>().get("photos").await.unwrap().status.unwrap();
+        status.conditions.iter().any(|condition| condition.message.contains("HorizontalPodAutoscaler theirs sets the number of pods"))
+    })
+    .await;
+    rests(&bench).await;
+    assert_eq!(bench.replicas().await, Some(5));
+
+    // without it the number is ours again
+    bench.api::<HorizontalPodAutoscaler>().delete("theirs", &DeleteParams::default()).await.unwrap();
+    touch(&bench.plane, &["photos".to_owned()]).await;
+    eventually("there are 2 again", async || bench.replicas().await == Some(2)).await;
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use futures::{
 };
 use resize_api::{
     Settings, Storage,
-    settings::SettingError,
+    environment::SettingError,
     stored::{Acl, Encryption},
 };
 

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use resize_api::settings::SettingError;
+use resize_api::environment::SettingError;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt};
 
 /// Starts logging to standard output: JSON, or text for people. `RUST_LOG` filters

@@ -25,7 +25,7 @@ use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{SdkTracer, SdkTracerProvider},
 };
-use resize_api::settings::SettingError;
+use resize_api::environment::SettingError;
 use tokio::runtime::Handle;
 
 use super::metrics::Stage;

@@ -9,7 +9,7 @@ use std::{
 use aws_sdk_s3::types::{Condition, ErrorDocument, IndexDocument, Redirect, RoutingRule as LiveRule};
 use k8s_openapi::jiff::SignedDuration;
 use proptest::{collection::vec, prelude::*, sample::select};
-use resize_api::endpoint::{KeyIn, Protocol};
+use resize_api::routing::{KeyIn, Protocol};
 
 use super::*;
 use crate::endpoint::rules::RedirectTarget;

@@ -6,7 +6,10 @@
 use std::mem;
 
 use aws_sdk_s3::types::{self, IndexDocument, WebsiteConfiguration};
-use resize_api::{condition::Reason, endpoint::Protocol, status::RoutingRule};
+use resize_api::{
+    condition::Reason,
+    routing::{Protocol, RoutingRule},
+};
 
 use crate::endpoint::rules::Wanted;
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{Condition, ErrorDocument, Redirect, RedirectAllRequestsTo, RoutingRule as LiveRule};
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use resize_api::{Resolution, endpoint::KeyIn};
+use resize_api::{Resolution, routing::KeyIn};
 
 use super::*;
 use crate::endpoint::rules::RedirectTarget;

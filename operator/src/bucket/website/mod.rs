@@ -5,10 +5,7 @@ pub mod merge;
 
 use aws_sdk_s3::types::WebsiteConfiguration;
 use k8s_openapi::jiff::Timestamp;
-use resize_api::{
-    condition::Reason,
-    status::{Record, RoutingRule},
-};
+use resize_api::{condition::Reason, routing::RoutingRule, status::Record};
 
 use self::merge::Plan;
 use crate::{

@@ -5,7 +5,7 @@ use k8s_openapi::api::autoscaling::v2::{
 };
 use resize_api::workload::Autoscaling;
 
-use super::metadata;
+use super::metadata::metadata;
 use crate::endpoint::Endpoint;
 use crate::names::resizer_name;
 

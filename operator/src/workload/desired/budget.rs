@@ -5,7 +5,7 @@ use k8s_openapi::{
     apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
 };
 
-use super::metadata;
+use super::metadata::metadata;
 use crate::endpoint::Endpoint;
 use crate::names::selector_labels;
 

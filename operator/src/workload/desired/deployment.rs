@@ -17,7 +17,7 @@ use k8s_openapi::{
     },
 };
 
-use super::metadata;
+use super::metadata::metadata;
 use crate::endpoint::Endpoint;
 use crate::names::selector_labels;
 
@@ -127,13 +127,11 @@ fn container(endpoint: &Endpoint) -> Container {
         timeout_seconds: Some(2),
         ..Probe::default()
     };
-    let mut env = endpoint.environment();
-    env.extend(endpoint.workload.env.iter().cloned());
     Container {
         name: "resizer".to_owned(),
         image: Some(endpoint.image.clone()),
         image_pull_policy: Some(endpoint.image_pull_policy.clone()),
-        env: Some(env),
+        env: Some(endpoint.environment()),
         ports: Some(vec![port("http", endpoint.settings.listen.port()), port("admin", endpoint.settings.admin_listen.port())]),
         readiness_probe: Some(probe("/readyz", 5)),
         // so that the line about a bad setting reaches the conditions
@@ -184,6 +182,19 @@ mod tests {
         let pod = |credentials| build(&endpoint, credentials).spec.unwrap().template;
         assert_ne!(pod(Some("a")), pod(Some("b")));
         assert_eq!(pod(Some("a")).metadata.unwrap().annotations.unwrap()[CREDENTIALS], "a");
+    }
+
+    #[test]
+    fn ports_and_grace_follow_what_the_user_tells_the_resizer() {
+        let mut resource = resource();
+        let env = serde_json::json!([
+            { "name": "LISTEN", "value": "0.0.0.0:8000" }, { "name": "ADMIN_LISTEN", "value": "0.0.0.0:9000" },
+            { "name": "DRAIN_SECONDS", "value": "60" },
+        ]);
+        resource.spec.workload.env = serde_json::from_value(env).unwrap();
+        let pod = build(&Endpoint::new(&resource, &config()).unwrap(), None).spec.unwrap().template.spec.unwrap();
+        let ports = pod.containers[0].ports.iter().flatten().map(|port| port.container_port).collect::<Vec<_>>();
+        assert_eq!((ports, pod.termination_grace_period_seconds), (vec![8000, 9000], Some(60 + 20 + GRACE)));
     }
 
     #[test]

@@ -1,52 +1,13 @@
 //! The resizer's address outside the cluster, by the Gateway API.
 
-use kube::CustomResource;
-use resize_api::gateway::{Gateway, ParentRef};
-use serde::{Deserialize, Serialize};
+use resize_api::gateway::Gateway;
 
-use super::{metadata, service};
-use crate::endpoint::Endpoint;
-use crate::names::resizer_name;
-
-/// As much of an HTTPRoute as is written here.
-#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[kube(group = "gateway.networking.k8s.io", version = "v1", kind = "HTTPRoute", namespaced, schema = "disabled")]
-#[serde(rename_all = "camelCase")]
-pub struct HTTPRouteSpec {
-    #[serde(default)]
-    parent_refs: Vec<ParentRef>,
-    #[serde(default)]
-    hostnames: Vec<String>,
-    #[serde(default)]
-    rules: Vec<Rule>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Rule {
-    #[serde(default)]
-    matches: Vec<Match>,
-    #[serde(default)]
-    backend_refs: Vec<Backend>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Match {
-    path: Option<PathMatch>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct PathMatch {
-    #[serde(rename = "type")]
-    type_: Option<String>,
-    value: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Backend {
-    name: String,
-    port: Option<i32>,
-}
+use super::{metadata::metadata, service};
+use crate::{
+    endpoint::Endpoint,
+    http_route::{Backend, HTTPRoute, HTTPRouteSpec, Match, PathMatch, Rule},
+    names::resizer_name,
+};
 
 pub(super) fn build(endpoint: &Endpoint, wanted: &Gateway) -> HTTPRoute {
     let path = PathMatch { type_: Some("PathPrefix".to_owned()), value: Some(endpoint.target.path.clone()) };

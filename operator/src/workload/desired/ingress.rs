@@ -6,7 +6,7 @@ use k8s_openapi::api::networking::v1::{
 };
 use resize_api::endpoint;
 
-use super::{metadata, service};
+use super::{metadata::metadata, service};
 use crate::endpoint::Endpoint;
 use crate::names::resizer_name;
 

@@ -3,28 +3,22 @@
 mod autoscaler;
 mod budget;
 mod deployment;
-pub mod gateway;
+mod gateway;
 mod ingress;
+mod metadata;
 mod network_policy;
 mod service;
 
-use k8s_openapi::{
-    api::{
-        apps::v1::Deployment,
-        autoscaling::v2::HorizontalPodAutoscaler,
-        core::v1::Service,
-        networking::v1::{Ingress, NetworkPolicy},
-        policy::v1::PodDisruptionBudget,
-    },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    autoscaling::v2::HorizontalPodAutoscaler,
+    core::v1::Service,
+    networking::v1::{Ingress, NetworkPolicy},
+    policy::v1::PodDisruptionBudget,
 };
 
 pub use self::deployment::CREDENTIALS as CREDENTIALS_ANNOTATION;
-use self::gateway::HTTPRoute;
-use crate::{
-    endpoint::Endpoint,
-    names::{OPERATOR, labels, resizer_name, selector_labels},
-};
+use crate::{endpoint::Endpoint, http_route::HTTPRoute};
 
 /// Everything in Kubernetes that belongs to an endpoint.
 #[derive(Clone, Debug)]
@@ -61,29 +55,16 @@ impl Objects {
     }
 }
 
-fn metadata(endpoint: &Endpoint) -> ObjectMeta {
-    let mut all = selector_labels(&endpoint.name);
-    all.extend(labels([
-        ("app.kubernetes.io/component", "resizer"),
-        ("app.kubernetes.io/part-of", OPERATOR),
-        ("app.kubernetes.io/managed-by", OPERATOR),
-    ]));
-    ObjectMeta {
-        name: Some(resizer_name(&endpoint.name)),
-        namespace: Some(endpoint.namespace.clone()),
-        labels: Some(all),
-        owner_references: Some(vec![endpoint.owner.clone()]),
-        ..ObjectMeta::default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::EnvVar;
     use resize_api::{ResizeEndpoint, endpoint::SecretRef, workload::NetworkPolicy};
 
     use super::*;
-    use crate::testing::fixtures::{config, resource};
+    use crate::{
+        names::labels,
+        testing::fixtures::{config, resource},
+    };
 
     fn objects(edit: fn(&mut ResizeEndpoint)) -> Objects {
         let mut resource = resource();

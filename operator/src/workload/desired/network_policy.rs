@@ -8,7 +8,7 @@ use k8s_openapi::{
 };
 use resize_api::workload;
 
-use super::metadata;
+use super::metadata::metadata;
 use crate::endpoint::Endpoint;
 use crate::names::selector_labels;
 

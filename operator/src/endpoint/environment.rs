@@ -1,0 +1,193 @@
+//! The settings that the spec makes, and what a user adds in `workload.env` → what the resizer is told.
+//!
+//! No variable is said twice: what has a field cannot be overridden, and what has none is read here as the
+//! resizer will read it, so that ports, probes and the pod's grace period follow it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector};
+use resize_api::{Settings, settings::WITHOUT_FIELD};
+
+use super::invalid::{InvalidField, invalid};
+
+/// The variables that carry credentials from the Secret into the pods.
+pub const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+/// What the AWS SDK would read instead of the bucket's address, beside `AWS_ENDPOINT_URL` and those that begin like it.
+const ADDRESS: [&str; 3] = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"];
+/// What the pod is made by, so that it cannot come from a Secret or a ConfigMap.
+const FOLLOWED: [&str; 4] = ["LISTEN", "ADMIN_LISTEN", "DRAIN_SECONDS", "SHUTDOWN_SECONDS"];
+/// Longest time for a pod to end.
+const LONGEST_END: Duration = Duration::from_hours(1);
+
+/// Refuses variables that the operator sets itself or that are there twice.
+pub(super) fn check(theirs: &[EnvVar], settings: &Settings, has_secret: bool) -> Result<(), InvalidField> {
+    let mut seen = BTreeSet::new();
+    for EnvVar { name, value_from, .. } in theirs {
+        let refused = |problem: &str| Err(invalid("workload.env", format!("{name} {problem}")));
+        if !seen.insert(name) {
+            return refused("is there twice; remove one of them");
+        }
+        if is_ours(name, settings, has_secret) {
+            return refused("is set by the operator; remove it, and use the field that it comes from");
+        }
+        if value_from.is_some() && FOLLOWED.contains(&name.as_str()) {
+            return refused("decides how the pod is made: give it a plain value");
+        }
+    }
+    Ok(())
+}
+
+fn is_ours(name: &str, settings: &Settings, has_secret: bool) -> bool {
+    let has_field = settings.names().any(|known| known == name) && !WITHOUT_FIELD.contains(&name);
+    has_field || ADDRESS.contains(&name) || name.starts_with("AWS_ENDPOINT_URL") || has_secret && CREDENTIALS.contains(&name)
+}
+
+/// `settings` with what `theirs` says in plain values, read as the resizer reads it.
+pub(super) fn tuned(settings: &Settings, theirs: &[EnvVar]) -> Result<Settings, InvalidField> {
+    let ours = settings.to_env();
+    let variable = |name: &str| {
+        let theirs = theirs.iter().find(|variable| variable.name == name && WITHOUT_FIELD.contains(&name));
+        let ours = || ours.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        theirs.and_then(|variable| variable.value.clone()).or_else(ours)
+    };
+    let tuned = Settings::from_env(variable).map_err(|error| invalid("workload.env", error.to_string()))?;
+    for (name, address) in [("LISTEN", tuned.listen), ("ADMIN_LISTEN", tuned.admin_listen)] {
+        if address.port() == 0 || !address.ip().is_unspecified() {
+            let problem = format!("{name}: `{address}`: want a port on all addresses, such as 0.0.0.0:8080");
+            return Err(invalid("workload.env", problem));
+        }
+    }
+    if tuned.listen.port() == tuned.admin_listen.port() {
+        return Err(invalid("workload.env", "LISTEN and ADMIN_LISTEN: want two ports"));
+    }
+    if tuned.drain.checked_add(tuned.shutdown).is_none_or(|end| end > LONGEST_END) {
+        let problem = format!("DRAIN_SECONDS and SHUTDOWN_SECONDS: want at most {} together", LONGEST_END.as_secs());
+        return Err(invalid("workload.env", problem));
+    }
+    Ok(tuned)
+}
+
+/// The environment of the container: `settings`, the store with its `region`, `endpoint` and `secret`, and what of `theirs` is left.
+pub(super) fn container(settings: &Settings, region: &str, endpoint: Option<&str>, secret: Option<&str>, theirs: &[EnvVar]) -> Vec<EnvVar> {
+    // Kubernetes reads `$(NAME)` as a reference, and `$$` as `$`
+    let plain = |name: &str, value: &str| EnvVar { name: name.to_owned(), value: Some(value.replace('$', "$$")), ..EnvVar::default() };
+    let mut env: Vec<_> = settings.to_env().iter().map(|(name, value)| plain(name, value)).collect();
+    env.push(plain("AWS_REGION", region));
+    env.extend(endpoint.map(|url| plain("AWS_ENDPOINT_URL", url)));
+    env.extend(secret.into_iter().flat_map(|secret| CREDENTIALS.map(|key| from_secret(secret, key))));
+    let further: Vec<_> = theirs.iter().filter(|theirs| env.iter().all(|ours| ours.name != theirs.name)).cloned().collect();
+    env.extend(further);
+    env
+}
+
+fn from_secret(secret: &str, key: &str) -> EnvVar {
+    let secret_key_ref =
+        SecretKeySelector { name: secret.to_owned(), key: key.to_owned(), optional: (key == "AWS_SESSION_TOKEN").then_some(true) };
+    let value_from = Some(EnvVarSource { secret_key_ref: Some(secret_key_ref), ..EnvVarSource::default() });
+    EnvVar { name: key.to_owned(), value_from, ..EnvVar::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use resize_api::ResizeEndpoint;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        endpoint::Endpoint,
+        testing::fixtures::{config, resource},
+    };
+
+    fn with(env: &Value, edit: fn(&mut ResizeEndpoint)) -> Result<Endpoint, String> {
+        let mut resource = resource();
+        resource.spec.workload.env = serde_json::from_value(env.clone()).unwrap();
+        edit(&mut resource);
+        Endpoint::new(&resource, &config()).map_err(|error| error.to_string())
+    }
+
+    /// A spec that uses every field that becomes a setting.
+    fn everything(resource: &mut ResizeEndpoint) {
+        let mut spec = serde_json::to_value(&resource.spec).unwrap();
+        let patch = json!({
+            "bucket": { "endpoint": "http://s3.example.com", "forcePathStyle": true, "expectedOwner": "111122223333", "requesterPays": true, "credentialsSecretRef": { "name": "s3" } },
+            "source": { "includePrefixes": ["a"], "excludePrefixes": ["b"] },
+            "limits": { "maxSourceBytes": 1, "maxSourcePixels": 2, "maxOutputPixels": 2_000_000 },
+            "ingress": { "host": "resize.example.com", "path": "/img" },
+            "resize": { "fit": "Contain", "position": "Top", "withoutEnlargement": true, "background": "#000000", "kernel": "Cubic" },
+            "output": { "format": "Avif", "quality": 5, "progressive": true, "avifSpeed": 1, "animation": "Keep", "cacheControl": "no-cache",
+                "acl": "PublicRead", "storageClass": "STANDARD_IA", "encryption": { "mode": "Kms", "keyId": "alias/a" },
+            },
+        });
+        json_patch::merge(&mut spec, &patch);
+        resource.spec = serde_json::from_value(spec).unwrap();
+    }
+
+    #[test]
+    fn every_setting_has_a_field_or_is_for_users_to_give() {
+        let endpoint = with(&json!([]), everything).unwrap();
+        let set: BTreeSet<_> = endpoint.environment().into_iter().map(|variable| variable.name).collect();
+        for name in endpoint.settings.names() {
+            assert_ne!(set.contains(name), WITHOUT_FIELD.contains(&name), "{name}: set from a field, or in WITHOUT_FIELD");
+        }
+        for name in WITHOUT_FIELD {
+            assert!(endpoint.settings.names().any(|known| known == name), "{name} is no setting");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_has_a_field_cannot_be_given_also_where_the_field_is_not_used() {
+        let plain = with(&json!([]), |_| ()).unwrap();
+        let fields = plain.settings.names().filter(|name| !WITHOUT_FIELD.contains(name));
+        for name in fields.chain(ADDRESS).chain(["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS"]) {
+            let refusal = with(&json!([{ "name": name, "value": "1" }]), |_| ()).unwrap_err();
+            assert!(refusal.starts_with(&format!("spec.workload.env: {name} is set by the operator")), "{refusal}");
+        }
+        for name in CREDENTIALS {
+            assert!(with(&json!([{ "name": name, "value": "1" }]), everything).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_there_twice_is_refused() {
+        let refusal = with(&json!([{ "name": "RUST_LOG", "value": "a" }, { "name": "RUST_LOG", "value": "b" }]), |_| ()).unwrap_err();
+        assert!(refusal.contains("RUST_LOG is there twice"), "{refusal}");
+    }
+
+    #[test]
+    fn settings_without_a_field_are_read_and_said_once() {
+        let env = json!([
+            { "name": "LISTEN", "value": "[::]:8000" }, { "name": "DRAIN_SECONDS", "value": "60" }, { "name": "WORKERS", "value": "7" },
+            { "name": "FETCHES", "valueFrom": { "configMapKeyRef": { "name": "c", "key": "k" } } }, { "name": "RUST_LOG", "value": "debug" },
+        ]);
+        let endpoint = with(&env, |_| ()).unwrap();
+        assert_eq!((endpoint.settings.listen.port(), endpoint.settings.drain.as_secs()), (8000, 60));
+        let names: Vec<_> = endpoint.environment().into_iter().map(|variable| variable.name).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+        assert!(["LISTEN", "DRAIN_SECONDS", "WORKERS", "FETCHES", "RUST_LOG"].iter().all(|name| names.iter().any(|n| n == name)));
+    }
+
+    #[test]
+    fn a_value_that_the_resizer_would_refuse_or_that_no_pod_could_have_is_refused() {
+        for (name, value, says) in [
+            ("FETCHES", json!({ "value": "0" }), "FETCHES: `0`"),
+            ("DRAIN_SECONDS", json!({ "value": "soon" }), "DRAIN_SECONDS: `soon`"),
+            ("DRAIN_SECONDS", json!({ "value": "18446744073709551615" }), "at most 3600 together"),
+            ("LISTEN", json!({ "value": "127.0.0.1:8080" }), "want a port on all addresses"),
+            ("ADMIN_LISTEN", json!({ "value": "0.0.0.0:8080" }), "want two ports"),
+            ("LISTEN", json!({ "valueFrom": { "configMapKeyRef": { "name": "c", "key": "k" } } }), "give it a plain value"),
+        ] {
+            let mut variable = value;
+            variable["name"] = json!(name);
+            let refusal = with(&json!([variable]), |_| ()).unwrap_err();
+            assert!(refusal.contains(says), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_dollar_is_no_reference() {
+        let endpoint = with(&json!([]), |resource| resource.spec.source.include_prefixes = vec!["$(BUCKET)".into()]).unwrap();
+        let env = endpoint.environment();
+        let prefixes = env.iter().find(|variable| variable.name == "INCLUDE_PREFIXES").unwrap();
+        assert_eq!(prefixes.value.as_deref(), Some("$$(BUCKET)"));
+    }
+}
