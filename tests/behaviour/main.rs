@@ -9,6 +9,7 @@ mod lab;
 
 mod api;
 mod autoscale;
+mod bombs;
 mod chart;
 mod claim;
 mod delete;
