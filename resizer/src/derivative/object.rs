@@ -100,9 +100,9 @@ fn means(content_type: &str, format: Format) -> bool {
 fn fingerprint(request: &Request) -> String {
     let resolution = ("RESOLUTION", request.resolution.to_string());
     let variables = std::iter::once(resolution).chain(request.recipe.differences());
-    let shape: String = variables.map(|(name, value)| format!("{name}={value}\n")).collect();
+    let lines: Vec<String> = variables.map(|(name, value)| format!("{name}={value}\n")).collect();
     // FNV-1a, 64 bits
-    let hash = shape.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = lines.concat().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
 }
 

@@ -139,7 +139,7 @@ mod tests {
                 checks.read(Ok(()));
             }
             for look in &looks {
-                checks.looked(look.as_ref().map(|()| ()));
+                checks.looked(look.as_ref().copied());
             }
             assert_eq!(checks.now().originals, expect, "{looks:?}");
         }
