@@ -24,6 +24,7 @@ pub mod source;
 #[cfg(feature = "kube")]
 pub mod status;
 pub mod stored;
+mod words;
 #[cfg(feature = "kube")]
 pub mod workload;
 

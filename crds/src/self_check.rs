@@ -14,7 +14,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::picture::words;
+use crate::words::words;
 
 /// Path on the admin port.
 pub const PATH: &str = "/selfcheck";

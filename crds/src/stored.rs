@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     environment::{Env, SettingError},
-    picture::words,
+    words::words,
 };
 
 words! {
@@ -134,22 +134,6 @@ pub struct EncryptionSpec {
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9:/_-]+$')").message("want the id, the alias or the ARN of a KMS key"))]
     pub key_id: Option<String>,
-}
-
-#[cfg(feature = "kube")]
-impl TryFrom<&crate::picture::Output> for Storage {
-    type Error = (&'static str, &'static str);
-
-    /// What `output` says; an error is a field below it, and what would be right.
-    fn try_from(output: &crate::picture::Output) -> Result<Self, Self::Error> {
-        let encryption = output.encryption.clone().unwrap_or_default();
-        let kms_key = encryption.key_id.as_deref().map(str::parse).transpose().map_err(|problem| ("encryption.keyId", problem))?;
-        let class = output.storage_class.as_deref().map(str::parse).transpose().map_err(|problem| ("storageClass", problem))?;
-        if kms_key.is_some() && encryption.mode != Encryption::Kms {
-            return Err(("encryption.keyId", "want mode: Kms beside it"));
-        }
-        Ok(Self { acl: output.acl, encryption: encryption.mode, kms_key, class })
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stored::{Acl, EncryptionSpec};
+use crate::stored::{Acl, Encryption, EncryptionSpec, Storage};
 
 use super::{Animation, Colour, DEFAULT_AVIF_SPEED, Fit, Kernel, OutputFormat, Position, Recipe, UpTo};
 
@@ -97,6 +97,21 @@ pub struct Output {
     #[x_kube(validation = Rule::new("self.matches('^[!-~]([ -~]*[!-~])?$')")
         .message("want the value of a Cache-Control header, such as public, max-age=3600"))]
     pub cache_control: Option<String>,
+}
+
+impl TryFrom<&Output> for Storage {
+    type Error = (&'static str, &'static str);
+
+    /// What `output` says; an error is a field below it, and what would be right.
+    fn try_from(output: &Output) -> Result<Self, Self::Error> {
+        let encryption = output.encryption.clone().unwrap_or_default();
+        let kms_key = encryption.key_id.as_deref().map(str::parse).transpose().map_err(|problem| ("encryption.keyId", problem))?;
+        let class = output.storage_class.as_deref().map(str::parse).transpose().map_err(|problem| ("storageClass", problem))?;
+        if kms_key.is_some() && encryption.mode != Encryption::Kms {
+            return Err(("encryption.keyId", "want mode: Kms beside it"));
+        }
+        Ok(Self { acl: output.acl, encryption: encryption.mode, kms_key, class })
+    }
 }
 
 impl Recipe {

@@ -15,7 +15,7 @@ use kube::{
 };
 use resize_api::{ResizeEndpoint, condition::Reason};
 
-use super::{Context, Error, write_status};
+use super::{context::Context, error::Error, status::write_status};
 use crate::{
     bucket::{
         Mark, credentials,

@@ -2,12 +2,14 @@
 
 mod cleanup;
 pub mod context;
+pub mod error;
 pub mod memory;
 mod moving;
 #[cfg(test)]
 mod reason_tests;
 mod schedule;
 pub mod slots;
+mod status;
 #[cfg(test)]
 mod tenant_tests;
 
@@ -17,7 +19,7 @@ use std::{
 };
 
 use kube::{
-    Api, Resource, ResourceExt,
+    Api, ResourceExt,
     runtime::{
         controller::Action,
         finalizer::{self, Event},
@@ -25,12 +27,12 @@ use kube::{
 };
 use resize_api::{ResizeEndpoint, condition::Reason, status::ResizeEndpointStatus};
 
-use self::{context::Context, memory::Memory};
+pub use self::error::Error;
+use self::{context::Context, error::LONGEST, memory::Memory, status::write_status};
 use crate::{
     bucket::{
         Before,
         credentials::{self, Access, Keys},
-        error::BucketError,
     },
     config::ClaimsPolicy,
     endpoint::Endpoint,
@@ -41,35 +43,6 @@ use crate::{
     tenancy::policy,
     workload::{self, Stopped},
 };
-
-/// How long a reconcile may take; each of its calls ends much sooner.
-const LONGEST: Duration = Duration::from_mins(5);
-
-/// The Kubernetes API failed where a status could not be written either, or deletion has to wait.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A call to the Kubernetes API.
-    #[error("kubernetes: {0}")]
-    Kubernetes(#[from] kube::Error),
-    /// The rules cannot be taken out yet.
-    #[error("cannot take the routing rules out of the bucket: {0}")]
-    Cleanup(BucketError),
-    /// One call after the other took its time.
-    #[error("not finished within {} s", LONGEST.as_secs())]
-    TooLong,
-    /// The finalizer cannot be set or removed.
-    #[error("finalizer: {0}")]
-    Finalizer(#[source] Box<finalizer::Error<Error>>),
-}
-
-impl Error {
-    fn reason(&self) -> Reason {
-        match self {
-            Self::Cleanup(error) => error.reason(),
-            Self::Kubernetes(_) | Self::Finalizer(_) | Self::TooLong => Reason::KubernetesError,
-        }
-    }
-}
 
 /// Brings everything that belongs to `resource` in line with it.
 pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> Result<Action, Error> {
@@ -259,31 +232,6 @@ async fn may_have(resource: &ResizeEndpoint, endpoint: &Endpoint, access: &Acces
         let message = format!("another ResizeEndpoint has {address}: delete that one first, or use another host or ingress.path");
         Verdict::no(Reason::HostClaimed, message)
     })
-}
-
-async fn write_status(
-    resource: &ResizeEndpoint,
-    context: &Context,
-    previous: &ResizeEndpointStatus,
-    report: &Report,
-    writer: &mut StatusWriter,
-) -> Result<ResizeEndpointStatus, kube::Error> {
-    let next = report::status(previous, resource.metadata.generation, report, (context.now)());
-    if !writer.holds(&next) {
-        writer.replace(&next).await?;
-    }
-    for event in report::events(previous, &next) {
-        tracing::info!(
-            namespace = resource.namespace(),
-            name = resource.name_any(),
-            reason = event.reason,
-            note = event.note,
-            "{}",
-            event.action
-        );
-        context.recorders.publish(&event, &resource.object_ref(&())).await;
-    }
-    Ok(next)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use resize_api::{ResizeEndpoint, condition::Reason, status::ResizeEndpointStatus};
 
-use super::{Context, cleanup::take_back};
+use super::{cleanup::take_back, context::Context};
 use crate::{
     bucket::{Mark, error::BucketError},
     endpoint::Endpoint,
