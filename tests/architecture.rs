@@ -1,6 +1,8 @@
 //! The rooms stand on each other as the README says: none imports from one that is not below it, every one is there,
 //! and no files import each other in a circle. Code for tests is left out.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
