@@ -106,7 +106,7 @@ fn cases() -> Vec<Case> {
             "expired credentials",
             ("GET", Answer(400, "ExpiredToken"), ALWAYS),
             502,
-            "store_failed",
+            "store_credentials",
             false,
             &["s3_requests{operation=\"get\",code=\"400\""],
         ),
