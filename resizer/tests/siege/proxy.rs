@@ -43,7 +43,7 @@ struct State {
     faults: HashMap<String, (Fault, usize)>,
     begun: HashMap<String, usize>,
     cut: Arc<tokio::sync::Notify>,
-    release: Arc<tokio::sync::Notify>,
+    release: Arc<tokio::sync::SetOnce<()>>,
 }
 
 pub struct Proxy {
@@ -87,9 +87,9 @@ impl Proxy {
         self.state.lock().unwrap().cut.notify_waiters();
     }
 
-    /// Lets the one request that is held pass, now or when it comes.
+    /// Lets the requests that are held pass, now or when they come.
     pub fn release(&self) {
-        self.state.lock().unwrap().release.notify_one();
+        self.state.lock().unwrap().release.set(()).expect("released once");
     }
 
     /// How many requests of `method` have begun.
@@ -120,7 +120,7 @@ async fn serve(mut client: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()
         }
         Some(Fault::Held) => {
             let release = Arc::clone(&state.lock().unwrap().release);
-            release.notified().await;
+            release.wait().await;
             pass(client, &head, body, None).await
         }
         Some(Fault::Answer(status, code)) => {
