@@ -109,6 +109,7 @@ async fn who_has_no_access_to_a_bucket_keeps_nobody_from_it_and_loses_its_pods()
         let keys = json!({ "AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": "key" });
         let mut object = endpoint(&store, "photos");
         object["metadata"]["namespace"] = json!(namespace);
+        object["spec"]["ingress"]["host"] = json!(format!("{namespace}.example.com"));
         object["spec"]["bucket"]["credentialsSecretRef"] = json!({ "name": "s3" });
         plane
             .apply(&[
