@@ -79,7 +79,8 @@ impl Service {
     /// Looks whether the bucket can be read.
     pub async fn look(&self) {
         let found = timeout(self.settings.bounds.fetch, self.store.get(IMPOSSIBLE)).await.unwrap_or(Err(StoreError::TimedOut));
-        self.checks.looked(found.as_ref().map(drop));
+        let lists = matches!(found, Err(StoreError::Forbidden)) && self.store.may_list().await.is_ok();
+        self.checks.looked(found.as_ref().map(drop), lists);
     }
 
     /// What `/selfcheck` says.

@@ -8,7 +8,7 @@ use std::{collections::HashMap, time::Duration};
 use bytes::{Bytes, BytesMut};
 use futures::{
     StreamExt,
-    future::BoxFuture,
+    future::{BoxFuture, FutureExt},
     stream::{BoxStream, TryStreamExt},
 };
 
@@ -27,6 +27,11 @@ pub trait Store: Send + Sync {
 
     /// The user metadata of the object `key`.
     fn metadata<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>>;
+
+    /// Whether the keys of the bucket may be listed. Who may not is denied access to missing objects too.
+    fn may_list(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        std::future::ready(Ok(())).boxed()
+    }
 }
 
 /// User metadata by name, in lower case.

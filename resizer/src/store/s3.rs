@@ -197,6 +197,16 @@ impl Store for S3 {
         }
         .boxed()
     }
+
+    fn may_list(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        async move {
+            // HeadBucket is allowed by s3:ListBucket
+            let request = self.client.head_bucket().bucket(&self.bucket).set_expected_bucket_owner(self.owner.clone());
+            let request = request.customize().config_override(Builder::default().timeout_config(self.get.clone()));
+            self.settle("head_bucket", request.send().await).map(drop)
+        }
+        .boxed()
+    }
 }
 
 /// At most `whole` for an operation, and half of it for each attempt.

@@ -11,20 +11,14 @@ use crate::{error::Error, store::StoreError};
 
 /// Characters of a message.
 const LONGEST: usize = 200;
-const DENIED: &str =
+const DENIED: &str = "access denied to a key that does not exist, though the keys may be listed: allow s3:GetObject";
+const UNCLEAR: &str =
     "access denied to a key that does not exist, and nothing was read yet: allow s3:GetObject, and s3:ListBucket to make sure";
 
 /// What was found.
 pub struct Checks {
-    found: Mutex<Found>,
+    found: Mutex<SelfCheck>,
     metrics: Arc<Metrics>,
-}
-
-#[derive(Default)]
-struct Found {
-    check: SelfCheck,
-    /// S3 said that the impossible key is missing: where it denies access to it afterwards, that means something.
-    lists: bool,
 }
 
 impl Checks {
@@ -42,7 +36,7 @@ impl Checks {
 
     /// What is known.
     pub fn now(&self) -> SelfCheck {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).check.clone()
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// An original was read, or not.
@@ -63,21 +57,17 @@ impl Checks {
             Err(Error::Store(StoreError::NoBucket)) => Access::BucketMissing,
             Err(_) => return,
         };
-        self.change(|found| found.check.derivatives = access);
+        self.change(|found| found.derivatives = access);
     }
 
-    /// A GET of the impossible key came to this.
-    pub fn looked(&self, result: Result<(), &StoreError>) {
+    /// A GET of the impossible key came to this; `lists` says whether the keys of the bucket may be listed.
+    pub fn looked(&self, result: Result<(), &StoreError>, lists: bool) {
         match result {
-            Ok(()) | Err(StoreError::Missing) => {
-                self.change(|found| found.lists = true);
-                self.originals(Access::Allowed, "");
-            }
-            Err(StoreError::Forbidden) => self.change(|found| {
-                if found.lists || found.check.originals != Access::Allowed {
-                    (found.check.originals, found.check.message) = (Access::Denied, DENIED.to_owned());
-                }
-            }),
+            Ok(()) | Err(StoreError::Missing) => self.originals(Access::Allowed, ""),
+            Err(StoreError::Forbidden) if lists => self.originals(Access::Denied, DENIED),
+            // a missing key looks the same to an identity that may read and not list
+            Err(StoreError::Forbidden) if self.now().originals == Access::Allowed => {}
+            Err(StoreError::Forbidden) => self.originals(Access::Unknown, UNCLEAR),
             Err(error @ (StoreError::Credentials(_) | StoreError::NoBucket)) => self.failed(error),
             Err(error) => self.originals(Access::Unreachable, &error.to_string()),
         }
@@ -94,18 +84,18 @@ impl Checks {
 
     fn originals(&self, access: Access, message: &str) {
         self.change(|found| {
-            found.check.originals = access;
-            found.check.message = message.chars().take(LONGEST).collect();
+            found.originals = access;
+            found.message = message.chars().take(LONGEST).collect();
         });
     }
 
-    fn change(&self, change: impl FnOnce(&mut Found)) {
+    fn change(&self, change: impl FnOnce(&mut SelfCheck)) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = found.check.clone();
+        let before = found.clone();
         change(&mut found);
-        let SelfCheck { originals, message, .. } = &found.check;
-        if before != found.check {
-            self.tell(&found.check);
+        let SelfCheck { originals, message, .. } = &*found;
+        if before != *found {
+            self.tell(&found);
         }
         if before.originals != *originals && *originals != Access::Allowed {
             tracing::warn!(%originals, message, "the bucket cannot be read");
@@ -122,26 +112,29 @@ mod tests {
         let missing = || Err(StoreError::Missing);
         let denied = || Err(StoreError::Forbidden);
         let credentials = || Err(StoreError::Credentials("403 InvalidAccessKeyId".into()));
-        for (looks, read, expect) in [
-            (vec![], false, Access::Unknown),
-            (vec![missing()], false, Access::Allowed),
-            (vec![denied()], false, Access::Denied),
-            (vec![denied()], true, Access::Allowed),
-            (vec![missing(), denied()], false, Access::Denied),
-            (vec![credentials()], false, Access::CredentialsInvalid),
-            (vec![credentials(), missing()], false, Access::Allowed),
-            (vec![Err(StoreError::NoBucket)], false, Access::BucketMissing),
-            (vec![Err(StoreError::TimedOut)], false, Access::Unreachable),
-            (vec![Err(StoreError::SlowDown), denied()], false, Access::Denied),
+        for (looks, lists, read, expect) in [
+            (vec![], false, false, Access::Unknown),
+            (vec![missing()], false, false, Access::Allowed),
+            (vec![denied()], true, false, Access::Denied),
+            (vec![denied()], true, true, Access::Denied),
+            (vec![denied()], false, false, Access::Unknown),
+            (vec![denied()], false, true, Access::Allowed),
+            (vec![missing(), denied()], true, false, Access::Denied),
+            (vec![credentials()], false, false, Access::CredentialsInvalid),
+            (vec![credentials(), missing()], false, false, Access::Allowed),
+            (vec![credentials(), denied()], false, false, Access::Unknown),
+            (vec![Err(StoreError::NoBucket)], false, false, Access::BucketMissing),
+            (vec![Err(StoreError::TimedOut)], false, false, Access::Unreachable),
+            (vec![Err(StoreError::SlowDown), denied()], true, false, Access::Denied),
         ] {
             let checks = Checks::new(Arc::new(Metrics::new()));
             if read {
                 checks.read(Ok(()));
             }
             for look in &looks {
-                checks.looked(look.as_ref().copied());
+                checks.looked(look.as_ref().copied(), lists);
             }
-            assert_eq!(checks.now().originals, expect, "{looks:?}");
+            assert_eq!(checks.now().originals, expect, "{looks:?} {lists} {read}");
         }
     }
 

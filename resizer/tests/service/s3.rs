@@ -116,6 +116,20 @@ async fn each_failure_has_its_meaning() {
 }
 
 #[tokio::test]
+async fn who_may_list_the_bucket_is_denied_only_what_exists() {
+    for (status, may_list) in [(200, Ok(())), (403, Err(StoreError::Forbidden))] {
+        let answer = move |request: &Request| match *request.method() {
+            http::Method::HEAD => Response::builder().status(status).body(Body::empty()).unwrap(),
+            _ => failure(403, "AccessDenied"),
+        };
+        let fake = Fake::answering(answer).await;
+        assert_eq!(s3(fake.address, &Arc::new(Metrics::new())).may_list().await, may_list);
+        let (request, headers, _) = fake.seen.lock().unwrap()[0].clone();
+        assert_eq!((request.as_str(), headers["x-amz-expected-bucket-owner"].as_bytes()), ("HEAD /photos/", &b"111122223333"[..]));
+    }
+}
+
+#[tokio::test]
 async fn no_answer_and_no_server() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
