@@ -33,6 +33,8 @@ pub enum ConditionType {
     RoutingRuleApplied,
     /// `publicUrl` answers a missing size with the redirect to the resizer.
     PublicUrlVerified,
+    /// The pods' own identity may read the originals, as they say.
+    OriginalsReadable,
     /// All of the above: a visitor gets pictures.
     Ready,
 }
@@ -65,7 +67,7 @@ pub enum Reason {
     Progressing,
     /// WorkloadAvailable: pods cannot start or keep failing; the message says why.
     PodsFailing,
-    /// WorkloadAvailable: pods serve, but no controller has given the Ingress an address.
+    /// WorkloadAvailable: pods serve, but no controller has given the Ingress an address, or no Gateway has accepted the HTTPRoute.
     NoAddress,
     /// WorkloadAvailable: a quota, a webhook or the operator's role forbids an object; the message is theirs.
     Forbidden,
@@ -83,17 +85,17 @@ pub enum Reason {
     NoRoomForRules,
     /// RoutingRuleApplied: somebody else's rule is for the same requests.
     ConflictingRule,
-    /// RoutingRuleApplied: the bucket does not exist.
+    /// RoutingRuleApplied, OriginalsReadable: the bucket does not exist.
     BucketNotFound,
-    /// RoutingRuleApplied: S3 refuses the operator's call.
+    /// RoutingRuleApplied, OriginalsReadable: S3 refuses the operator's call, or the pods'.
     AccessDenied,
-    /// RoutingRuleApplied: S3 does not know the credentials, or they are expired.
+    /// RoutingRuleApplied, OriginalsReadable: S3 does not know the credentials, or they are expired.
     InvalidCredentials,
     /// RoutingRuleApplied: the Secret is missing, or lacks a key.
     SecretInvalid,
     /// RoutingRuleApplied: the bucket is in another region.
     WrongRegion,
-    /// RoutingRuleApplied: S3 cannot be reached, or does not answer in time.
+    /// RoutingRuleApplied, OriginalsReadable: S3 cannot be reached, or does not answer in time.
     S3Unreachable,
     /// RoutingRuleApplied: S3 asks for fewer calls.
     S3Throttled,
@@ -107,7 +109,7 @@ pub enum Reason {
     ExternallyOverwritten,
     /// PublicUrlVerified: a missing size is redirected to the resizer.
     PublicUrlServes,
-    /// PublicUrlVerified: the answer is not right yet, and S3 may need a moment to follow a write.
+    /// PublicUrlVerified, OriginalsReadable: not known yet, and a moment may help.
     Verifying,
     /// PublicUrlVerified: the redirect leads elsewhere, or is one that browsers keep.
     WrongRedirect,
@@ -123,6 +125,14 @@ pub enum Reason {
     TlsError,
     /// PublicUrlVerified: it cannot be reached from the operator.
     PublicUrlUnreachable,
+    /// OriginalsReadable: pods can read.
+    PodsCanRead,
+    /// OriginalsReadable: pods can read, but S3 refuses what they store.
+    PodsCannotStore,
+    /// OriginalsReadable: without the right to list the bucket, pods cannot tell a missing key from denied access.
+    AccessUnclear,
+    /// OriginalsReadable: no pod tells the operator.
+    PodsUnreachable,
     /// Accepted: the object was written for another version of the API, and cannot be read whole.
     Undecodable,
     /// Only an Event: the object was let go though its rules could not be taken out of the bucket.

@@ -17,7 +17,7 @@ pub struct ResizeEndpointStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Accepted, WorkloadAvailable, RoutingRuleApplied, PublicUrlVerified, and Ready, which sums them up.
+    /// Accepted, WorkloadAvailable, RoutingRuleApplied, PublicUrlVerified, OriginalsReadable, and Ready, which sums them up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

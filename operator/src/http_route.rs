@@ -1,12 +1,20 @@
 //! HTTPRoute of the Gateway API, as much of it as is written here.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use resize_api::gateway::ParentRef;
 use serde::{Deserialize, Serialize};
 
 /// As much of an HTTPRoute as is written here.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[kube(group = "gateway.networking.k8s.io", version = "v1", kind = "HTTPRoute", namespaced, schema = "disabled")]
+#[kube(
+    group = "gateway.networking.k8s.io",
+    version = "v1",
+    kind = "HTTPRoute",
+    namespaced,
+    schema = "disabled",
+    status = "HTTPRouteStatus"
+)]
 #[serde(rename_all = "camelCase")]
 pub struct HTTPRouteSpec {
     /// The Gateways.
@@ -18,6 +26,22 @@ pub struct HTTPRouteSpec {
     /// Where which paths lead.
     #[serde(default)]
     pub rules: Vec<Rule>,
+}
+
+/// As much of what Gateways say of it as is read here.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HTTPRouteStatus {
+    /// One for each Gateway whose controller has looked at it.
+    #[serde(default)]
+    pub parents: Vec<Parent>,
+}
+
+/// What one Gateway says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Parent {
+    /// `Accepted` and others.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
 }
 
 /// Requests, and where they lead.

@@ -49,6 +49,7 @@ use report::recorders::Recorders;
 use tenancy::claims::Claims;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use workload::originals::PodClient;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -82,9 +83,10 @@ async fn main() -> anyhow::Result<()> {
         visitor: Visitor::new(outbound, config.outbound.verify_public_url).context("HTTP client for public URLs")?,
         now,
     };
+    let pods = PodClient::new(outbound).context("HTTP client for pods")?;
     let (memories, slots) = (Memories::default(), Slots::default());
     let random = rand::random::<f64>;
-    let context = Arc::new(Context { client, config, scopes, claims, buckets, memories, slots, recorders, metrics, random, now });
+    let context = Arc::new(Context { client, config, scopes, claims, buckets, pods, memories, slots, recorders, metrics, random, now });
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
     let stop = stop_signal()?.boxed().shared();
     tokio::select! {

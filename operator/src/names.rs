@@ -23,6 +23,11 @@ pub fn selector_labels(name: &str) -> BTreeMap<String, String> {
     labels([(ENDPOINT, name)])
 }
 
+/// The same as the text of a selector.
+pub fn selector(name: &str) -> String {
+    format!("{ENDPOINT}={name}")
+}
+
 pub fn labels<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

@@ -13,6 +13,7 @@ use crate::{
     report::recorders::Recorders,
     tenancy::claims::Claims,
     watch::Scopes,
+    workload::originals::PodClient,
 };
 
 /// What every reconcile shares.
@@ -27,6 +28,8 @@ pub struct Context {
     pub claims: Arc<Claims>,
     /// All that buckets and their public URLs are looked after with.
     pub buckets: Buckets,
+    /// Asks pods what they may.
+    pub pods: PodClient,
     /// What is remembered of each endpoint.
     pub memories: Memories,
     /// Who may reconcile now.

@@ -15,7 +15,7 @@ use crate::{
         Found,
         credentials::{Access, Keys},
     },
-    report::Report,
+    report::{Report, Verdict},
 };
 
 /// What is remembered of one endpoint.
@@ -37,6 +37,7 @@ struct Finding {
     of: Version,
     at: Instant,
     found: Found,
+    originals: Verdict,
 }
 
 /// What a user writes; a change of either is a reason to look, an annotation the way to ask for it.
@@ -53,13 +54,14 @@ impl Version {
 }
 
 impl Memory {
-    /// What was found in the bucket of `resource` as it is, no longer than `age` before `now`.
+    /// What was found in the bucket of `resource` as it is, and what the pods said of their access to it, no longer than
+    /// `age` before `now`.
     ///
     /// `report` holds the status' record of the bucket: that is what counts.
-    pub fn recall(&self, resource: &ResizeEndpoint, report: &Report, age: Duration, now: Instant) -> Option<Found> {
-        let Finding { found, .. } =
+    pub fn recall(&self, resource: &ResizeEndpoint, report: &Report, age: Duration, now: Instant) -> Option<(Found, Verdict)> {
+        let Finding { found, originals, .. } =
             self.finding.as_ref().filter(|finding| finding.of == Version::of(resource) && now < finding.at + age)?;
-        (found.record == report.record && found.public_read == report.public_read).then(|| found.clone())
+        (found.record == report.record && found.public_read == report.public_read).then(|| (found.clone(), originals.clone()))
     }
 
     /// What is remembered after a reconcile that came to its end at `now` with `report`, with `access` to the bucket.
@@ -80,7 +82,7 @@ impl Memory {
                 record: report.record.clone(),
                 public_read: report.public_read.clone(),
             };
-            is_well.then(|| Finding { of: Version::of(resource), at: now, found: found() })
+            is_well.then(|| Finding { of: Version::of(resource), at: now, found: found(), originals: report.originals.clone() })
         };
         let rest = if ready.reason.is_passing() { self.failed(resource) } else { Self { failures: 0, ..self } };
         Self { wrong_since: report.wrong_since, keys, finding, ..rest }
@@ -129,13 +131,13 @@ mod tests {
     use resize_api::{condition::Reason, status::ResizeEndpointStatus};
 
     use super::*;
-    use crate::{report::Verdict, testing::fixtures::resource};
+    use crate::testing::fixtures::resource;
 
     fn report(reason: Reason) -> Report {
         let yes = Verdict::yes(Reason::Valid, "");
         let routing = Verdict { holds: Some(reason == Reason::RulesApplied), reason, message: String::new() };
         let unseen = Report::unseen("", &ResizeEndpointStatus::default());
-        Report { accepted: yes.clone(), workload: yes.clone(), routing, public_url: yes, ..unseen }
+        Report { accepted: yes.clone(), workload: yes.clone(), routing, public_url: yes.clone(), originals: yes, ..unseen }
     }
 
     #[test]

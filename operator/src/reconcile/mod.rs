@@ -7,6 +7,8 @@ pub mod memory;
 mod moving;
 #[cfg(test)]
 mod reason_tests;
+#[cfg(test)]
+mod rules_tests;
 mod schedule;
 pub mod slots;
 mod status;
@@ -171,8 +173,8 @@ async fn look_and_act(
         Err(Stopped::Refused(verdict)) => return Report { accepted: verdict, ..accepted },
         Err(Stopped::Failed(verdict)) => return Report { workload: verdict, ..accepted },
     };
-    let found = if let Some(found) = memory.recall(resource, &accepted, age(context), Instant::now()) {
-        found
+    let (found, originals) = if let Some(known) = memory.recall(resource, &accepted, age(context), Instant::now()) {
+        known
     } else {
         let record = accepted.record.clone();
         let before = Before {
@@ -183,7 +185,9 @@ async fn look_and_act(
             serves: pods.verdict.holds == Some(true),
             contested: context.claims.is_contested(resource),
         };
-        Box::pin(context.buckets.look_after(&endpoint, access, before, writer)).await
+        let originals = if before.serves { Some(context.pods.originals(&context.client, &endpoint).await) } else { None };
+        let found = Box::pin(context.buckets.look_after(&endpoint, access, before, writer)).await;
+        (found, originals.unwrap_or_else(|| accepted.originals.clone()))
     };
     Report {
         workload: pods.verdict,
@@ -192,6 +196,7 @@ async fn look_and_act(
         selector: Some(pods.selector),
         routing: found.routing,
         public_url: found.public_url,
+        originals,
         wrong_since: found.wrong_since,
         record: found.record,
         public_read: found.public_read,

@@ -27,7 +27,7 @@ pub fn next_look(report: &Report, memory: &Memory, resync: Duration, random: f64
         // what happens to Deployment and pods is heard of; this is for what is missed
         Reason::Progressing | Reason::PodsFailing | Reason::WaitingForWorkload | Reason::BucketClaimed | Reason::HostClaimed => Some(LATER),
         _ if report.workload.reason == Reason::RollingOut || report.awaits_address => Some(LATER),
-        _ if memory.wrong_since.is_some() => Some(SOON),
+        _ if memory.wrong_since.is_some() || reason == Reason::Verifying => Some(SOON),
         _ => Some(jitter(resync, random)),
     }
 }
@@ -61,6 +61,7 @@ mod tests {
             workload: yes(Reason::PodsAvailable),
             routing: yes(Reason::RulesApplied),
             public_url: yes(Reason::PublicUrlServes),
+            originals: yes(Reason::PodsCanRead),
             ..Report::unseen("", &ResizeEndpointStatus::default())
         }
     }
@@ -85,6 +86,8 @@ mod tests {
             (well(), wrong(0), Some(SOON)),
             (verifying, wrong(0), Some(SOON)),
             (rolling, wrong(0), Some(LATER)),
+            (Report { originals: Verdict::unknown(Reason::Verifying, ""), ..well() }, failed(0), Some(SOON)),
+            (Report { originals: no(Reason::AccessDenied), ..well() }, failed(3), Some(FIRST * 4)),
             (Report { awaits_address: true, ..well() }, failed(0), Some(LATER)),
             (Report { accepted: no(Reason::InvalidSpec), ..well() }, failed(0), None),
             (Report { suspended: true, ..well() }, failed(0), None),

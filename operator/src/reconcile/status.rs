@@ -4,7 +4,7 @@ use kube::{Resource, ResourceExt};
 use resize_api::{ResizeEndpoint, status::ResizeEndpointStatus};
 
 use super::context::Context;
-use crate::report::{self, Report, writer::StatusWriter};
+use crate::report::{self, Report, events::events, writer::StatusWriter};
 
 /// Writes what `report` makes of the `previous` status, and returns it.
 pub(super) async fn write_status(
@@ -18,7 +18,7 @@ pub(super) async fn write_status(
     if !writer.holds(&next) {
         writer.replace(&next).await?;
     }
-    for event in report::events(previous, &next) {
+    for event in events(previous, &next) {
         tracing::info!(
             namespace = resource.namespace(),
             name = resource.name_any(),

@@ -1,5 +1,6 @@
-//! What a reconcile found → the status to write, and the Events that tell of changes. Pure.
+//! What a reconcile found → the status to write. Pure.
 
+pub mod events;
 pub mod recorders;
 pub mod writer;
 
@@ -7,7 +8,6 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
 };
-use kube::runtime::events::{Event, EventType};
 use resize_api::{
     condition::{ConditionType, Reason},
     status::{PublicRead, Record, ResizeEndpointStatus},
@@ -59,6 +59,8 @@ pub struct Report {
     pub routing: Verdict,
     /// Condition PublicUrlVerified.
     pub public_url: Verdict,
+    /// Condition OriginalsReadable.
+    pub originals: Verdict,
     /// Since when the public URL answers wrongly, if it does.
     pub wrong_since: Option<Timestamp>,
     /// Whether the address of the pods is still to come.
@@ -88,6 +90,7 @@ impl Report {
             workload: unseen(),
             routing: unseen(),
             public_url: unseen(),
+            originals: unseen(),
             wrong_since: None,
             awaits_address: false,
             suspended: false,
@@ -109,6 +112,7 @@ impl Report {
             workload: last(ConditionType::WorkloadAvailable),
             routing: last(ConditionType::RoutingRuleApplied),
             public_url: last(ConditionType::PublicUrlVerified),
+            originals: last(ConditionType::OriginalsReadable),
             suspended: true,
             ..unseen
         }
@@ -124,9 +128,9 @@ impl Report {
     }
 
     fn summary(&self) -> Verdict {
-        let parts = [&self.accepted, &self.workload, &self.routing, &self.public_url];
+        let parts = [&self.accepted, &self.workload, &self.routing, &self.public_url, &self.originals];
         let unseen = self.public_url.reason == Reason::PublicUrlUnreachable;
-        let holds = |verdict: &Verdict| verdict.holds == Some(true) || verdict.reason == Reason::PublicUrlUnreachable;
+        let holds = |verdict: &Verdict| verdict.holds == Some(true) || UNSEEN.contains(&verdict.reason);
         let is_false = |verdict: &&Verdict| verdict.holds == Some(false);
         if let Some(verdict) = parts.into_iter().find(is_false).or_else(|| parts.into_iter().find(|verdict| !holds(verdict))) {
             return verdict.clone();
@@ -137,9 +141,9 @@ impl Report {
             "pods serve, and publicUrl sends a missing size to them"
         }
         .to_owned();
-        if self.workload.reason == Reason::NoAddress {
+        for warning in [&self.workload, &self.originals].into_iter().filter(|verdict| is_warning(verdict)) {
             message += "; warning: ";
-            message += &self.workload.message;
+            message += &warning.message;
         }
         if self.every_size {
             message += "; warning: allowedResolutions is empty, so anybody may fill the bucket with sizes";
@@ -152,15 +156,24 @@ impl Report {
         Verdict::yes(reason, message)
     }
 
-    fn conditions(&self) -> [(ConditionType, Verdict); 5] {
+    fn conditions(&self) -> [(ConditionType, Verdict); 6] {
         [
             (ConditionType::Accepted, self.accepted.clone()),
             (ConditionType::WorkloadAvailable, self.workload.clone()),
             (ConditionType::RoutingRuleApplied, self.routing.clone()),
             (ConditionType::PublicUrlVerified, self.public_url.clone()),
+            (ConditionType::OriginalsReadable, self.originals.clone()),
             (ConditionType::Ready, self.ready()),
         ]
     }
+}
+
+/// What nobody can know at the operator's place. `Ready` does not wait for it.
+const UNSEEN: [Reason; 3] = [Reason::PublicUrlUnreachable, Reason::PodsUnreachable, Reason::AccessUnclear];
+
+/// What does not keep `Ready` from being true, and has to be told with it.
+fn is_warning(verdict: &Verdict) -> bool {
+    matches!(verdict.reason, Reason::NoAddress | Reason::PodsCannotStore | Reason::PodsUnreachable | Reason::AccessUnclear)
 }
 
 /// The status after `report`. Equal to `previous` where nothing changed, transition times included.
@@ -242,38 +255,11 @@ fn find(status: &ResizeEndpointStatus, type_: ConditionType) -> Option<&Conditio
     status.conditions.iter().find(|condition| condition.type_ == type_)
 }
 
-/// Whether a condition is false only for now, as in every start.
-fn waits(condition: &Condition) -> bool {
-    [Reason::Progressing, Reason::WaitingForWorkload, Reason::ScaledToZero].iter().any(|reason| reason.to_string() == condition.reason)
-}
-
-/// One Event for each condition whose status or reason changed.
-pub fn events(previous: &ResizeEndpointStatus, next: &ResizeEndpointStatus) -> Vec<Event> {
-    let changed = |condition: &&Condition| {
-        let same = |before: &Condition| {
-            (&before.type_, &before.status, &before.reason) == (&condition.type_, &condition.status, &condition.reason)
-        };
-        let looked_at = condition.status != "Unknown" || condition.reason == Reason::PublicUrlUnreachable.to_string();
-        // Ready repeats what another condition says
-        condition.type_ != ConditionType::Ready.to_string() && looked_at && !previous.conditions.iter().any(same)
-    };
-    let event = |condition: &Condition| Event {
-        type_: if (condition.status == "True" && condition.reason != Reason::NoAddress.to_string()) || waits(condition) {
-            EventType::Normal
-        } else {
-            EventType::Warning
-        },
-        reason: condition.reason.clone(),
-        note: Some(condition.message.clone()),
-        action: condition.type_.clone(),
-        secondary: None,
-    };
-    next.conditions.iter().filter(changed).map(event).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use kube::runtime::events::{Event, EventType};
+
+    use super::{events::events, *};
 
     fn report(routing: Verdict) -> Report {
         Report {
@@ -281,6 +267,7 @@ mod tests {
             workload: Verdict::yes(Reason::PodsAvailable, "2 of 2 pods serve"),
             routing,
             public_url: Verdict::yes(Reason::PublicUrlServes, "to the resizer"),
+            originals: Verdict::yes(Reason::PodsCanRead, "the pods can read originals"),
             wrong_since: None,
             awaits_address: false,
             suspended: false,
@@ -333,8 +320,8 @@ mod tests {
         let times = |status: &ResizeEndpointStatus| {
             status.conditions.iter().map(|condition| condition.last_transition_time.0.as_second()).collect::<Vec<_>>()
         };
-        assert_eq!(times(&second), [0, 0, 0, 0, 0]);
-        assert_eq!(times(&third), [0, 0, 2, 0, 2]);
+        assert_eq!(times(&second), [0, 0, 0, 0, 0, 0]);
+        assert_eq!(times(&third), [0, 0, 2, 0, 0, 2]);
         let told = |events: Vec<Event>| events.into_iter().map(|event| (event.type_, event.reason)).collect::<Vec<_>>();
         assert_eq!(told(events(&first, &second)), [(EventType::Warning, "BucketNotFound".to_owned())]);
         assert_eq!(told(events(&second, &third)), [(EventType::Normal, "RulesApplied".to_owned())]);
@@ -344,10 +331,10 @@ mod tests {
     fn suspend_keeps_the_last_verdicts_and_says_so_in_ready() {
         let first = status(&ResizeEndpointStatus::default(), Some(3), &report(Verdict::yes(Reason::RulesApplied, "2 rules")), at(0));
         let second = status(&first, Some(4), &Report::suspended(&first), at(9));
-        assert_eq!(second.conditions[..4], first.conditions[..4], "nobody looked at generation 4");
-        let ready = &second.conditions[4];
+        assert_eq!(second.conditions[..5], first.conditions[..5], "nobody looked at generation 4");
+        let ready = &second.conditions[5];
         assert_eq!((ready.status.as_str(), ready.reason.as_str(), ready.observed_generation), ("True", "Suspended", Some(4)));
-        assert_eq!(ready.last_transition_time, first.conditions[4].last_transition_time);
+        assert_eq!(ready.last_transition_time, first.conditions[5].last_transition_time);
         assert!(events(&first, &second).is_empty());
         assert_eq!(Report::suspended(&ResizeEndpointStatus::default()).ready().holds, None);
     }

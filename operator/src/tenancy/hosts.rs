@@ -9,9 +9,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
-use resize_api::{ResizeEndpoint, condition::ConditionType, settings::DEFAULT_PATH};
+use resize_api::{
+    ResizeEndpoint,
+    condition::{ConditionType, Reason},
+    settings::DEFAULT_PATH,
+};
 
 /// A host and the path below it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +39,13 @@ impl Address {
         };
         let path: Vec<_> = path.split('/').take_while(|segment| !is_size(segment)).collect();
         Self { host: host.to_owned(), path: path.join("/") }
+    }
+
+    /// What `resource` claims: nothing without a bucket, for then it has no pods either.
+    fn claimed(resource: &ResizeEndpoint) -> BTreeSet<Self> {
+        let has_rules = resource.status.as_ref().is_some_and(|status| !status.routing_rules.is_empty());
+        let lost = accepted(resource).is_some_and(|said| said.reason == Reason::BucketClaimed.to_string());
+        if lost && !has_rules { BTreeSet::new() } else { Self::of(resource) }
     }
 
     /// Where `resource` wants to be found.
@@ -63,13 +74,17 @@ enum Standing {
     Refused,
 }
 
+/// What was said last of the bucket and addresses of `resource`, if that is about its present spec.
+fn accepted(resource: &ResizeEndpoint) -> Option<&Condition> {
+    let type_ = ConditionType::Accepted.to_string();
+    let mut conditions = resource.status.iter().flat_map(|status| &status.conditions);
+    conditions.find(|said| said.type_ == type_ && said.observed_generation == resource.metadata.generation)
+}
+
 impl Rank {
     fn of(resource: &ResizeEndpoint) -> Self {
-        let accepted = ConditionType::Accepted.to_string();
-        let mut conditions = resource.status.iter().flat_map(|status| &status.conditions);
-        let said = conditions.find(|said| said.type_ == accepted && said.observed_generation == resource.metadata.generation);
         Self {
-            standing: match said.map(|said| said.status.as_str()) {
+            standing: match accepted(resource).map(|said| said.status.as_str()) {
                 Some("True") => Standing::Accepted,
                 Some("False") => Standing::Refused,
                 _ => Standing::NotLookedAt,
@@ -110,7 +125,7 @@ impl Hosts {
     /// Notes an endpoint as it is now. Returns those that ask for an address that changed hands.
     pub fn put(&self, resource: &ResizeEndpoint) -> Vec<ObjectRef<ResizeEndpoint>> {
         let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        index.change(&resource.uid().unwrap_or_default(), Address::of(resource), Some(&Rank::of(resource)))
+        index.change(&resource.uid().unwrap_or_default(), Address::claimed(resource), Some(&Rank::of(resource)))
     }
 
     /// Forgets an endpoint that is gone. Returns those that ask for an address that it had.
@@ -247,6 +262,19 @@ mod tests {
         let told = hosts.put(&at(old, "other.example.com", "/default/resize"));
         assert!(told.iter().any(|object| object.name == "young"), "{told:?}");
         assert_eq!(hosts.take(&young), Ok(()));
+    }
+
+    #[test]
+    fn one_that_lost_its_bucket_leaves_its_address_until_it_has_one_again() {
+        let (lost, young) = (old(), young());
+        let hosts = hosts(&[&lost, &young]);
+        assert_eq!(hosts.take(&lost), Ok(()));
+        let mut lost = said(lost, "False", 3);
+        lost.status.as_mut().unwrap().conditions[0].reason = "BucketClaimed".into();
+        assert_eq!(hosts.put(&lost).into_iter().map(|object| object.name).collect::<Vec<_>>(), ["young"]);
+        assert_eq!((hosts.take(&young), hosts.take(&lost).is_err()), (Ok(()), true));
+        hosts.remove("young");
+        assert_eq!(hosts.take(&lost), Ok(()), "it has the bucket again");
     }
 
     #[test]

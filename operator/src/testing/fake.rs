@@ -20,7 +20,7 @@ use axum::{
 use http::{Request, Response};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Client, client::Body, runtime::events::Reporter};
-use resize_api::ResizeEndpoint;
+use resize_api::{ResizeEndpoint, self_check};
 use serde_json::{Value, json};
 
 use crate::{
@@ -33,6 +33,7 @@ use crate::{
     report::recorders::Recorders,
     tenancy::claims::Claims,
     testing::fixtures,
+    workload::originals::PodClient,
 };
 
 thread_local! {
@@ -88,6 +89,8 @@ pub struct Store {
     pub hangs: bool,
     /// No S3 at all: it answers this status, type and body to everything.
     pub other: Option<(u16, &'static str, &'static [u8])>,
+    /// What the pods say of their access to it.
+    pub self_check: Value,
     /// With `other`: the body goes on for ever.
     pub endless: bool,
     /// The next write of the configuration of this name fails with 503, right after somebody else has written this one.
@@ -213,6 +216,7 @@ pub fn context_of(client: Client, config: Config, s3: SdkConfig, now: fn() -> Ti
     Arc::new(Context {
         buckets,
         scopes: crate::watch::Scopes::empty(),
+        pods: PodClient::new(outbound).unwrap(),
         claims: Arc::new(Claims::new(config.s3.clone(), config.claims.clone())),
         memories: Memories::default(),
         slots: Slots::default(),
@@ -324,6 +328,9 @@ async fn s3(State(store): State<Arc<Mutex<Store>>>, method: Method, uri: Uri, he
     if let Some(other) = store.other {
         store.calls.push((method, "other".to_owned(), None));
         return store.answer_as_other(other);
+    }
+    if uri.path() == self_check::PATH {
+        return store.self_check.to_string().into_response();
     }
     if let Some(key) = uri.path().strip_prefix("/site/") {
         return store.visit(key);

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod desired;
 pub mod drift;
 pub mod observe;
+pub mod originals;
 
 use k8s_openapi::{
     api::{apps::v1::Deployment, networking::v1::Ingress},
@@ -20,8 +21,9 @@ use self::{
 };
 use crate::{
     endpoint::Endpoint,
+    http_route::HTTPRoute,
     kubernetes::explain,
-    names::{resizer_name, selector_labels},
+    names::{resizer_name, selector},
     report::Verdict,
     watch::children::Children,
 };
@@ -79,10 +81,14 @@ pub async fn bring_in_line(
         Ok(workload) => (workload.verdict, workload.rolled_out),
         Err(error) => (Verdict::unknown(Reason::KubernetesError, explain(&error)), false),
     };
-    let address = match &objects.ingress {
-        Some(_) => address::of(children.get::<Ingress>(&endpoint.namespace, &resizer_name(&endpoint.name)).await.as_deref(), now),
-        None => Address::Given,
-    };
+    let name = resizer_name(&endpoint.name);
+    let mut address = Address::Given;
+    if objects.ingress.is_some() {
+        address = address.and(address::of_ingress(children.get::<Ingress>(&endpoint.namespace, &name).await.as_deref(), now));
+    }
+    if objects.route.is_some() {
+        address = address.and(address::of_route(children.get::<HTTPRoute>(&endpoint.namespace, &name).await.as_deref(), now));
+    }
     if let (Address::Missing(what), Reason::PodsAvailable) = (&address, verdict.reason) {
         verdict = Verdict { reason: Reason::NoAddress, message: format!("{}; {what}", verdict.message), ..verdict };
     }
@@ -90,9 +96,7 @@ pub async fn bring_in_line(
         verdict.message = format!("{}; {note}", verdict.message);
     }
     let replicas = deployment.status.as_ref().and_then(|status| status.replicas).unwrap_or(0);
-    let labels = selector_labels(&endpoint.name);
-    let selector = labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",");
-    Ok(Pods { verdict, rolled_out, awaits_address: address == Address::Expected, replicas, selector })
+    Ok(Pods { verdict, rolled_out, awaits_address: address == Address::Expected, replicas, selector: selector(&endpoint.name) })
 }
 
 /// Removes the objects of `endpoint`, which leads nobody to them.

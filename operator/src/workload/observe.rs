@@ -7,7 +7,7 @@ use k8s_openapi::api::{
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use resize_api::condition::Reason;
 
-use crate::{endpoint::Endpoint, names::selector_labels, report::Verdict};
+use crate::{endpoint::Endpoint, names::selector, report::Verdict};
 
 /// What the pods do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +24,8 @@ pub async fn workload(client: &Client, endpoint: &Endpoint, deployment: &Deploym
     if is_settled && rolled_out(deployment, &[]) {
         return Ok(judge(deployment, &[]));
     }
-    let selector = selector_labels(&endpoint.name).iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",");
     let pods: Api<Pod> = Api::namespaced(client.clone(), &endpoint.namespace);
-    Ok(judge(deployment, &pods.list(&ListParams::default().labels(&selector)).await?.items))
+    Ok(judge(deployment, &pods.list(&ListParams::default().labels(&selector(&endpoint.name))).await?.items))
 }
 
 fn wanted(deployment: &Deployment) -> i32 {

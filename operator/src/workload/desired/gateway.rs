@@ -21,5 +21,6 @@ pub(super) fn build(endpoint: &Endpoint, wanted: &Gateway) -> HTTPRoute {
                 backend_refs: vec![Backend { name: resizer_name(&endpoint.name), port: Some(service::PORT) }],
             }],
         },
+        status: None,
     }
 }

@@ -1,0 +1,176 @@
+//! Pods that serve → what they say of their own access to the bucket → condition OriginalsReadable.
+//!
+//! The operator's identity is not that of the pods, so only they can tell. Each is asked on its admin port.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client, api::ListParams};
+use resize_api::{
+    condition::Reason,
+    self_check::{self, Access, SelfCheck},
+};
+
+use crate::{endpoint::Endpoint, kubernetes::explain, names::selector, outbound::Outbound, report::Verdict};
+
+/// How many pods are asked: all have the same identity.
+const ASKED: usize = 3;
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Most bytes of an answer.
+const LONGEST: usize = 4096;
+/// Most characters of it that are told.
+const SHOWN: usize = 200;
+
+/// Asks pods for their self-check.
+#[derive(Debug)]
+pub struct PodClient {
+    http: reqwest::Client,
+    outbound: Outbound,
+}
+
+impl PodClient {
+    /// One that goes where `outbound` lets it.
+    pub fn new(outbound: Outbound) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            // pods are not behind the cluster's proxy
+            .no_proxy()
+            .timeout(PATIENCE)
+            .pool_max_idle_per_host(0)
+            .build()?;
+        Ok(Self { http, outbound })
+    }
+
+    /// Whether the pods of `endpoint` can read the originals, as they say.
+    pub async fn originals(&self, client: &Client, endpoint: &Endpoint) -> Verdict {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), &endpoint.namespace);
+        let pods = match pods.list(&ListParams::default().labels(&selector(&endpoint.name))).await {
+            Ok(pods) => pods.items,
+            Err(error) => return Verdict::unknown(Reason::KubernetesError, explain(&error)),
+        };
+        let port = endpoint.settings.admin_listen.port();
+        let addresses = pods.iter().filter_map(address).take(ASKED);
+        let answers = join_all(addresses.map(|address| self.ask(SocketAddr::new(address, port)))).await;
+        judge(&answers.into_iter().flatten().collect::<Vec<_>>(), port)
+    }
+
+    async fn ask(&self, address: SocketAddr) -> Option<SelfCheck> {
+        let url = format!("http://{address}{}", self_check::PATH);
+        self.outbound.check(&url).ok()?;
+        let mut answer = self.http.get(url).send().await.ok()?.error_for_status().ok()?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.ok()? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LONGEST {
+                return None;
+            }
+        }
+        serde_json::from_slice(&body).ok()
+    }
+}
+
+/// Where a pod that serves can be asked. One in the host's network has the address of the node, where others listen too.
+fn address(pod: &Pod) -> Option<IpAddr> {
+    let status = pod.status.as_ref()?;
+    let mut conditions = status.conditions.iter().flatten();
+    let is_ready = conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let is_on_host = pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
+    let is_leaving = pod.metadata.deletion_timestamp.is_some();
+    status.pod_ip.as_ref().filter(|_| is_ready && !is_on_host && !is_leaving)?.parse().ok()
+}
+
+/// The pods' answers → what is told of them: the worst counts.
+fn judge(answers: &[SelfCheck], port: u16) -> Verdict {
+    let rank = |check: &&SelfCheck| match check.originals {
+        Access::Allowed => 0,
+        Access::Unknown => 1,
+        Access::Unreachable => 2,
+        Access::BucketMissing => 3,
+        Access::Denied => 4,
+        Access::CredentialsInvalid => 5,
+    };
+    let Some(worst) = answers.iter().max_by_key(rank) else {
+        let message = format!("no pod tells the operator whether it can read the originals: is port {port} of the pods open to it?");
+        return Verdict::unknown(Reason::PodsUnreachable, message);
+    };
+    let said: String = worst.message.chars().filter(|character| !character.is_control()).take(SHOWN).collect();
+    match worst.originals {
+        Access::Allowed => stores(answers),
+        Access::Unknown if said.is_empty() => Verdict::unknown(Reason::Verifying, "the pods have not looked at the bucket yet"),
+        Access::Unknown => {
+            Verdict::unknown(Reason::AccessUnclear, format!("the pods cannot tell whether they may read the originals: {said}"))
+        }
+        Access::Unreachable => Verdict::no(Reason::S3Unreachable, format!("S3 does not answer the pods: {said}")),
+        Access::BucketMissing => Verdict::no(Reason::BucketNotFound, "the pods find no such bucket: look at bucket.endpoint and region"),
+        Access::Denied => Verdict::no(Reason::AccessDenied, format!("S3 denies the pods the originals: {said}")),
+        Access::CredentialsInvalid => Verdict::no(
+            Reason::InvalidCredentials,
+            format!("S3 does not accept the credentials of the pods (those of the Secret, else of workload.serviceAccountName): {said}"),
+        ),
+    }
+}
+
+/// Originals can be read. Derivatives that cannot be stored are shown all the same, and made at each visit.
+fn stores(answers: &[SelfCheck]) -> Verdict {
+    let is_refused = |check: &SelfCheck| !matches!(check.derivatives, Access::Allowed | Access::Unknown);
+    if answers.iter().any(is_refused) {
+        let message = "the pods can read originals, but S3 refuses what they store, so each visit makes it anew: allow them s3:PutObject";
+        return Verdict::yes(Reason::PodsCannotStore, message);
+    }
+    Verdict::yes(Reason::PodsCanRead, "the pods can read originals")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(originals: Access, derivatives: Access, message: &str) -> SelfCheck {
+        SelfCheck { originals, derivatives, message: message.to_owned() }
+    }
+
+    #[test]
+    fn the_worst_answer_counts_and_silence_is_no_answer() {
+        use Access::{Allowed, BucketMissing, CredentialsInvalid, Denied, Unknown, Unreachable};
+        let well = || check(Allowed, Allowed, "");
+        for (answers, holds, reason) in [
+            (vec![], None, Reason::PodsUnreachable),
+            (vec![well(), check(Allowed, Unknown, "")], Some(true), Reason::PodsCanRead),
+            (vec![check(Allowed, Denied, ""), well()], Some(true), Reason::PodsCannotStore),
+            (vec![well(), check(Unknown, Unknown, "")], None, Reason::Verifying),
+            (vec![check(Unknown, Unknown, "denied")], None, Reason::AccessUnclear),
+            (vec![well(), check(Denied, Denied, "")], Some(false), Reason::AccessDenied),
+            (vec![check(Denied, Unknown, ""), check(CredentialsInvalid, Unknown, "")], Some(false), Reason::InvalidCredentials),
+            (vec![check(BucketMissing, Unknown, "")], Some(false), Reason::BucketNotFound),
+            (vec![check(Unreachable, Unknown, ""), well()], Some(false), Reason::S3Unreachable),
+        ] {
+            let verdict = judge(&answers, 9090);
+            assert_eq!((verdict.holds, verdict.reason), (holds, reason), "{answers:?}");
+        }
+        let long = judge(&[check(Denied, Unknown, &"a\n".repeat(5000))], 9090);
+        assert!(long.message.len() < 300 && !long.message.contains('\n'), "{}", long.message);
+    }
+
+    #[test]
+    fn only_a_pod_that_serves_in_a_network_of_its_own_is_asked() {
+        let pod = |ready: &str, on_host: bool, leaving: bool| -> Pod {
+            let mut metadata = json!({ "name": "p" });
+            if leaving {
+                metadata["deletionTimestamp"] = json!("2026-01-02T03:04:05Z");
+            }
+            let status = json!({ "podIP": "10.0.0.1", "conditions": [{ "type": "Ready", "status": ready }] });
+            serde_json::from_value(json!({ "metadata": metadata, "spec": { "hostNetwork": on_host, "containers": [] }, "status": status }))
+                .unwrap()
+        };
+        assert_eq!(address(&pod("True", false, false)), Some([10, 0, 0, 1].into()));
+        for other in [pod("False", false, false), pod("True", true, false), pod("True", false, true), Pod::default()] {
+            assert_eq!(address(&other), None);
+        }
+    }
+}
