@@ -81,7 +81,7 @@ mod tests {
         };
         let verifying = Report { public_url: Verdict::unknown(Reason::Verifying, ""), ..well() };
         let rolling = Report { workload: Verdict::yes(Reason::RollingOut, ""), ..well() };
-        for (report, memory, next) in [
+        for (report, memory, next) in vec![
             (well(), failed(0), Some(RESYNC)),
             (well(), wrong(0), Some(SOON)),
             (verifying, wrong(0), Some(SOON)),
