@@ -12,6 +12,8 @@ use crate::routing::RoutingRule;
 /// What the operator saw and did last.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+// a later version of the operator may record more: what this one does not know survives it, also after a rollback of the chart
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct ResizeEndpointStatus {
     /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -370,6 +370,47 @@ async fn another_operator_makes_the_same_pods() {
     assert!(!pods.contains(env!("CARGO_PKG_VERSION")), "a version of the chart would replace pods: {pods}");
 }
 
+/// As with `helm uninstall` before the endpoints are deleted.
+#[tokio::test]
+async fn an_endpoint_that_was_deleted_without_an_operator_goes_with_its_rules_when_there_is_one_again() {
+    let Some(mut bench) = Bench::start().await else { return };
+    bench.apply(json!({})).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    assert!(bench.store.website("photos").is_some());
+    bench.operator.signal("TERM");
+    bench.operator.end().await;
+    let endpoints = bench.api::<ResizeEndpoint>();
+    endpoints.delete("photos", &DeleteParams::default()).await.unwrap();
+    let held = endpoints.get("photos").await.unwrap();
+    assert!(held.metadata.deletion_timestamp.is_some() && bench.store.website("photos").is_some());
+
+    let kubeconfig = bench.plane.kubeconfig_of("resize-operator").await;
+    let next = Operator::start(&bench.plane, "operator-again", &kubeconfig, &[]);
+    next.wait_until(200, "leading").await;
+    eventually("it goes", async || endpoints.get_opt("photos").await.unwrap().is_none()).await;
+    assert_eq!(bench.store.website("photos"), None);
+}
+
+/// As with a rollback of the chart from a version that records more.
+#[tokio::test]
+async fn what_a_later_version_recorded_survives_this_one() {
+    let Some(bench) = Bench::start().await else { return };
+    bench.apply(json!({})).await;
+    wait_until_all_are(&bench.plane, 1, "Serving").await;
+    let endpoints = bench.api::<ResizeEndpoint>();
+    let later = json!({ "status": { "recordOfALaterVersion": { "rules": ["300x300/"] } } });
+    endpoints.patch_status("photos", &PatchParams::default(), &Patch::Merge(later)).await.unwrap();
+    bench.apply(json!({ "replicas": 1 })).await;
+    let definition = kube::api::ApiResource::erase::<ResizeEndpoint>(&());
+    let raw: Api<kube::api::DynamicObject> = Api::namespaced_with(bench.plane.client.clone(), "default", &definition);
+    eventually("the status is about the new spec", async || {
+        let object = raw.get("photos").await.unwrap();
+        object.data["status"]["observedGeneration"].as_i64() == object.metadata.generation
+    })
+    .await;
+    assert_eq!(raw.get("photos").await.unwrap().data["status"]["recordOfALaterVersion"]["rules"][0], "300x300/");
+}
+
 #[tokio::test]
 async fn every_write_has_the_operator_as_its_manager() {
     let Some(bench) = Bench::start().await else { return };
