@@ -1,11 +1,10 @@
 //! All endpoints, as they come and go → who has a bucket. One bucket belongs to one endpoint, cluster-wide.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use k8s_openapi::jiff::Timestamp;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use resize_api::{
     ResizeEndpoint,
@@ -18,7 +17,11 @@ use crate::{
     config::{self, S3Defaults},
     endpoint::BucketAddress,
     store_id::StoreId,
-    tenancy::{hosts::Hosts, policy},
+    tenancy::{
+        hosts::Hosts,
+        policy,
+        ranking::{Rank, Ranking},
+    },
 };
 
 /// How many endpoints may wait to be told that their bucket changed hands; more are found by the resync.
@@ -38,26 +41,14 @@ enum Standing {
     Refused,
 }
 
-/// The smallest has the bucket: standing, then age, then name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    standing: Standing,
-    created: Option<Timestamp>,
-    namespace: Option<String>,
-    name: String,
-}
-
 #[derive(Debug, Default)]
 struct Index {
-    /// Ranks by bucket and uid.
-    claims: HashMap<Key, BTreeMap<String, Rank>>,
-    /// Buckets by uid.
-    keys: HashMap<String, Key>,
+    ranking: Ranking<Key, Standing>,
     /// The generation, by uid, at which an endpoint was refused.
     refused: HashMap<String, Option<i64>>,
 }
 
-/// Who claims what. Looking costs the same however many endpoints there are.
+/// Who claims what.
 #[derive(Debug)]
 pub struct Claims {
     defaults: S3Defaults,
@@ -85,12 +76,11 @@ impl Claims {
         let uid = resource.uid().unwrap_or_default();
         let address = BucketAddress::new(resource, &self.defaults).ok().filter(|address| self.may_claim(resource, address));
         let mut index = self.index();
-        let claim = address.map(|address| {
-            let key = (address.store(), address.name);
-            let rank = index.rank(resource, &uid, &key.0);
-            (key, rank)
-        });
-        self.change(&mut index, &uid, claim);
+        let key = address.map(|address| (address.store(), address.name));
+        let rank = key.as_ref().map(|(store, _)| Rank::new(resource, index.standing(resource, &uid, store)));
+        let changed = index.ranking.change(&uid, key.into_iter().collect(), rank.as_ref());
+        drop(index);
+        self.tell(changed);
     }
 
     /// Forgets an endpoint that is gone.
@@ -98,7 +88,9 @@ impl Claims {
         self.tell(self.hosts.remove(uid));
         let mut index = self.index();
         index.refused.remove(uid);
-        self.change(&mut index, uid, None);
+        let changed = index.ranking.change(uid, BTreeSet::new(), None);
+        drop(index);
+        self.tell(changed);
     }
 
     fn tell(&self, changed: Vec<ObjectRef<ResizeEndpoint>>) {
@@ -113,17 +105,15 @@ impl Claims {
         let Ok(address) = BucketAddress::new(mine, &self.defaults) else { return false };
         let (uid, key) = (mine.uid().unwrap_or_default(), (address.store(), address.name));
         let index = self.index();
-        let Some(claims) = index.claims.get(&key) else { return false };
-        let noted = claims.get(&uid).cloned();
-        let rank = noted.unwrap_or_else(|| rank(mine, standing(mine, &key.0)));
-        claims.iter().any(|(other, theirs)| *other != uid && *theirs < rank)
+        let rank = index.ranking.rank(&key, &uid).cloned().unwrap_or_else(|| Rank::new(mine, standing(mine, &key.0)));
+        index.ranking.others(&key, &uid).any(|theirs| *theirs < rank)
     }
 
     /// Whether others than `mine` claim its bucket.
     pub fn is_contested(&self, mine: &ResizeEndpoint) -> bool {
         let Ok(address) = BucketAddress::new(mine, &self.defaults) else { return false };
-        let key = (address.store(), address.name);
-        self.index().claims.get(&key).is_some_and(|claims| claims.keys().any(|uid| Some(uid) != mine.metadata.uid.as_ref()))
+        let (uid, key) = (mine.uid().unwrap_or_default(), (address.store(), address.name));
+        self.index().ranking.others(&key, &uid).next().is_some()
     }
 
     /// Whoever may not have the bucket keeps nobody else from it.
@@ -135,39 +125,12 @@ impl Claims {
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn change(&self, index: &mut Index, uid: &str, claim: Option<(Key, Rank)>) {
-        let before = index.keys.remove(uid);
-        let keys: Vec<_> = before.iter().chain(claim.as_ref().map(|(key, _)| key)).cloned().collect();
-        let winners: Vec<_> = keys.iter().map(|key| index.winner(key)).collect();
-        if let Some(key) = &before
-            && let Some(claims) = index.claims.get_mut(key)
-        {
-            claims.remove(uid);
-            if claims.is_empty() {
-                index.claims.remove(key);
-            }
-        }
-        if let Some((key, rank)) = claim {
-            index.claims.entry(key.clone()).or_default().insert(uid.to_owned(), rank);
-            index.keys.insert(uid.to_owned(), key);
-        }
-        for (key, winner) in keys.iter().zip(winners) {
-            if index.winner(key) != winner {
-                for rank in index.claims.get(key).into_iter().flat_map(BTreeMap::values) {
-                    let object = ObjectRef::new(&rank.name).within(rank.namespace.as_deref().unwrap_or_default());
-                    // nobody listens: nothing reconciles
-                    let _ = self.changed_hands.send(object);
-                }
-            }
-        }
-    }
 }
 
 impl Index {
-    /// The rank of `resource`. One that was refused and has lost the bucket is refused until its spec changes:
+    /// The standing of `resource`. One that was refused and has lost the bucket is refused until its spec changes:
     /// otherwise it would win again, be refused again, and lose again.
-    fn rank(&mut self, resource: &ResizeEndpoint, uid: &str, store: &StoreId) -> Rank {
+    fn standing(&mut self, resource: &ResizeEndpoint, uid: &str, store: &StoreId) -> Standing {
         let generation = resource.metadata.generation;
         let mut standing = standing(resource, store);
         let has_lost = said(resource, ConditionType::Accepted, Reason::BucketClaimed);
@@ -179,12 +142,7 @@ impl Index {
         } else {
             self.refused.remove(uid);
         }
-        rank(resource, standing)
-    }
-
-    fn winner(&self, key: &Key) -> Option<String> {
-        let (uid, _) = self.claims.get(key)?.iter().min_by_key(|(_, rank)| *rank)?;
-        Some(uid.clone())
+        standing
     }
 }
 
@@ -215,10 +173,6 @@ fn standing(resource: &ResizeEndpoint, store: &StoreId) -> Standing {
             .any(|reason| said(resource, ConditionType::Accepted, *reason))
         || said(resource, ConditionType::WorkloadAvailable, Reason::KubernetesError);
     if resource.spec.suspend || is_refused { Standing::Refused } else { Standing::Asks }
-}
-
-fn rank(resource: &ResizeEndpoint, standing: Standing) -> Rank {
-    Rank { standing, created: resource.creation_timestamp().map(|time| time.0), namespace: resource.namespace(), name: resource.name_any() }
 }
 
 fn said(resource: &ResizeEndpoint, type_: ConditionType, reason: Reason) -> bool {
@@ -380,6 +334,6 @@ mod tests {
         let mut elsewhere = old;
         elsewhere.spec.bucket.name = "elsewhere".into();
         claims.put(&elsewhere);
-        assert_eq!(heard(), ["young", "old"]);
+        assert_eq!(heard(), ["old", "young"]);
     }
 }

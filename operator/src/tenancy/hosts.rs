@@ -4,18 +4,20 @@
 //! present spec, else to the older one.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::BTreeSet,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use resize_api::{
     ResizeEndpoint,
     condition::{ConditionType, Reason},
     settings::DEFAULT_PATH,
 };
+
+use crate::tenancy::ranking::{Rank, Ranking};
 
 /// A host and the path below it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,15 +59,6 @@ impl Address {
     }
 }
 
-/// The smallest gets a free address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    standing: Standing,
-    created: Option<Timestamp>,
-    namespace: Option<String>,
-    name: String,
-}
-
 /// What was said of an endpoint's present spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
@@ -81,100 +74,49 @@ fn accepted(resource: &ResizeEndpoint) -> Option<&Condition> {
     conditions.find(|said| said.type_ == type_ && said.observed_generation == resource.metadata.generation)
 }
 
-impl Rank {
+impl Standing {
     fn of(resource: &ResizeEndpoint) -> Self {
-        Self {
-            standing: match accepted(resource).map(|said| said.status.as_str()) {
-                Some("True") => Standing::Accepted,
-                Some("False") => Standing::Refused,
-                _ => Standing::NotLookedAt,
-            },
-            created: resource.creation_timestamp().map(|time| time.0),
-            namespace: resource.namespace(),
-            name: resource.name_any(),
+        match accepted(resource).map(|said| said.status.as_str()) {
+            Some("True") => Self::Accepted,
+            Some("False") => Self::Refused,
+            _ => Self::NotLookedAt,
         }
     }
 }
 
-/// Who asks for an address, by uid, and who has it.
+/// Who has which host and path.
 #[derive(Debug, Default)]
-struct Place {
-    claims: BTreeMap<String, Rank>,
-    holder: Option<String>,
-}
-
-impl Place {
-    fn first(&self) -> Option<&String> {
-        let best = || self.claims.iter().min_by_key(|(_, rank)| *rank).map(|(uid, _)| uid);
-        self.holder.as_ref().or_else(best)
-    }
-}
-
-#[derive(Debug, Default)]
-struct Index {
-    places: HashMap<Address, Place>,
-    /// What each endpoint asks for, by uid.
-    wanted: HashMap<String, BTreeSet<Address>>,
-}
-
-/// Who has which host and path. Looking costs the same however many endpoints there are.
-#[derive(Debug, Default)]
-pub struct Hosts(Mutex<Index>);
+pub struct Hosts(Mutex<Ranking<Address, Standing>>);
 
 impl Hosts {
     /// Notes an endpoint as it is now. Returns those that ask for an address that changed hands.
     pub fn put(&self, resource: &ResizeEndpoint) -> Vec<ObjectRef<ResizeEndpoint>> {
-        let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        index.change(&resource.uid().unwrap_or_default(), Address::claimed(resource), Some(&Rank::of(resource)))
+        let rank = Rank::new(resource, Standing::of(resource));
+        self.ranking().change(&resource.uid().unwrap_or_default(), Address::claimed(resource), Some(&rank))
     }
 
     /// Forgets an endpoint that is gone. Returns those that ask for an address that it had.
     pub fn remove(&self, uid: &str) -> Vec<ObjectRef<ResizeEndpoint>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).change(uid, BTreeSet::new(), None)
+        self.ranking().change(uid, BTreeSet::new(), None)
     }
 
     /// Gives `resource` every address that it asks for, or says which of them another has.
     pub fn take(&self, resource: &ResizeEndpoint) -> Result<(), Address> {
         let uid = resource.uid().unwrap_or_default();
         let wanted = Address::of(resource);
-        let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        index.change(&uid, wanted.clone(), Some(&Rank::of(resource)));
-        let is_taken = |address: &&Address| index.places.get(*address).and_then(Place::first) != Some(&uid);
-        if let Some(taken) = wanted.iter().find(is_taken) {
+        let mut ranking = self.ranking();
+        ranking.change(&uid, wanted.clone(), Some(&Rank::new(resource, Standing::of(resource))));
+        if let Some(taken) = wanted.iter().find(|address| ranking.first(address) != Some(&uid)) {
             return Err(taken.clone());
         }
         for address in &wanted {
-            index.places.entry(address.clone()).or_default().holder = Some(uid.clone());
+            ranking.hold(address, &uid);
         }
         Ok(())
     }
-}
 
-impl Index {
-    fn change(&mut self, uid: &str, wanted: BTreeSet<Address>, rank: Option<&Rank>) -> Vec<ObjectRef<ResizeEndpoint>> {
-        let before = self.wanted.remove(uid).unwrap_or_default();
-        let mut told = Vec::new();
-        for address in before.union(&wanted) {
-            let place = self.places.entry(address.clone()).or_default();
-            let first = place.first().cloned();
-            if let Some(rank) = rank.filter(|_| wanted.contains(address)) {
-                place.claims.insert(uid.to_owned(), rank.clone());
-            } else {
-                place.claims.remove(uid);
-                place.holder.take_if(|holder| holder.as_str() == uid);
-            }
-            if place.first() != first.as_ref() {
-                let object = |rank: &Rank| ObjectRef::new(&rank.name).within(rank.namespace.as_deref().unwrap_or_default());
-                told.extend(place.claims.values().map(object));
-            }
-            if place.claims.is_empty() {
-                self.places.remove(address);
-            }
-        }
-        if !wanted.is_empty() {
-            self.wanted.insert(uid.to_owned(), wanted);
-        }
-        told
+    fn ranking(&self) -> MutexGuard<'_, Ranking<Address, Standing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,3 +3,4 @@
 pub mod claims;
 pub mod hosts;
 pub mod policy;
+mod ranking;
