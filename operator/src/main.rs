@@ -40,7 +40,7 @@ use fence::Fence;
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client, client::ClientBuilder, runtime::events::Reporter};
-use lead::lease::Candidate;
+use lead::{Watched, lease::Candidate};
 use names::OPERATOR;
 use outbound::Outbound;
 use public_url::Visitor;
@@ -86,11 +86,12 @@ async fn main() -> anyhow::Result<()> {
     let pods = PodClient::new(outbound).context("HTTP client for pods")?;
     let (memories, slots) = (Memories::default(), Slots::default());
     let random = rand::random::<f64>;
+    let watched = Watched { client: client.clone(), namespaces: config.watch_namespaces.clone(), failed };
     let context = Arc::new(Context { client, config, scopes, claims, buckets, pods, memories, slots, recorders, metrics, random, now });
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
     let stop = stop_signal()?.boxed().shared();
     tokio::select! {
-        led = lead::run(controllers, context, health, candidate, &failed, stop) => led?,
+        led = lead::run(watched, health, candidate, stop.clone(), controller::run(controllers, context, stop)) => led?,
         served = axum::serve(listener, admin) => served.context("admin port")?,
     }
     tracing::info!("stopped");

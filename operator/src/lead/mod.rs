@@ -1,35 +1,43 @@
-//! Waits for the API's definition and for the lease, then reconciles until told to stop, or until the lease is lost.
+//! The API's definition and the lease are there → work, until told to stop, or until the lease is lost.
 
 pub mod lease;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use kube::{Api, api::ListParams, runtime::Controller};
+use kube::{Api, Client, api::ListParams};
 use resize_api::ResizeEndpoint;
 use tokio::sync::Notify;
 
 use crate::{
     admin::health::{Health, Phase},
-    controller,
     lead::lease::{Candidate, Lost},
-    reconcile::context::Context,
     watch::scope::api,
 };
 
 /// How often to look whether what is missing is there.
 const RETRY: Duration = Duration::from_secs(3);
 
-/// Whenever `failed` is notified it is looked whether the definition is still there. Returns when `stop` is done and what ran is finished. After an error nothing may be written any more: the process has to end.
+/// Where ResizeEndpoints are watched.
+pub struct Watched {
+    /// The Kubernetes API.
+    pub client: Client,
+    /// These namespaces; all if there are none.
+    pub namespaces: Vec<String>,
+    /// Notified whenever a watch fails: it is looked then whether the definition is still there.
+    pub failed: Arc<Notify>,
+}
+
+/// Does `work` while the lease is held. Returns when `stop` is done, which ends `work` too. After an error nothing may be written any
+/// more: the process has to end.
 pub async fn run(
-    controllers: Vec<Controller<ResizeEndpoint>>,
-    context: Arc<Context>,
+    watched: Watched,
     health: Health,
     mut candidate: Candidate,
-    failed: &Notify,
-    stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
+    stop: impl Future<Output = ()>,
+    work: impl Future<Output = ()>,
 ) -> Result<(), Lost> {
     let lease = async {
-        wait_for_definition(&context, &health).await;
+        wait_for_definition(&watched, &health).await;
         health.set(Phase::Standby);
         candidate
             .acquire(|heard| match heard {
@@ -40,12 +48,12 @@ pub async fn run(
     };
     tokio::select! {
         () = lease => {}
-        () = stop.clone() => return Ok(()),
+        () = stop => return Ok(()),
     }
     health.set(Phase::Leading);
     tokio::select! {
-        () = controller::run(controllers, context.clone(), stop) => {}
-        never = follow(failed, &context, &health) => match never {},
+        () = work => {}
+        never = follow(&watched, &health) => match never {},
         lost = candidate.keep() => {
             tracing::error!(%lost, "ending");
             return Err(lost);
@@ -58,20 +66,20 @@ pub async fn run(
 }
 
 /// Tells whenever the definition is found gone, until it is there again.
-async fn follow(failed: &Notify, context: &Context, health: &Health) -> Infallible {
+async fn follow(watched: &Watched, health: &Health) -> Infallible {
     loop {
-        failed.notified().await;
-        wait_for_definition(context, health).await;
+        watched.failed.notified().await;
+        wait_for_definition(watched, health).await;
         health.set(Phase::Leading);
     }
 }
 
 /// Waits until ResizeEndpoints can be listed wherever they are watched.
-async fn wait_for_definition(context: &Context, health: &Health) {
-    let namespaces = &context.config.watch_namespaces;
+async fn wait_for_definition(watched: &Watched, health: &Health) {
+    let Watched { client, namespaces, .. } = watched;
     let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().map(|name| Some(name.as_str())).collect() };
     for namespace in scopes {
-        let endpoints: Api<ResizeEndpoint> = api(&context.client, namespace);
+        let endpoints: Api<ResizeEndpoint> = api(client, namespace);
         while let Err(error) = endpoints.list_metadata(&ListParams::default().limit(1)).await {
             let what = match &error {
                 // plain text, without a reason
