@@ -40,7 +40,7 @@ pub fn new(
     let parts = scopes.into_iter().map(|namespace| {
         let (endpoints, changed) =
             endpoints::endpoints(api(client, namespace.as_deref()), claims.clone(), recorders.clone(), metrics.clone(), failed.clone());
-        // not those of the status: we make them
+        // changes of the status alone are the operator's own
         let filter = predicates::generation.combine(predicates::annotations).combine(predicates::finalizers);
         let controller = Controller::for_stream(changed.predicate_filter(filter, PredicateConfig::default()), endpoints.clone())
             // how many reconcile at a time is said by `Slots`: one that waits for its share of them holds up no other
@@ -71,7 +71,7 @@ pub async fn run(
         let stop = stop.clone().map(move |()| closing.slots.close());
         let results = controller.graceful_shutdown_on(stop).run(reconcile, on_error, context.clone());
         results.for_each(async |result| match result {
-            // these are reported where they happen, or tell of an object that is gone by now
+            // failed reconciles are reported by on_error; the others are about objects that are gone
             Ok(_) | Err(ControllerError::ReconcilerFailed(..) | ControllerError::ObjectNotFound(_)) => {}
             Err(error) => tracing::warn!(%error, "watch failed"),
         })

@@ -103,7 +103,7 @@ where
             return Box::pin(async { Err(closed.into()) });
         }
         let (fence, mut answer) = (self.fence.clone(), Box::pin(in_time(WRITE, self.inner.call(request))));
-        // the client tries some calls again after a while
+        // checked at every poll: the client repeats some calls after a pause
         Box::pin(std::future::poll_fn(move |context| match fence.check() {
             Ok(()) => answer.as_mut().poll(context),
             Err(closed) => Poll::Ready(Err(closed.into())),

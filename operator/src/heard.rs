@@ -71,7 +71,7 @@ fn salvage(object: &Value, error: &str) -> Result<ResizeEndpoint, serde_json::Er
     let spec = &object["spec"];
     let bucket = readable::<Bucket>(&spec["bucket"], json!({ "name": spec["bucket"]["name"] }));
     let status = readable::<ResizeEndpointStatus>(&object["status"], json!({}));
-    // what cannot be read may say that the rules stay
+    // an unreadable deletionPolicy may be a newer way to say Retain
     let policy = word::<DeletionPolicy>(&spec["deletionPolicy"], "Delete", "Retain");
     let management = word::<RoutingManagement>(&spec["routing"]["management"], "Merge", "Merge");
     let mut endpoint: ResizeEndpoint = serde_json::from_value(json!({

@@ -61,9 +61,9 @@ async fn main() -> anyhow::Result<()> {
     let listener = admin::listen::listen(config.admin_listen).await.with_context(|| format!("cannot listen on {}", config.admin_listen))?;
     let mut cluster =
         kube::Config::infer().await.context("no access to Kubernetes: want a kubeconfig, or a service account in the cluster")?;
-    // the API server takes the field manager of calls that name none from here
+    // the API server derives the field manager from it where a call names none
     cluster.headers.push((USER_AGENT, HeaderValue::from_static(concat!("resize-operator/", env!("CARGO_PKG_VERSION")))));
-    // the lease is how one gets through the fence
+    // the candidate's own client is not fenced: it must write the Lease to open the fence
     let fence = Fence::closed();
     let candidate = candidate(&config, Client::try_from(cluster.clone())?, fence.clone());
     let client = ClientBuilder::try_from(cluster)?.with_layer(&fence).build();

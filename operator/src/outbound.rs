@@ -60,7 +60,7 @@ impl Outbound {
         if addresses.is_empty() {
             return Err(io::Error::other("the name has no address").into());
         }
-        // one that leads to both kinds is refused whole
+        // a name with both kinds of addresses is refused
         addresses.iter().try_for_each(|address| self.check_address(host, *address))?;
         Ok(addresses)
     }

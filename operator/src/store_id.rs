@@ -22,7 +22,7 @@ impl StoreId {
     /// The store behind the base URL `endpoint`, or else AWS in `region`.
     pub fn new(endpoint: Option<&str>, region: &str) -> Self {
         let Some(endpoint) = endpoint else { return Self(partition(region).to_owned()) };
-        // what is no URL is a store by itself, which nothing can be asked of
+        // a text that is no URL counts as a store of its own; every call to it fails
         Self::of(endpoint, region).unwrap_or_else(|| Self(endpoint.to_owned()))
     }
 

@@ -28,7 +28,7 @@ pub fn router(health: Health, metrics: Metrics, endpoints: Vec<Store<ResizeEndpo
 }
 
 async fn readyz(phase: Phase, endpoints: &[Store<ResizeEndpoint>]) -> (StatusCode, String) {
-    // a store without a writer belongs to a process that ends
+    // an error means that the watch has ended, as at shutdown
     let listed = futures::future::join_all(endpoints.iter().map(Store::wait_until_ready));
     match phase {
         Phase::Waiting(what) => (StatusCode::SERVICE_UNAVAILABLE, format!("waiting: {what}")),

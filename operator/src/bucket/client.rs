@@ -40,7 +40,7 @@ pub struct Shared {
 impl Shared {
     /// Calls with the identity and settings of `config`, counted by `calls`; `fence` may forbid them, and `outbound` says where they lead.
     pub fn new(config: SdkConfig, calls: Calls, fence: Fence, outbound: Outbound) -> Self {
-        // not the client by which the operator asks for its own identity, which lives at link-local addresses
+        // not the HTTP client of the credential providers: those must reach link-local addresses
         Self { config, calls, fence, outbound, http: http_client(Some(outbound)) }
     }
 
@@ -134,7 +134,7 @@ impl Website for Bucket {
                     .set_error_document(got.error_document)
                     .set_routing_rules(got.routing_rules)
                     .build();
-                // some servers answer an empty body where there is none
+                // some servers answer an empty body where there is no configuration
                 Ok(Some(config).filter(|config| *config != WebsiteConfiguration::builder().build()))
             }
             Err(error) if error.code() == Some("NoSuchWebsiteConfiguration") => Ok(None),

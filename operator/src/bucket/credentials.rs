@@ -40,7 +40,7 @@ impl Keys {
     async fn read(client: &Client, namespace: &str, name: &str) -> Result<Self, S3Error> {
         let failed = |reason, message| S3Error { reason, message };
         let secret = Api::<Secret>::namespaced(client.clone(), namespace).get(name).await.map_err(|error| {
-            // the API's failure is not the Secret's
+            // a failed call says nothing about the Secret
             let is_its_own = matches!(&error, kube::Error::Api(status) if matches!(status.code, 403 | 404));
             let reason = if is_its_own { Reason::SecretInvalid } else { Reason::KubernetesError };
             failed(reason, format!("cannot read Secret {name}, named in bucket.credentialsSecretRef: {}", explain(&error)))
@@ -55,7 +55,7 @@ impl Keys {
             };
             let Ok(text) = std::str::from_utf8(&bytes.0) else { return Err(format!("{key} of Secret {name} is no text: write it anew")) };
             match blemish(text) {
-                // the pods get it as it is, and S3 would refuse them
+                // the pods get the value unchanged, and S3 would refuse it
                 Some(what) => {
                     Err(format!("{key} {what}: write the Secret {name} without it (kubectl create secret --from-literal, or printf %s)"))
                 }

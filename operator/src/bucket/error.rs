@@ -77,7 +77,7 @@ impl S3Error {
     {
         let mut explained = explain(bucket, action, &Failure::of(error));
         if let (Reason::AccessDenied, Some(owner)) = (explained.reason, owner) {
-            // S3 answers the same when the account is not the owner
+            // 403 is also S3's answer when expectedOwner is not the bucket's owner
             explained.message.push_str(", or correct bucket.expectedOwner: the bucket may not belong to account ");
             explained.message.push_str(owner);
         }
@@ -138,7 +138,7 @@ impl Failure {
         let is_xml = kind.contains("xml");
         match error {
             SdkError::ResponseError(_) if cause::<LengthLimitError>(error).is_some() => Self::TooLong { status },
-            // what comes before a store may refuse in its own words
+            // a proxy before the store may refuse without an S3 code
             SdkError::ServiceError(_) if error.code().is_some() || is_xml || kind.is_empty() || status == 429 || status >= 500 => {
                 let code = error.code().unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).take(64).collect();
                 Self::Answer { status, code, detail: short(error.message().unwrap_or_default()) }

@@ -99,7 +99,7 @@ impl Buckets {
             Err(error) => return before.stopped(Verdict::no(error.reason(), error.to_string())),
         };
         if waits {
-            // whom S3 refuses shall not keep the bucket from others by pods that never serve
+            // one read: an endpoint that S3 refuses must not keep the bucket from others while its pods do not serve
             let refused = bucket.get().await.err().map(|error| Verdict::no(error.reason, error.message));
             return before.stopped(refused.unwrap_or(waiting));
         }
@@ -109,12 +109,12 @@ impl Buckets {
             RoutingManagement::Observe => observe(endpoint, &bucket, before.record).await,
         };
         let (routing, wrote) = result.unwrap_or_else(|error| (Verdict::no(error.reason(), error.to_string()), false));
-        // a bucket that leads nobody to pods of ours is opened to nobody
+        // the bucket is opened only once its rules lead to pods that serve
         let may_open = routing.holds == Some(true) && before.serves;
         let lifted = before.status.public_read.clone();
         let (public_read, published) =
             if may_open || !endpoint.public_read { publish(endpoint, &bucket, writer, lifted).await } else { (lifted, Ok(false)) };
-        // rules that others write are nothing of ours
+        // with Observe others write the rules, so there is nothing to take back
         let is_merged = endpoint.management == RoutingManagement::Merge;
         let is_ours = record.created || !record.left.is_empty() || is_merged && !record.rules.is_empty();
         if !is_ours && public_read.is_none() {

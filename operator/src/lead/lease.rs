@@ -19,7 +19,7 @@ use crate::fence::{Fence, WRITE};
 const DURATION: Duration = Duration::from_secs(15);
 /// How long its holder trusts it, so that it has stopped before another one begins.
 const TRUST: Duration = Duration::from_secs(10);
-// what had begun is over, too
+// a write that began before the trust ended has ended before another process can hold the Lease
 const _: () = assert!(TRUST.as_millis() + WRITE.as_millis() < DURATION.as_millis());
 /// How often the holder renews it.
 const RENEWAL: Duration = Duration::from_secs(5);
@@ -110,7 +110,7 @@ impl Candidate {
                 self.held = Some(lease);
                 Ok(None)
             }
-            // somebody was faster
+            // another candidate wrote the Lease first
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(Some(RETRY)),
             Err(error) => Err(error),
         }
@@ -162,7 +162,7 @@ impl Candidate {
             if left.is_zero() {
                 return self.lost(format!("not renewed within {} s{why}", TRUST.as_secs()));
             }
-            // an answer may take all the time there is: an API server that is slow is no reason to end
+            // the renewal may take until the trust ends: a slow API server alone does not end the process
             match tokio::time::timeout(left, self.renew()).await {
                 Ok(Ok(true)) => wait = RENEWAL,
                 Ok(Ok(false)) => return self.lost("another process has it".to_owned()),
@@ -175,7 +175,7 @@ impl Candidate {
     /// Whether it is still ours. One that somebody deleted is made anew.
     async fn renew(&mut self) -> Result<bool, kube::Error> {
         match self.write().await {
-            // by one of our own writes, whose answer we did not get, or by another holder
+            // changed by an earlier write of ours whose answer was lost, or by another holder
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() || status.is_already_exists() => {
                 self.held = self.api.get_opt(&self.name).await?;
                 if self.held.as_ref().is_some_and(|lease| holder(lease) != Some(&self.identity)) {

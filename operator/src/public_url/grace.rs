@@ -45,10 +45,10 @@ mod tests {
         assert_eq!(settle(wrong.clone(), Some(first.clone()), since, at(59)), (first.clone(), since));
         assert_eq!(settle(wrong.clone(), Some(first), since, at(60)), (wrong.clone(), since));
         assert_eq!(settle(right.clone(), Some(wrong.clone()), since, at(61)), (right.clone(), None));
-        // what held goes on to hold for a while
+        // a condition that was true stays true for the grace period
         assert_eq!(settle(wrong.clone(), Some(right.clone()), None, at(100)), (right.clone(), Some(at(100))));
         assert_eq!(settle(wrong.clone(), Some(right), Some(at(100)), at(160)).0, wrong);
-        // told once, told at once; after a write from the start
+        // a problem that was already reported is reported at once; after a write the grace period starts anew
         assert_eq!(settle(wrong.clone(), Some(wrong.clone()), None, at(0)).0, wrong);
         assert_eq!(settle(wrong, None, Some(at(0)), at(100)).0.reason, Reason::Verifying);
     }

@@ -102,7 +102,7 @@ fn read(status: u16, headers: &HeaderMap) -> Answer {
 }
 
 fn explain(error: &reqwest::Error) -> Seen {
-    // the outermost only repeats the URL
+    // the outermost error only repeats the URL; its source says what failed
     let mut cause = error.source();
     let mut why = if error.is_timeout() { "no answer in time".to_owned() } else { "no answer".to_owned() };
     while let Some(error) = cause {
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(visitor.ask(&format!("{site}/xml")).await, Seen::Answer(xml));
         assert!(matches!(visitor.ask("http://127.0.0.1:1/").await, Seen::Nothing(_)));
         assert!(matches!(visitor.ask("http://no-such-name.invalid/").await, Seen::Nothing(_)));
-        // neither by its address, nor by a name that leads to it
+        // neither the address nor a name that resolves to it
         let port = site.rsplit(':').next().unwrap();
         let careful = Visitor::new(Outbound::new(false), true).unwrap();
         for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {

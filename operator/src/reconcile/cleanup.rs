@@ -52,7 +52,7 @@ pub async fn take_back(mark: Mark, resource: &ResizeEndpoint, context: &Context)
     let address = if let Some(store) = resource.status.as_ref().and_then(|status| status.store.as_ref()) {
         BucketAddress::recorded(resource, store)
     } else {
-        // an older status does not say where: only where the spec may lead, then
+        // a status of an older version does not name the store: the spec does, within the operator's policy
         let address =
             BucketAddress::new(resource, &context.config.s3).map_err(|invalid| refused(Reason::InvalidSpec, invalid.to_string()))?;
         policy::may_reach(&context.config.claims, &context.config.s3, &resource.namespace().unwrap_or_default(), &address)
@@ -93,7 +93,7 @@ fn why_give_up(error: &BucketError, is_terminating: bool, resource: &ResizeEndpo
 
 async fn is_terminating(resource: &ResizeEndpoint, context: &Context) -> bool {
     let namespaces: Api<Namespace> = Api::all(context.client.clone());
-    // where that may not be asked, it is held
+    // without the right to read namespaces the object is held
     namespaces.get(&resource.namespace().unwrap_or_default()).await.is_ok_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
 }
 

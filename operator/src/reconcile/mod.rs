@@ -51,13 +51,13 @@ pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> 
     let namespace = resource.namespace().unwrap_or_default();
     let store = StoreId::new(resource.spec.bucket.endpoint.as_deref().or(context.config.s3.endpoint.as_deref()), ANY_REGION);
     let turn = async {
-        // who may have what is only known when all endpoints are
+        // claims are complete only when all endpoints were listed
         context.scopes.wait_until_ready().await;
         context.slots.take(&namespace, store).await
     };
     let Some(_slot) = context.slots.unless_closed(turn).await else { return Ok(Action::await_change()) };
     let _timer = context.metrics.time_reconcile();
-    // boxed: one that waits is small
+    // boxed, so that a waiting reconcile stays small
     let done = Box::pin(keep_or_clean_up(resource, context));
     tokio::time::timeout(LONGEST, done).await.map_err(|_| Error::TooLong)?
 }
@@ -72,7 +72,7 @@ async fn keep_or_clean_up(resource: Arc<ResizeEndpoint>, context: Arc<Context>) 
         Event::Cleanup(resource) => cleanup::clean_up(&resource.0, &context).await,
     });
     match result.await {
-        // the object is gone already, or this was not its last version: if it is still there, it is heard of again
+        // the object is gone, or a newer version of it exists, which triggers another reconcile
         Err(finalizer::Error::RemoveFinalizer(kube::Error::Api(status))) if matches!(status.code, 404 | 409 | 422) => {
             Ok(Action::requeue(Duration::from_secs(1)))
         }
@@ -110,7 +110,7 @@ async fn keep(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Er
     let memory = context.memories.of(resource);
     let secret = resource.spec.bucket.credentials_secret_ref.as_ref();
     let access = credentials::read(&context.client, resource, secret.map(|secret| secret.name.as_str())).await;
-    // boxed: it is too large to be moved about
+    // boxed: the future is large
     let report = Box::pin(look_and_act(resource, context, &previous, &memory, &access, &mut writer)).await;
     write_status(resource, context, &previous, &report, &mut writer).await?;
     context.metrics.reconciled(report.ready().reason);

@@ -24,7 +24,7 @@ pub fn next_look(report: &Report, memory: &Memory, resync: Duration, random: f64
     match reason {
         _ if reason.is_passing() => Some(after_failure(reason, memory.failures, random)),
         Reason::InvalidSpec | Reason::Suspended => None,
-        // what happens to Deployment and pods is heard of; this is for what is missed
+        // changes of Deployment and pods trigger a reconcile; this is for missed ones
         Reason::Progressing | Reason::PodsFailing | Reason::WaitingForWorkload | Reason::BucketClaimed | Reason::HostClaimed => Some(LATER),
         _ if report.workload.reason == Reason::RollingOut || report.awaits_address => Some(LATER),
         _ if memory.wrong_since.is_some() || reason == Reason::Verifying => Some(SOON),

@@ -95,7 +95,7 @@ impl Claims {
 
     fn tell(&self, changed: Vec<ObjectRef<ResizeEndpoint>>) {
         for object in changed {
-            // nobody listens: nothing reconciles
+            // an error means that no controller listens, so nothing reconciles
             let _ = self.changed_hands.send(object);
         }
     }
@@ -161,7 +161,7 @@ const REFUSALS: [Reason; 8] = [
 fn standing(resource: &ResizeEndpoint, store: &StoreId) -> Standing {
     let status = resource.status.as_ref();
     let is_recorded_here = |status: &ResizeEndpointStatus| {
-        // an older record does not say where
+        // a record of an older version does not name the store
         !status.routing_rules.is_empty() && status.store.as_ref().is_none_or(|recorded| StoreId::from(recorded) == *store)
     };
     if status.is_some_and(is_recorded_here) && !said(resource, ConditionType::RoutingRuleApplied, Reason::WaitingForExternalWriter) {
@@ -233,7 +233,7 @@ mod tests {
         let claims = claims(&[&old, &young]);
         assert!(claims.is_taken(&old));
         assert!(!claims.is_taken(&young));
-        // with Observe they stand in the status before they are in the bucket
+        // with Observe the status lists the rules before they are in the bucket
         let waiting = with_condition(young, "RoutingRuleApplied", "WaitingForExternalWriter");
         claims.put(&waiting);
         assert!(!claims.is_taken(&old));

@@ -93,7 +93,7 @@ impl Children {
     /// The object `name` of `namespace` as it was last heard of; waits until all of the kind are known.
     pub async fn get<K: Child>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         let store = K::store(self);
-        // a store without a writer belongs to a process that ends
+        // an error means that the watch has ended, as at shutdown
         let _ = store.wait_until_ready().await;
         store.get(&ObjectRef::new(name).within(namespace))
     }
@@ -164,7 +164,7 @@ where
             }
         };
         found.send_replace(Some(false));
-        // the timeout is one of both ways to go on
+        // looks again when it is wanted or when the time is over
         let _ = tokio::time::timeout(again, wanted.notified()).await;
     }
     found.send_replace(Some(true));

@@ -38,7 +38,7 @@ impl Scopes {
     /// Waits until every endpoint of every scope is known.
     pub async fn wait_until_ready(&self) {
         for scope in self.0.values() {
-            // a store without a writer belongs to a process that ends
+            // an error means that the watch has ended, as at shutdown
             let _ = scope.endpoints.wait_until_ready().await;
         }
     }

@@ -82,11 +82,11 @@ fn refusal(error: &kube::Error) -> Reason {
     let kube::Error::Api(status) = error else { return Reason::KubernetesError };
     let says = |text| status.message.contains(text);
     match status.code {
-        // webhooks choose a code of their own
+        // admission webhooks may answer any code
         _ if says("admission webhook") || says("ValidatingAdmissionPolicy") => Reason::Forbidden,
         403 => Reason::Forbidden,
         400 | 422 => Reason::InvalidSpec,
-        // two of a name in a list
+        // a list-map with two entries of one key
         _ if says("failed to create typed patch object") => Reason::InvalidSpec,
         _ => Reason::KubernetesError,
     }
@@ -106,7 +106,7 @@ pub async fn apply(client: &Client, children: &Children, endpoint: &Endpoint, ob
     let mut workload = Workload { client, children, endpoint, notes: Vec::new() };
     workload.keep(&objects.service).await?;
     if objects.autoscaler.is_none() {
-        // first, or both would set the number of pods
+        // an autoscaler that is not wanted goes before the Deployment gets its replicas: otherwise both would set them
         workload.prune::<HorizontalPodAutoscaler>().await?;
     }
     workload.keep_or_prune::<NetworkPolicy>(objects.network_policy.as_ref()).await?;
@@ -181,7 +181,7 @@ impl Workload<'_> {
                     return Ok(live.as_ref().clone());
                 }
             }
-            // one that is not ours has not our label, and is not known
+            // an object without our label is not in the watch's store
             None => {
                 if let Some(live) = self.api::<K>().get_metadata_opt(&self.name()).await? {
                     self.check_owner::<K>(&live.metadata)?;
@@ -205,7 +205,7 @@ impl Workload<'_> {
                 let now = json_of(&without)?;
                 self.leave(&Drift::between(desired, &now), &now, without).await
             }
-            // it changed meanwhile, and is looked at again for that
+            // it changed meanwhile; that change triggers the next reconcile
             Err(kube::Error::Api(status)) if matches!(status.code, 409 | 422) => Ok(applied),
             Err(error) => Err(error.into()),
         }
@@ -285,7 +285,7 @@ impl Workload<'_> {
         };
         self.check_owner::<Deployment>(&live.metadata)?;
         if owns_replicas(&live.metadata) {
-            // an autoscaler leaves a Deployment alone that has none
+            // an autoscaler ignores a Deployment with 0 replicas
             let replicas = live.spec.and_then(|spec| spec.replicas).unwrap_or(0).max(fewest);
             let handover = json!({
                 "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": self.name() }, "spec": { "replicas": replicas },

@@ -43,7 +43,7 @@ impl Drift {
     pub fn removal(&self, live: &Value) -> Option<Value> {
         let test = |path: &String| json!({ "op": "test", "path": path, "value": live.pointer(path) });
         let remove = |path: &String| json!({ "op": "remove", "path": path });
-        // from the end, so that places in lists stay what they are
+        // from the end, so that the indexes of earlier entries stay valid
         let steps: Vec<_> = self.added.iter().map(test).chain(self.added.iter().rev().map(remove)).collect();
         (!steps.is_empty()).then_some(Value::Array(steps))
     }

@@ -58,7 +58,7 @@ fn judge(deployment: &Deployment, pods: &[Pod]) -> Workload {
     } else if let Some(problem) =
         pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).find_map(problem).or_else(|| refusal(deployment))
     {
-        // old pods serve as long as new ones do not, and nodes may come
+        // the rollout keeps old pods until new ones are ready, and a node may still be added
         if available > 0 && !is_overdue(deployment) {
             Verdict::yes(Reason::RollingOut, format!("{serving}, but no new one yet: {problem}"))
         } else {
@@ -102,7 +102,7 @@ fn problem(pod: &Pod) -> Option<String> {
 fn waiting_problem(container: &ContainerStatus) -> Option<String> {
     let ContainerState { waiting: Some(waiting), .. } = container.state.as_ref()? else { return None };
     let reason = waiting.reason.as_deref().filter(|reason| !matches!(*reason, "ContainerCreating" | "PodInitializing"))?;
-    // what the program said before it ended tells more than that it is restarted
+    // the termination message says more than CrashLoopBackOff
     let ended = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
     let message = match ended {
         Some(ended) => format!(

@@ -75,7 +75,7 @@ mod tests {
             let mut noted = note(Some(&start), None);
             let live = lift(Some(&start)).unwrap_or_else(|| start.clone());
             if twice {
-                // looked at again, the parts are off already
+                // on a second look those parts are off already
                 noted = note(Some(&live), Some(&noted));
             }
             prop_assert_eq!(lift(Some(&live)), None);

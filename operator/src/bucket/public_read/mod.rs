@@ -30,7 +30,7 @@ pub async fn grant(
     if before != Some(&lifted) {
         write_ahead(&lifted).await?;
     }
-    // that took a while, and S3 has no lock: each is read again right before it is written
+    // the record was written meanwhile and S3 has no lock: each is read again right before its PUT
     let live = access_block(bucket).await?;
     if block::note(live.as_ref(), Some(&lifted)) != lifted {
         return Err(BucketError::ConcurrentWrite);
@@ -67,7 +67,7 @@ async fn bring_in_line(bucket: &Bucket, edit: impl Fn(Option<&str>) -> Result<po
 /// What `edit` has to do with the policy as it is.
 async fn plan(bucket: &Bucket, edit: impl Fn(Option<&str>) -> Result<policy::Plan, serde_json::Error>) -> Result<policy::Plan, S3Error> {
     let live = supported(bucket.policy().await)?;
-    // the error itself repeats parts of the text
+    // serde's message would repeat parts of the policy
     edit(live.as_deref()).map_err(|error| S3Error {
         reason: Reason::S3Error,
         message: format!("the policy of bucket {} is no policy in JSON (line {}): correct it", bucket.name(), error.line()),

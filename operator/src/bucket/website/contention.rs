@@ -15,7 +15,7 @@ pub fn recent(removed: &[Timestamp], now: Timestamp) -> Vec<Timestamp> {
     if removed.len() >= MOST && removed.last().is_some_and(is_recent) {
         return removed.to_vec();
     }
-    // an older peace is over with all that led to it
+    // removals of more than an hour ago count no more
     let rest = if removed.len() >= MOST { &[] } else { removed };
     rest.iter().copied().filter(is_recent).collect()
 }

@@ -64,7 +64,7 @@ pub fn apply(live: Option<&WebsiteConfiguration>, recorded: &[RoutingRule], want
         return Err(Refusal::RedirectsAllRequests(to.host_name().to_owned()));
     }
     let rules = live.map_or(&[][..], WebsiteConfiguration::routing_rules);
-    // a foreign rule that equals a wanted one is what we would write: it becomes ours
+    // a foreign rule that equals a wanted one counts as ours from now on
     let is_ours = |rule: &types::RoutingRule| recorded.iter().chain(&wanted.rules).chain([&wanted.catch_all]).any(|ours| same(rule, ours));
     let foreign: Vec<_> = rules.iter().filter(|rule| !is_ours(rule)).cloned().collect();
 
@@ -76,7 +76,7 @@ pub fn apply(live: Option<&WebsiteConfiguration>, recorded: &[RoutingRule], want
         return Err(Refusal::Conflict(describe(rule)));
     }
 
-    // stay where we are, but before a broader rule, which would swallow our requests
+    // our rules keep their place, but go before a broader rule, which would match their requests first
     let standing = rules.iter().position(is_ours).unwrap_or(foreign.len());
     let broader = foreign.iter().position(|rule| on_missing(rule) && ours.iter().any(|ours| covers(rule, ours)));
     let at = standing.min(broader.unwrap_or(foreign.len()));

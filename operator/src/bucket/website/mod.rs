@@ -36,7 +36,7 @@ pub async fn apply(
 ) -> (Record, Result<bool, BucketError>) {
     let mut record = recorded.clone();
     if !record.left.is_empty() {
-        // nobody looked whether all of these are there
+        // nobody has looked at the rules that Observe left since: not all of them need be there
         record.pending = true;
         let left = std::mem::take(&mut record.left);
         record.rules.extend(left);
@@ -68,7 +68,7 @@ async fn bring_in(
     record.pending = true;
     write_ahead(record).await?;
 
-    // that took a while, and S3 has no lock: as little as possible may lie between reading and writing
+    // the record was written meanwhile and S3 has no lock: read once more, right before the PUT
     let live = website.get().await?;
     let (plan, again) = merge::apply(live.as_ref(), &record.rules, wanted)?;
     if again != rules || (live.is_none() && !record.created) {
@@ -79,7 +79,7 @@ async fn bring_in(
     }
     let after = website.get().await?;
     if !merge::holds(after.as_ref(), &rules) {
-        // twice within the hour, and none of others either: that is no other writer
+        // no rule of anybody is there, and ours were missing before within the hour: the store keeps none
         let keeps_none = after.is_none_or(|config| config.routing_rules().is_empty());
         if keeps_none && !record.removed.is_empty() {
             return Err(BucketError::RulesDropped);

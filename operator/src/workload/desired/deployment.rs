@@ -32,10 +32,10 @@ pub(super) fn build(endpoint: &Endpoint, credentials: Option<&str>) -> Deploymen
     Deployment {
         metadata: metadata(endpoint),
         spec: Some(DeploymentSpec {
-            // with an autoscaler the number is its own
+            // with an autoscaler `replicas` is not ours to set
             replicas: Some(endpoint.workload.replicas).filter(|_| endpoint.workload.autoscaling.is_none()),
             selector: LabelSelector { match_labels: Some(selector_labels(&endpoint.name)), ..LabelSelector::default() },
-            // never fewer than asked for, also with a single replica
+            // a rollout never goes below the wanted number, also with one replica
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 rolling_update: Some(RollingUpdateDeployment {
@@ -98,7 +98,7 @@ fn spread(endpoint: &Endpoint) -> Vec<TopologySpreadConstraint> {
         topology_key: key.to_owned(),
         when_unsatisfiable: "ScheduleAnyway".to_owned(),
         label_selector: Some(LabelSelector { match_labels: Some(selector_labels(&endpoint.name)), ..LabelSelector::default() }),
-        // those of an update among themselves, not with those that they replace
+        // counts pods of one ReplicaSet: pods of the old one do not skew the spread
         match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
         ..TopologySpreadConstraint::default()
     };
@@ -134,7 +134,7 @@ fn container(endpoint: &Endpoint) -> Container {
         env: Some(endpoint.environment()),
         ports: Some(vec![port("http", endpoint.settings.listen.port()), port("admin", endpoint.settings.admin_listen.port())]),
         readiness_probe: Some(probe("/readyz", 5)),
-        // so that the line about a bad setting reaches the conditions
+        // the last log line becomes the termination message, which the conditions show
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         liveness_probe: Some(probe("/healthz", 10)),
         resources: Some(endpoint.workload.resources.clone().unwrap_or_else(default_resources)),
