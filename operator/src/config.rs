@@ -20,7 +20,7 @@ pub struct Config {
     pub s3: S3Defaults,
 
     #[command(flatten)]
-    pub claims: Claims,
+    pub claims: ClaimSettings,
 
     #[command(flatten)]
     pub outbound: OutboundSettings,
@@ -80,7 +80,7 @@ pub struct S3Defaults {
 
 /// Which namespaces may use which buckets.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Claims {
+pub struct ClaimSettings {
     /// Open: every namespace any bucket. AllowList: as CLAIMS_ALLOW says. BucketTag: as the bucket's tag resize-operator.dev/namespaces says.
     #[arg(id = "claims-policy", long = "claims-policy", env = "CLAIMS_POLICY", value_enum, default_value = "Open")]
     pub policy: ClaimsPolicy,

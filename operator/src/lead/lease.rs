@@ -49,7 +49,7 @@ enum Plan {
 
 /// A version of somebody else's Lease, and since when it has been there.
 #[derive(Debug)]
-struct Seen {
+struct Sighting {
     version: Option<String>,
     since: Instant,
 }
@@ -60,7 +60,7 @@ pub struct Candidate {
     name: String,
     identity: String,
     fence: Fence,
-    seen: Option<Seen>,
+    seen: Option<Sighting>,
     held: Option<Lease>,
 }
 
@@ -125,7 +125,7 @@ impl Candidate {
         let seen = match &self.seen {
             Some(seen) if seen.version == *version => seen.since,
             _ => {
-                self.seen = Some(Seen { version: version.clone(), since: now });
+                self.seen = Some(Sighting { version: version.clone(), since: now });
                 now
             }
         };

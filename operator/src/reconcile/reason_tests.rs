@@ -7,7 +7,7 @@ use resize_api::condition::Reason;
 use serde_json::{Value, json};
 
 use crate::{
-    config::{Claims, ClaimsPolicy, Config},
+    config::{ClaimSettings, ClaimsPolicy, Config},
     testing::{
         fake::{Fake, NOW, Site},
         fixtures::{claims, config},
@@ -120,8 +120,8 @@ fn cases() -> Vec<Case> {
         when(|fake| fake.store.lock().unwrap().forgets = true, routing, "False", Reason::NotSupported),
         with(json!({ "bucket": { "publicRead": true } }), public_url, "True", Reason::PublicUrlServes),
     ];
-    let allow_list = || Config { claims: Claims { policy: ClaimsPolicy::AllowList, ..claims() }, ..config() };
-    let tag = || Config { claims: Claims { policy: ClaimsPolicy::BucketTag, ..claims() }, ..config() };
+    let allow_list = || Config { claims: ClaimSettings { policy: ClaimsPolicy::AllowList, ..claims() }, ..config() };
+    let tag = || Config { claims: ClaimSettings { policy: ClaimsPolicy::BucketTag, ..claims() }, ..config() };
     all.push(Case { config: allow_list(), ..case(accepted, "False", Reason::BucketNotAllowed) });
     all.push(Case { config: tag(), ..case(accepted, "False", Reason::BucketNotAllowed) });
     let tagged = |fake: &Fake| {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::reason_tests::{DENIED, deployment, fake, fault};
 use crate::{
-    config::{Claims, ClaimsPolicy, Config},
+    config::{ClaimSettings, ClaimsPolicy, Config},
     testing::{
         fake::NOW,
         fixtures::{claims, config},
@@ -17,7 +17,7 @@ use crate::{
 #[tokio::test]
 async fn every_call_names_the_account_that_must_own_the_bucket_and_a_refusal_reminds_of_it() {
     let owner = "111122223333";
-    let config = Config { claims: Claims { policy: ClaimsPolicy::BucketTag, ..claims() }, ..config() };
+    let config = Config { claims: ClaimSettings { policy: ClaimsPolicy::BucketTag, ..claims() }, ..config() };
     let fake = fake(json!({ "bucket": { "publicRead": true, "expectedOwner": owner } }), config).await;
     fake.put_config(
         "tagging",

@@ -8,7 +8,7 @@ use resize_api::condition::Reason;
 use serde_json::json;
 
 use crate::{
-    config::{AmbientCredentials, Claims, Config, OutboundSettings},
+    config::{AmbientCredentials, ClaimSettings, Config, OutboundSettings},
     testing::{
         fake::{Fake, Site},
         fixtures::{claims, config},
@@ -22,7 +22,7 @@ fn calls(fake: &Fake, method: &Method, name: &str) -> usize {
 
 #[tokio::test]
 async fn the_operators_own_identity_is_for_nobody_who_just_names_a_bucket() {
-    let closed = Config { claims: Claims { ambient_credentials: AmbientCredentials::Listed, ..claims() }, ..config() };
+    let closed = Config { claims: ClaimSettings { ambient_credentials: AmbientCredentials::Listed, ..claims() }, ..config() };
     let fake = Fake::new(closed, |resource| resource.spec.bucket.public_read = true).await;
     fake.settle().await;
     let (status, reason, message) = fake.condition("Accepted");
@@ -48,7 +48,7 @@ async fn the_operators_own_identity_goes_to_no_store_that_its_owner_did_not_name
 
 #[tokio::test]
 async fn nobody_opens_a_bucket_to_everybody_unless_the_operators_owner_lets_them() {
-    let closed = Config { claims: Claims { public_read: false, ..claims() }, ..config() };
+    let closed = Config { claims: ClaimSettings { public_read: false, ..claims() }, ..config() };
     let fake = Fake::new(closed, |resource| resource.spec.bucket.public_read = true).await;
     fake.settle().await;
     let (_, reason, message) = fake.condition("Accepted");

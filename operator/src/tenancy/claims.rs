@@ -52,7 +52,7 @@ struct Index {
 #[derive(Debug)]
 pub struct Claims {
     defaults: S3Defaults,
-    policy: config::Claims,
+    policy: config::ClaimSettings,
     index: Mutex<Index>,
     changed_hands: Sender<ObjectRef<ResizeEndpoint>>,
     /// Who has which host and path.
@@ -61,7 +61,7 @@ pub struct Claims {
 
 impl Claims {
     /// No claims yet.
-    pub fn new(defaults: S3Defaults, policy: config::Claims) -> Self {
+    pub fn new(defaults: S3Defaults, policy: config::ClaimSettings) -> Self {
         Self { defaults, policy, index: Mutex::default(), changed_hands: broadcast::channel(WAITING).0, hosts: Hosts::default() }
     }
 
@@ -312,8 +312,10 @@ mod tests {
         let refused = with_condition(other.clone(), "Accepted", "BucketNotAllowed");
         assert!(!claims(&[&mine, &refused]).is_taken(&mine));
         let allow = r#"{ "demo": ["other-*"] }"#.parse().unwrap();
-        let strict =
-            Claims::new(S3Defaults::default(), config::Claims { policy: config::ClaimsPolicy::AllowList, allow, ..fixtures::claims() });
+        let strict = Claims::new(
+            S3Defaults::default(),
+            config::ClaimSettings { policy: config::ClaimsPolicy::AllowList, allow, ..fixtures::claims() },
+        );
         strict.put(&other);
         assert!(!strict.is_taken(&mine));
     }

@@ -1,14 +1,14 @@
 //! Which namespaces may use which buckets, where the operator's owner restricts it. Pure.
 
 use crate::{
-    config::{AmbientCredentials, Claims, ClaimsPolicy, S3Defaults},
+    config::{AmbientCredentials, ClaimSettings, ClaimsPolicy, S3Defaults},
     endpoint::BucketAddress,
 };
 
 /// Tag of a bucket with the namespaces that may use it.
 pub const TAG: &str = "resize-operator.dev/namespaces";
 
-impl Claims {
+impl ClaimSettings {
     /// Whether the settings alone let endpoints of `namespace` use `bucket`; a tag is looked at later.
     pub fn allow(&self, namespace: &str, bucket: &str) -> bool {
         self.policy != ClaimsPolicy::AllowList || self.allow.holds(namespace, bucket)
@@ -17,7 +17,7 @@ impl Claims {
 
 /// Whether the settings let endpoints of `namespace` reach the bucket at `address` in the way it says; if not, why, and what would help.
 /// The operator's own identity goes to no store that its owner did not name.
-pub fn may_reach(claims: &Claims, s3: &S3Defaults, namespace: &str, address: &BucketAddress) -> Result<(), String> {
+pub fn may_reach(claims: &ClaimSettings, s3: &S3Defaults, namespace: &str, address: &BucketAddress) -> Result<(), String> {
     if !claims.allow(namespace, &address.name) {
         return Err("ask those who run the operator to add it to claims.allow of its chart".to_owned());
     }
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn an_allow_list_names_namespaces_and_buckets() {
         let allow = r#"{ "team-a": ["team-a-*", "shared"], "admin-*": ["*"] }"#.parse().unwrap();
-        let claims = Claims { policy: ClaimsPolicy::AllowList, allow, ..Claims::default() };
+        let claims = ClaimSettings { policy: ClaimsPolicy::AllowList, allow, ..ClaimSettings::default() };
         for (namespace, bucket, allowed) in [
             ("team-a", "team-a-photos", true),
             ("team-a", "shared", true),
@@ -68,7 +68,7 @@ mod tests {
         ] {
             assert_eq!(claims.allow(namespace, bucket), allowed, "{namespace} {bucket}");
         }
-        assert!(Claims::default().allow("team-b", "shared"), "open is open");
+        assert!(ClaimSettings::default().allow("team-b", "shared"), "open is open");
     }
 
     #[test]
@@ -81,10 +81,14 @@ mod tests {
             expected_owner: None,
             secret: secret.map(Into::into),
         };
-        let open = Claims::default();
-        let anyone = Claims { ambient_credentials: AmbientCredentials::Anyone, ..Claims::default() };
-        let tag = Claims { policy: ClaimsPolicy::BucketTag, ..Claims::default() };
-        let list = Claims { policy: ClaimsPolicy::AllowList, allow: r#"{ "demo": ["photos"] }"#.parse().unwrap(), ..Claims::default() };
+        let open = ClaimSettings::default();
+        let anyone = ClaimSettings { ambient_credentials: AmbientCredentials::Anyone, ..ClaimSettings::default() };
+        let tag = ClaimSettings { policy: ClaimsPolicy::BucketTag, ..ClaimSettings::default() };
+        let list = ClaimSettings {
+            policy: ClaimsPolicy::AllowList,
+            allow: r#"{ "demo": ["photos"] }"#.parse().unwrap(),
+            ..ClaimSettings::default()
+        };
         let none = S3Defaults::default();
         let minio = S3Defaults { endpoint: Some("http://minio.example.com".into()), ..S3Defaults::default() };
         let listed = S3Defaults { allowed_endpoints: vec!["http://minio.example.com".parse().unwrap()], ..S3Defaults::default() };

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use resize_api::ResizeEndpoint;
 use serde_json::json;
 
-use crate::config::{AmbientCredentials, Claims, Config, OutboundSettings, S3Defaults};
+use crate::config::{AmbientCredentials, ClaimSettings, Config, OutboundSettings, S3Defaults};
 
 pub fn resource() -> ResizeEndpoint {
     serde_json::from_value(json!({
@@ -39,8 +39,8 @@ pub fn config() -> Config {
 }
 
 /// What most tests are not about: everybody may everything.
-pub fn claims() -> Claims {
-    Claims { ambient_credentials: AmbientCredentials::Anyone, public_read: true, ..Claims::default() }
+pub fn claims() -> ClaimSettings {
+    ClaimSettings { ambient_credentials: AmbientCredentials::Anyone, public_read: true, ..ClaimSettings::default() }
 }
 
 pub fn time(text: &str) -> Time {

@@ -103,48 +103,48 @@ pub struct Applied {
 
 /// Applies all `objects` of `endpoint`, and removes what it no longer wants.
 pub async fn apply(client: &Client, children: &Children, endpoint: &Endpoint, objects: &Objects) -> Result<Applied, ApplyError> {
-    let mut workload = Workload { client, children, endpoint, notes: Vec::new() };
-    workload.keep(&objects.service).await?;
+    let mut writer = Writer { client, children, endpoint, notes: Vec::new() };
+    writer.keep(&objects.service).await?;
     if objects.autoscaler.is_none() {
         // an autoscaler that is not wanted goes before the Deployment gets its replicas: otherwise both would set them
-        workload.prune::<HorizontalPodAutoscaler>().await?;
+        writer.prune::<HorizontalPodAutoscaler>().await?;
     }
-    workload.keep_or_prune::<NetworkPolicy>(objects.network_policy.as_ref()).await?;
-    let deployment = workload.keep_deployment(&objects.deployment).await?;
-    workload.keep_or_prune(objects.autoscaler.as_ref()).await?;
-    workload.keep_or_prune::<PodDisruptionBudget>(objects.budget.as_ref()).await?;
-    workload.keep_or_prune::<Ingress>(objects.ingress.as_ref()).await?;
+    writer.keep_or_prune::<NetworkPolicy>(objects.network_policy.as_ref()).await?;
+    let deployment = writer.keep_deployment(&objects.deployment).await?;
+    writer.keep_or_prune(objects.autoscaler.as_ref()).await?;
+    writer.keep_or_prune::<PodDisruptionBudget>(objects.budget.as_ref()).await?;
+    writer.keep_or_prune::<Ingress>(objects.ingress.as_ref()).await?;
     match (&objects.route, children.has_gateway_api(objects.route.is_some()).await) {
         (Some(_), false) => return Err(ApplyError::GatewayApiMissing),
         (None, false) => {}
-        (route, true) => workload.keep_or_prune::<HTTPRoute>(route.as_ref()).await?,
+        (route, true) => writer.keep_or_prune::<HTTPRoute>(route.as_ref()).await?,
     }
-    Ok(Applied { deployment, notes: workload.notes })
+    Ok(Applied { deployment, notes: writer.notes })
 }
 
 /// Removes all that belongs to `endpoint`.
 pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint) -> Result<(), ApplyError> {
-    let workload = Workload { client, children, endpoint, notes: Vec::new() };
-    workload.prune::<Ingress>().await?;
+    let writer = Writer { client, children, endpoint, notes: Vec::new() };
+    writer.prune::<Ingress>().await?;
     if children.has_gateway_api(false).await {
-        workload.prune::<HTTPRoute>().await?;
+        writer.prune::<HTTPRoute>().await?;
     }
-    workload.prune::<HorizontalPodAutoscaler>().await?;
-    workload.prune::<PodDisruptionBudget>().await?;
-    workload.prune::<Deployment>().await?;
-    workload.prune::<Service>().await?;
-    workload.prune::<NetworkPolicy>().await
+    writer.prune::<HorizontalPodAutoscaler>().await?;
+    writer.prune::<PodDisruptionBudget>().await?;
+    writer.prune::<Deployment>().await?;
+    writer.prune::<Service>().await?;
+    writer.prune::<NetworkPolicy>().await
 }
 
-/// What belongs to one endpoint.
-struct Workload<'a> {
+/// Writes the objects of one endpoint.
+struct Writer<'a> {
     client: &'a Client,
     children: &'a Children,
     endpoint: &'a Endpoint,
     notes: Vec<String>,
 }
 
-impl Workload<'_> {
+impl Writer<'_> {
     fn api<K: Child>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), &self.endpoint.namespace)
     }

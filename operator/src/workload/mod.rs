@@ -76,7 +76,7 @@ pub async fn bring_in_line(
             return Err(stopped(&error, before.as_deref()));
         }
     };
-    let observed = observe::workload(client, endpoint, &deployment, is_settled).await;
+    let observed = observe::observe(client, endpoint, &deployment, is_settled).await;
     let (mut verdict, rolled_out) = match observed {
         Ok(workload) => (workload.verdict, workload.rolled_out),
         Err(error) => (Verdict::unknown(Reason::KubernetesError, explain(&error)), false),

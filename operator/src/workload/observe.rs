@@ -11,7 +11,7 @@ use crate::{endpoint::Endpoint, names::selector, report::Verdict};
 
 /// What the pods do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Workload {
+pub struct Observed {
     /// Condition WorkloadAvailable.
     pub verdict: Verdict,
     /// Whether all pods run the current spec, and at least one serves.
@@ -20,7 +20,7 @@ pub struct Workload {
 
 /// Looks at the pods too: the Deployment does not tell why they fail, nor of those that are on their way out.
 /// Neither matters where all pods of the Deployment serve and nothing waits for the old ones to go.
-pub async fn workload(client: &Client, endpoint: &Endpoint, deployment: &Deployment, is_settled: bool) -> Result<Workload, kube::Error> {
+pub async fn observe(client: &Client, endpoint: &Endpoint, deployment: &Deployment, is_settled: bool) -> Result<Observed, kube::Error> {
     if is_settled && rolled_out(deployment, &[]) {
         return Ok(judge(deployment, &[]));
     }
@@ -47,7 +47,7 @@ fn rolled_out(deployment: &Deployment, pods: &[Pod]) -> bool {
         && pods.iter().all(|pod| pod.metadata.deletion_timestamp.is_none())
 }
 
-fn judge(deployment: &Deployment, pods: &[Pod]) -> Workload {
+fn judge(deployment: &Deployment, pods: &[Pod]) -> Observed {
     let (wanted, available) = (wanted(deployment), available(deployment));
     let serving = format!("{available} of {wanted} pods serve");
     let rolled_out = rolled_out(deployment, pods);
@@ -69,7 +69,7 @@ fn judge(deployment: &Deployment, pods: &[Pod]) -> Workload {
     } else {
         Verdict::no(Reason::Progressing, format!("{serving}; waiting for pods of the current spec"))
     };
-    Workload { verdict, rolled_out }
+    Observed { verdict, rolled_out }
 }
 
 /// Whether the rollout has made no progress for longer than the Deployment allows (`progressDeadlineSeconds`).
