@@ -1,29 +1,9 @@
 //! Names of conditions and their reasons: the same word in condition, Event, log and metric.
 
-use std::fmt;
+use strum::{Display, VariantArray};
 
-/// An enum whose variants are words of the API, and the list of them.
-macro_rules! words {
-    ($(#[$about:meta])* pub enum $name:ident { $($(#[$meaning:meta])* $word:ident,)+ }) => {
-        $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$meaning])* $word,)+ }
-
-        impl $name {
-            /// Every one of them.
-            pub const ALL: &[Self] = &[$(Self::$word),+];
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(self, f)
-            }
-        }
-    };
-}
-
-words! {
 /// Type of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Display, VariantArray)]
 pub enum ConditionType {
     /// The spec is valid and no other endpoint has the bucket.
     Accepted,
@@ -38,10 +18,9 @@ pub enum ConditionType {
     /// All of the above: a visitor gets pictures.
     Ready,
 }
-}
 
-words! {
 /// Why a condition has its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Display, VariantArray)]
 pub enum Reason {
     /// Accepted: the spec is valid, the bucket is free.
     Valid,
@@ -150,9 +129,16 @@ pub enum Reason {
     /// Ready: all conditions are true, and every size is allowed.
     ServingEverySize,
 }
+
+impl ConditionType {
+    /// Every one of them.
+    pub const ALL: &[Self] = Self::VARIANTS;
 }
 
 impl Reason {
+    /// Every one of them.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
     /// Whether trying again alone may help, without a change of the spec.
     pub fn is_passing(self) -> bool {
         use Reason::{

@@ -14,6 +14,7 @@ pub mod environment;
 #[cfg(feature = "kube")]
 pub mod gateway;
 pub mod key;
+pub mod listen;
 pub mod picture;
 pub mod resolution;
 #[cfg(feature = "kube")]

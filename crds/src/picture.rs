@@ -10,104 +10,121 @@ mod spec;
 #[cfg(feature = "kube")]
 pub use spec::{Output, Resize};
 
+use strum::{Display, EnumString, VariantArray};
+
 use crate::{
     environment::{Env, SettingError},
-    words::words,
+    words::want_one_of,
 };
 
-words! {
-    /// How a picture fills the size asked for.
-    Fit {
-        /// Fill the size, keep the ratio, cut off what is over.
-        #[default]
-        Cover,
-        /// Lie within the size, keep the ratio, fill the rest with the background.
-        Contain,
-        /// As large as fits within the size, keep the ratio.
-        Inside,
-        /// As small as covers the size, keep the ratio.
-        Outside,
-        /// Fill the size, whatever becomes of the ratio.
-        Fill,
-    }
+/// How a picture fills the size asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(ascii_case_insensitive, parse_err_ty = String, parse_err_fn = want_one_of::<Self>)]
+#[cfg_attr(feature = "kube", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+pub enum Fit {
+    /// Fill the size, keep the ratio, cut off what is over.
+    #[default]
+    Cover,
+    /// Lie within the size, keep the ratio, fill the rest with the background.
+    Contain,
+    /// As large as fits within the size, keep the ratio.
+    Inside,
+    /// As small as covers the size, keep the ratio.
+    Outside,
+    /// Fill the size, whatever becomes of the ratio.
+    Fill,
 }
 
-words! {
-    /// What `Cover` keeps, and where `Contain` puts the picture.
-    Position {
-        /// The middle.
-        #[default]
-        Center,
-        /// The middle of the upper edge.
-        Top,
-        /// The upper right corner.
-        RightTop,
-        /// The middle of the right edge.
-        Right,
-        /// The lower right corner.
-        RightBottom,
-        /// The middle of the lower edge.
-        Bottom,
-        /// The lower left corner.
-        LeftBottom,
-        /// The middle of the left edge.
-        Left,
-        /// The upper left corner.
-        LeftTop,
-    }
+/// What `Cover` keeps, and where `Contain` puts the picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(ascii_case_insensitive, parse_err_ty = String, parse_err_fn = want_one_of::<Self>)]
+#[cfg_attr(feature = "kube", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+pub enum Position {
+    /// The middle.
+    #[default]
+    Center,
+    /// The middle of the upper edge.
+    Top,
+    /// The upper right corner.
+    RightTop,
+    /// The middle of the right edge.
+    Right,
+    /// The lower right corner.
+    RightBottom,
+    /// The middle of the lower edge.
+    Bottom,
+    /// The lower left corner.
+    LeftBottom,
+    /// The middle of the left edge.
+    Left,
+    /// The upper left corner.
+    LeftTop,
 }
 
-words! {
-    /// How pixels of the output are mixed from those of the source.
-    Kernel {
-        /// The one nearest: for pixel art.
-        Nearest,
-        /// Linear.
-        Linear,
-        /// Catmull-Rom.
-        Cubic,
-        /// Mitchell-Netravali: soft.
-        Mitchell,
-        /// Lanczos with 2 lobes.
-        Lanczos2,
-        /// Lanczos with 3 lobes: sharp.
-        #[default]
-        Lanczos3,
-        /// Magic Kernel Sharp 2013.
-        Mks2013,
-        /// Magic Kernel Sharp 2021: the sharpest without ringing.
-        Mks2021,
-    }
+/// How pixels of the output are mixed from those of the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(ascii_case_insensitive, parse_err_ty = String, parse_err_fn = want_one_of::<Self>)]
+#[cfg_attr(feature = "kube", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+pub enum Kernel {
+    /// The one nearest: for pixel art.
+    Nearest,
+    /// Linear.
+    Linear,
+    /// Catmull-Rom.
+    Cubic,
+    /// Mitchell-Netravali: soft.
+    Mitchell,
+    /// Lanczos with 2 lobes.
+    Lanczos2,
+    /// Lanczos with 3 lobes: sharp.
+    #[default]
+    Lanczos3,
+    /// Magic Kernel Sharp 2013.
+    Mks2013,
+    /// Magic Kernel Sharp 2021: the sharpest without ringing.
+    Mks2021,
 }
 
-words! {
-    /// Format of what is made.
-    OutputFormat {
-        /// The original's, or PNG for an original that browsers do not show.
-        #[default]
-        Source,
-        /// JPEG.
-        Jpeg,
-        /// PNG.
-        Png,
-        /// WebP.
-        WebP,
-        /// GIF.
-        Gif,
-        /// AVIF.
-        Avif,
-    }
+impl Kernel {
+    /// Every word.
+    pub const ALL: &[Self] = Self::VARIANTS;
 }
 
-words! {
-    /// What becomes of an animation.
-    Animation {
-        /// Its first frame.
-        #[default]
-        First,
-        /// It stays one, where the output's format has animations.
-        Keep,
-    }
+/// Format of what is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(ascii_case_insensitive, parse_err_ty = String, parse_err_fn = want_one_of::<Self>)]
+#[cfg_attr(feature = "kube", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+pub enum OutputFormat {
+    /// The original's, or PNG for an original that browsers do not show.
+    #[default]
+    Source,
+    /// JPEG.
+    Jpeg,
+    /// PNG.
+    Png,
+    /// WebP.
+    WebP,
+    /// GIF.
+    Gif,
+    /// AVIF.
+    Avif,
+}
+
+impl OutputFormat {
+    /// Every word.
+    pub const ALL: &[Self] = Self::VARIANTS;
+}
+
+/// What becomes of an animation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(ascii_case_insensitive, parse_err_ty = String, parse_err_fn = want_one_of::<Self>)]
+#[cfg_attr(feature = "kube", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+pub enum Animation {
+    /// Its first frame.
+    #[default]
+    First,
+    /// It stays one, where the output's format has animations.
+    Keep,
 }
 
 /// An opaque colour, written `#rrggbb`.
@@ -302,10 +319,10 @@ mod tests {
                 assert_eq!(word.to_string().parse(), Ok(*word));
             }
         }
-        check(Fit::ALL);
-        check(Position::ALL);
-        check(Kernel::ALL);
-        check(OutputFormat::ALL);
-        check(Animation::ALL);
+        check(Fit::VARIANTS);
+        check(Position::VARIANTS);
+        check(Kernel::VARIANTS);
+        check(OutputFormat::VARIANTS);
+        check(Animation::VARIANTS);
     }
 }

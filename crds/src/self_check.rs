@@ -12,31 +12,37 @@
 //! cannot exist, and learns from what it does for visitors in between. The metrics
 //! `resizer_self_check{access="originals",is="Allowed"}` say the same: 1 for the word that holds.
 
-use std::{fmt, str::FromStr};
+use strum::{Display, EnumString, VariantArray};
 
-use crate::words::words;
+use crate::words::want_one_of;
 
 /// Path on the admin port.
 pub const PATH: &str = "/selfcheck";
 
-words! {
-    /// What is known of an access to the bucket.
-    Access {
-        /// Nothing yet, or nothing that can be told apart: without `s3:ListBucket`, S3 denies access to a
-        /// missing key also where a present one could be read. For `derivatives`: nothing was stored yet.
-        #[default]
-        Unknown,
-        /// It works.
-        Allowed,
-        /// Access was denied where it is needed: to an original that a visitor asked for, or to a derivative.
-        Denied,
-        /// S3 does not accept the credentials, or there are none.
-        CredentialsInvalid,
-        /// There is no such bucket.
-        BucketMissing,
-        /// S3 does not answer, or fails.
-        Unreachable,
-    }
+/// What is known of an access to the bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(ascii_case_insensitive, parse_err_ty = String, parse_err_fn = want_one_of::<Self>)]
+#[cfg_attr(feature = "kube", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+pub enum Access {
+    /// Nothing yet, or nothing that can be told apart: without `s3:ListBucket`, S3 denies access to a
+    /// missing key also where a present one could be read. For `derivatives`: nothing was stored yet.
+    #[default]
+    Unknown,
+    /// It works.
+    Allowed,
+    /// Access was denied where it is needed: to an original that a visitor asked for, or to a derivative.
+    Denied,
+    /// S3 does not accept the credentials, or there are none.
+    CredentialsInvalid,
+    /// There is no such bucket.
+    BucketMissing,
+    /// S3 does not answer, or fails.
+    Unreachable,
+}
+
+impl Access {
+    /// Every word.
+    pub const ALL: &[Self] = Self::VARIANTS;
 }
 
 /// The answer, as the operator reads it.

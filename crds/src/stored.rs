@@ -1,39 +1,42 @@
 //! How derivatives are stored: words of the API and of the environment → [`Storage`].
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 #[cfg(feature = "kube")]
 use kube::KubeSchema;
 #[cfg(feature = "kube")]
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantArray};
 
 use crate::{
     environment::{Env, SettingError},
-    words::words,
+    words::want_one_of,
 };
 
-words! {
-    /// Canned ACL of what is stored.
-    Acl {
-        /// None is sent: the bucket's policy says who may read.
-        #[default]
-        None,
-        /// `public-read`: for buckets that are public by the ACLs of their objects.
-        PublicRead,
-    }
+/// Canned ACL of what is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(ascii_case_insensitive, parse_err_ty = String, parse_err_fn = want_one_of::<Self>)]
+#[cfg_attr(feature = "kube", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+pub enum Acl {
+    /// None is sent: the bucket's policy says who may read.
+    #[default]
+    None,
+    /// `public-read`: for buckets that are public by the ACLs of their objects.
+    PublicRead,
 }
 
-words! {
-    /// How what is stored is encrypted at rest.
-    Encryption {
-        /// As the bucket says.
-        #[default]
-        Bucket,
-        /// `AES256`: with keys of S3.
-        Aes256,
-        /// `aws:kms`: with a key of KMS.
-        Kms,
-    }
+/// How what is stored is encrypted at rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(ascii_case_insensitive, parse_err_ty = String, parse_err_fn = want_one_of::<Self>)]
+#[cfg_attr(feature = "kube", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+pub enum Encryption {
+    /// As the bucket says.
+    #[default]
+    Bucket,
+    /// `AES256`: with keys of S3.
+    Aes256,
+    /// `aws:kms`: with a key of KMS.
+    Kms,
 }
 
 /// How derivatives are stored, beside their content.

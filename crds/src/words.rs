@@ -1,34 +1,11 @@
-//! Enums whose variants are words.
+//! What the enums whose variants are words of the API and of the environment have in common: the error that lists the words.
 
-/// An enum whose variants are words, written the same in the API and in the environment.
-macro_rules! words {
-    ($(#[$about:meta])* $name:ident { $($(#[$meaning:meta])* $word:ident,)+ }) => {
-        $(#[$about])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        #[cfg_attr(feature = "kube", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
-        pub enum $name {
-            $($(#[$meaning])* $word,)+
-        }
+use std::fmt::Display;
 
-        impl $name {
-            /// Every value.
-            pub const ALL: &[Self] = &[$(Self::$word),+];
-        }
+use strum::VariantArray;
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$word => stringify!($word)),+ })
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let found = Self::ALL.iter().find(|word| word.to_string().eq_ignore_ascii_case(text)).copied();
-                found.ok_or_else(|| format!("want one of {}", [$(stringify!($word)),+].join(", ")))
-            }
-        }
-    };
+/// Says which words would be right.
+pub(crate) fn want_one_of<T: VariantArray + Display>(_: &str) -> String {
+    let words: Vec<_> = T::VARIANTS.iter().map(ToString::to_string).collect();
+    format!("want one of {}", words.join(", "))
 }
-pub(crate) use words;

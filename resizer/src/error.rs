@@ -1,16 +1,15 @@
 //! Everything that can go wrong with a request → status, public message, stable label.
 //!
-//! The three stand side by side in [`Error::answer`]. A visitor sees status and
-//! message, metrics and logs see the label, and only logs see the cause.
+//! The three stand side by side in [`Error::public`]: a visitor sees status and message, metrics and logs see the label, and only
+//! logs see the cause. Errors come from `guard`, `store` and the crate `picture`; `http` makes responses of them.
 
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use resize_api::KeyError;
 
-use crate::store::StoreError;
-
-/// Seconds after which a refused visitor may try again.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+use crate::{
+    guard::{admission::Refused, negative::Blame},
+    store::StoreError,
+};
 
 /// Why a request is not answered with a picture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,17 +44,9 @@ pub enum Error {
     /// The original cannot be resized.
     #[error(transparent)]
     Resize(#[from] picture::Error),
-    /// More memory is needed than there will ever be.
-    #[error("needs {needed} bytes of memory, the budget has {budget}")]
-    OverBudget {
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes that the budget has when nothing else runs.
-        budget: u64,
-    },
-    /// No room within the time that one waits for it.
-    #[error("no room: {0}")]
-    Busy(&'static str),
+    /// No memory, worker or queue slot for it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// A codec panicked.
     #[error("panic while resizing")]
     Panic,
@@ -70,22 +61,9 @@ pub enum Error {
     TimedOut,
 }
 
-/// What an error tells of the next request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
-    /// The store has no such original, or does not show it.
-    Missing,
-    /// The original, whatever size is made of it.
-    Original,
-    /// The original at this size.
-    Derivative,
-    /// Neither: the next request may go well.
-    Passing,
-}
-
 impl Error {
     /// Status, public message and stable label.
-    fn answer(&self) -> (StatusCode, &'static str, &'static str) {
+    pub(crate) fn public(&self) -> (StatusCode, &'static str, &'static str) {
         const INVALID: &str = "Bad Request: Invalid key format";
         const BUSY: &str = "Service Unavailable: Too busy, try again later";
         const TOO_LARGE: &str = "Payload Too Large: Original image too large";
@@ -126,8 +104,8 @@ impl Error {
             }
             Self::Resize(error @ picture::Error::Stopped) => (StatusCode::SERVICE_UNAVAILABLE, BUSY, error.reason()),
             Self::Resize(error @ picture::Error::Damaged(_)) => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, error.reason()),
-            Self::OverBudget { .. } => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "over_budget"),
-            Self::Busy(_) => (StatusCode::SERVICE_UNAVAILABLE, BUSY, "busy"),
+            Self::Refused(Refused::OverBudget { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, "over_budget"),
+            Self::Refused(Refused::Busy(_)) => (StatusCode::SERVICE_UNAVAILABLE, BUSY, "busy"),
             Self::Panic => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, "panic"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "internal"),
             Self::TooSlow => (StatusCode::GATEWAY_TIMEOUT, TOO_LONG, "too_slow"),
@@ -145,7 +123,9 @@ impl Error {
             | Self::Store(StoreError::Archived | StoreError::TooLarge { .. })
             | Self::Resize(picture::Error::Damaged(_) | picture::Error::Unsupported(_)) => Blame::Original,
             // of source and output, the one may be too large, or too much work, only for the other
-            Self::Resize(picture::Error::TooLarge(_)) | Self::OverBudget { .. } | Self::TooSlow | Self::NotPublic => Blame::Derivative,
+            Self::Resize(picture::Error::TooLarge(_)) | Self::Refused(Refused::OverBudget { .. }) | Self::TooSlow | Self::NotPublic => {
+                Blame::Derivative
+            }
             _ => Blame::Passing,
         }
     }
@@ -160,22 +140,25 @@ impl Error {
 
     /// Stable label for metrics and logs.
     pub fn reason(&self) -> &'static str {
-        self.answer().2
+        self.public().2
     }
 }
 
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let (status, message, _) = self.answer();
-        let body = serde_json::json!({ "message": message }).to_string();
-        let mut response =
-            (status, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response();
-        let headers = response.headers_mut();
-        match self {
-            Self::Busy(_) | Self::Store(StoreError::SlowDown) => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER)),
-            Self::Method => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
-            _ => {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_wrong_with_the_original_lasts() {
+        for (error, blame) in [
+            (Error::Refused(Refused::Busy("no worker")), Blame::Passing),
+            (Error::Store(StoreError::TimedOut), Blame::Passing),
+            (Error::Store(StoreError::Failed("500".into())), Blame::Passing),
+            (Error::Store(StoreError::Missing), Blame::Missing),
+            (Error::Resize(picture::Error::Damaged("on purpose".into())), Blame::Original),
+            (Error::Refused(Refused::OverBudget { needed: 2, budget: 1 }), Blame::Derivative),
+        ] {
+            assert_eq!(error.blame(), blame, "{error}");
         }
-        response
     }
 }

@@ -10,7 +10,7 @@ use resizer::{
     http::{
         self,
         admin::{self, Readiness},
-        server::{Server, Stop},
+        server::{Grace, Server},
     },
     service::Service,
     store::{s3::S3, website::HttpWebsite},
@@ -66,12 +66,12 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     let traces = Traces::from_env(variable)?.map(Arc::new);
 
     let signal = stop_signal().context("cannot listen for signals")?;
-    let server = Server::bind(settings.listen, settings.admin_listen, &settings.bounds).await?;
+    let server = Server::bind(settings.listen, settings.admin_listen, &settings.bounds)?;
     let (listen, admin_listen) = server.addresses()?;
     let Capacity { memory, workers } = capacity;
     tracing::info!(%listen, %admin_listen, bucket = settings.bucket, url = %settings.url, memory, workers, "ready");
 
-    let stop = Stop { drain: settings.drain, shutdown: settings.shutdown };
+    let grace = Grace { drain: settings.drain, shutdown: settings.shutdown };
     let service = Service::new(settings, Arc::new(store), capacity, metrics).with_traces(traces.clone());
     let service = Arc::new(match HttpWebsite::new() {
         Ok(website) => service.with_website(Arc::new(website)),
@@ -84,7 +84,7 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     tokio::spawn(async move { checking.check_itself().await });
     let readiness = Readiness::ready();
     let admin = admin::app(Arc::clone(&service), readiness.clone());
-    server.run(http::app(service), admin, readiness, stop, signal).await;
+    server.run(http::app(service), admin, readiness, grace, signal).await;
     if let Some(traces) = traces {
         tokio::task::spawn_blocking(move || traces.shut_down()).await?;
     }

@@ -1,4 +1,4 @@
-//! All that requests share: settings, store, and what guards them.
+//! All that requests share: settings, the store, the guards, metrics. `http` and `derivative` above work on it; it is made by `main`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,20 +9,27 @@ use resize_api::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    derivative::Landed,
-    guard::{admission::Admission, capacity::Capacity, coalesce::Flights, loop_guard::LoopGuard, negative::Negative, visible::Visible},
+    error::Error,
+    guard::{
+        admission::Admission, capacity::Capacity, loop_guard::LoopGuard, negative::Negative, singleflight::Singleflight, visible::Visible,
+    },
+    outcome::Outcome,
+    self_check::Checks,
     store::{
         Store, StoreError,
         website::{Unreachable, Website},
     },
-    watch::{metrics::Metrics, self_check::Checks, traces::Traces},
+    watch::{metrics::Metrics, record::Report, traces::Traces},
 };
 
-/// Asked for, and never there.
+/// A key that is asked for to see whether the bucket can be read, and that nobody stores.
 const IMPOSSIBLE: &str = "resize-operator.dev/self-check/no-such-object";
-/// Between two looks at the bucket, and between them as long as something is wrong.
+/// Time between two self-checks, and between them as long as something is wrong.
 const PERIOD: Duration = Duration::from_mins(5);
 const SHORT_PERIOD: Duration = Duration::from_secs(30);
+
+/// How a flight ended, as every request for its key gets it.
+pub(crate) type Finished = (Result<Outcome, Error>, Report);
 
 /// All that requests share.
 pub struct Service {
@@ -30,8 +37,8 @@ pub struct Service {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) visible: Visible,
     pub(crate) admission: Admission,
-    pub(crate) flights: Flights<Landed>,
-    pub(crate) negative: Negative,
+    pub(crate) flights: Singleflight<Finished>,
+    pub(crate) negative: Negative<Error>,
     pub(crate) loop_guard: LoopGuard,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) checks: Checks,
@@ -49,7 +56,7 @@ impl Service {
             checks: Checks::new(Arc::clone(&metrics)),
             settings,
             store,
-            flights: Flights::new(),
+            flights: Singleflight::new(),
             loop_guard: LoopGuard::default(),
             metrics,
             traces: None,
@@ -80,7 +87,7 @@ impl Service {
     pub async fn look(&self) {
         let found = timeout(self.settings.bounds.fetch, self.store.get(IMPOSSIBLE)).await.unwrap_or(Err(StoreError::TimedOut));
         let lists = matches!(found, Err(StoreError::Forbidden)) && self.store.may_list().await.is_ok();
-        self.checks.looked(found.as_ref().map(drop), lists);
+        self.checks.probed(found.as_ref().map(drop), lists);
     }
 
     /// What `/selfcheck` says.

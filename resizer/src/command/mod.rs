@@ -1,3 +1,3 @@
-//! What the program does beside serving, one command a file.
+//! What the program does beside serving, one command a file. `main` calls them; below is the crate `picture`.
 
 pub mod once;

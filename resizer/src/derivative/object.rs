@@ -1,12 +1,13 @@
-//! Key, original and finished picture → the object that is stored.
+//! Key, original and finished picture → [`Derivative`]: the object that is stored, with the metadata by which it is known again.
+//!
+//! Pure. `make` builds it, `keep` compares it with what is stored; below is `store`, for the types.
 
-use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use resize_api::ResizedKey;
 
 use picture::{Format, Picture, Request};
 
-use crate::store::Metadata;
+use crate::store::{Metadata, Object};
 
 /// Metadata that every derivative has: what shaped it.
 const SETTINGS: &str = "resize-settings";
@@ -16,19 +17,13 @@ const SOURCE_ETAG: &str = "resize-source-etag";
 /// S3 takes 2 KiB of metadata in all; what names the source must leave room for the rest.
 const MAX_SOURCE_NAME: usize = 1536;
 
-/// A picture as it goes into the store.
+/// A picture as it goes into the store; its metadata says where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derivative {
     /// Object key.
     pub key: String,
-    /// The encoded picture.
-    pub bytes: Bytes,
-    /// Media type.
-    pub content_type: String,
-    /// `Cache-Control` that the store sends with it.
-    pub cache_control: String,
-    /// User metadata, ASCII only: where the picture comes from.
-    pub metadata: Vec<(&'static str, String)>,
+    /// The encoded picture, with all that the store is told of it.
+    pub object: Object,
 }
 
 /// What is known about an original beside its bytes.
@@ -52,19 +47,18 @@ impl Derivative {
         if let Some(etag) = provenance.etag.as_ref().filter(|etag| etag.is_ascii()) {
             metadata.push((SOURCE_ETAG, etag.clone()));
         }
-        Self {
-            key: key.to_string(),
+        let object = Object {
             content_type: content_type(provenance.content_type.as_deref(), picture.format).to_owned(),
             bytes: picture.bytes.into(),
             cache_control: cache_control.to_owned(),
             metadata,
-        }
+        };
+        Self { key: key.to_string(), object }
     }
 
-    /// Whether it is to replace an object with the metadata `found`: one that was made by
-    /// a resizer from another version of the original, or otherwise shaped.
+    /// Whether it replaces an object with the metadata `found`: one that a resizer made, whose source ETag or settings differ.
     pub fn replaces(&self, found: &Metadata) -> bool {
-        let ours = |name| self.metadata.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        let ours = |name| self.object.metadata.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
         let theirs = |name: &str| found.get(name).map(String::as_str);
         made_by_a_resizer(found) && [SETTINGS, SOURCE_ETAG].into_iter().any(|name| ours(name) != theirs(name))
     }
@@ -132,7 +126,7 @@ mod tests {
             (None, "image/jpeg"),
         ] {
             let provenance = Provenance { content_type: original.map(Into::into), etag: None };
-            assert_eq!(derivative("300x300/a.jpg", &provenance).content_type, stored);
+            assert_eq!(derivative("300x300/a.jpg", &provenance).object.content_type, stored);
         }
     }
 
@@ -140,20 +134,21 @@ mod tests {
     fn metadata_is_ascii_and_fits() {
         let provenance = Provenance { content_type: None, etag: Some("\"abc\"".into()) };
         let short = derivative("300x300/푸른 마블.jpg", &provenance);
-        let names: Vec<_> = short.metadata.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = short.object.metadata.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["resize-settings", "resize-source", "resize-source-etag"]);
         let long = derivative(&format!("300x300/{}", "푸".repeat(330)), &provenance);
         for derivative in [&short, &long] {
-            let total: usize = derivative.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
-            assert!(total < 2048 && derivative.metadata.iter().all(|(_, value)| value.is_ascii()));
+            let total: usize = derivative.object.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+            assert!(total < 2048 && derivative.object.metadata.iter().all(|(_, value)| value.is_ascii()));
         }
     }
 
     #[test]
     fn replaces_what_is_stale_and_ours() {
         let of = |etag: &str| derivative("300x300/a.jpg", &Provenance { content_type: None, etag: Some(etag.into()) });
-        let metadata =
-            |derivative: Derivative| derivative.metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Metadata>();
+        let metadata = |derivative: Derivative| {
+            derivative.object.metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Metadata>()
+        };
         let ours = of("\"new\"");
         assert!(!ours.replaces(&metadata(of("\"new\""))));
         assert!(ours.replaces(&metadata(of("\"old\""))));
@@ -164,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_fingerprint_follows_the_settings() {
-        let of = |key| derivative(key, &Provenance::default()).metadata[0].clone();
+        let of = |key| derivative(key, &Provenance::default()).object.metadata[0].clone();
         assert_eq!(of("300x300/a.jpg"), of("300x300/b.jpg"));
         assert_ne!(of("300x300/a.jpg"), of("300x301/a.jpg"));
         let resolution = "300x300".parse().unwrap();

@@ -1,10 +1,11 @@
-//! What a derivative needs → room for it, after a bounded wait, or a refusal.
+//! What a derivative needs → permits for it, after a bounded wait, or [`Refused`].
 //!
-//! A flight takes a place, then a fetch and memory for its source, then memory for the
-//! resize, then a worker, then a store; always in this order, so that no two wait for
-//! each other. Memory for sources and for resizes are apart for the same reason, as
-//! are fetches and stores. A worker is held by nobody who waits for the network. A picture
-//! that is sent to a visitor moves to memory of its own: slow readers hold up no resize.
+//! A flight takes a [`Lease`] of the queue, then a fetch and memory for its source, then memory for the resize, then a worker, then a
+//! store; always in this order, so that no two wait for each other. Memory for sources and memory for resizes are separate pools for
+//! the same reason, as are fetches and stores. A worker is never held while waiting for the network. A picture that is sent to a
+//! visitor moves to a pool of its own, so that slow readers block no resize.
+//!
+//! `derivative` takes permits here; below are the pools, and `watch` for the numbers.
 
 use std::{
     sync::{
@@ -17,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use resize_api::Settings;
 use tokio::{
-    task::spawn_blocking,
+    task::{JoinError, spawn_blocking},
     time::{Instant, timeout},
 };
 
@@ -25,7 +26,7 @@ use super::{
     capacity::Capacity,
     pool::{Permit, Pool},
 };
-use crate::error::Error;
+use crate::watch::metrics::Usage;
 
 /// One part of so many of the budget is for sources.
 const SOURCE_SHARE: u64 = 4;
@@ -34,12 +35,12 @@ const ANSWER_SHARE: u64 = 16;
 
 /// All that is given away.
 pub struct Admission {
-    places: Pool,
+    queue: Pool,
     pools: Pools,
     patience: Duration,
 }
 
-/// What a place gives access to.
+/// What a lease gives access to.
 #[derive(Clone)]
 struct Pools {
     fetches: Pool,
@@ -52,21 +53,20 @@ struct Pools {
     waiting: Arc<AtomicU64>,
 }
 
-/// How much of what is taken; for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Bytes of the memory budget.
-    pub memory: u64,
-    /// Bytes of it in use.
-    pub memory_used: u64,
-    /// Flights, whatever they wait for.
-    pub flights: u64,
-    /// Flights that wait for memory, a worker, a fetch or a store.
-    pub waiting: u64,
-    /// Workers.
-    pub workers: u64,
-    /// Workers at work.
-    pub workers_busy: u64,
+/// Why there is nothing to give.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// More memory is needed than there will ever be.
+    #[error("needs {needed} bytes of memory, the budget has {budget}")]
+    OverBudget {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes that the budget has when nothing else runs.
+        budget: u64,
+    },
+    /// Nothing came free within the time that one waits for it.
+    #[error("no room: {0}")]
+    Busy(&'static str),
 }
 
 impl Admission {
@@ -83,13 +83,13 @@ impl Admission {
             answers: Pool::new(answers),
             waiting: Arc::default(),
         };
-        Self { places: Pool::new(settings.queue_length.get() as u64), pools, patience: settings.queue }
+        Self { queue: Pool::new(settings.queue_length.get() as u64), pools, patience: settings.queue }
     }
 
-    /// A place for one flight, at once or not at all.
-    pub fn enter(&self) -> Result<Place, Error> {
-        let place = self.places.try_take(1).ok_or(Error::Busy("queue is full"))?;
-        Ok(Place { pools: self.pools.clone(), patience: self.patience, waited: Duration::ZERO, source: None, _permit: place })
+    /// A lease for one flight, at once or not at all.
+    pub fn lease(&self) -> Result<Lease, Refused> {
+        let permit = self.queue.try_take(1).ok_or(Refused::Busy("queue is full"))?;
+        Ok(Lease { pools: self.pools.clone(), patience: self.patience, waited: Duration::ZERO, source: None, _permit: permit })
     }
 
     /// How much is taken now.
@@ -99,7 +99,7 @@ impl Admission {
         Usage {
             memory: memory.iter().map(|pool| pool.size()).sum(),
             memory_used: memory.iter().map(|pool| pool.used()).sum(),
-            flights: self.places.used(),
+            flights: self.queue.used(),
             waiting: waiting.load(Ordering::Relaxed),
             workers: workers.size(),
             workers_busy: workers.used(),
@@ -107,8 +107,8 @@ impl Admission {
     }
 }
 
-/// One flight's place, and what it has got so far.
-pub struct Place {
+/// One flight's slot in the queue, and what it has got so far.
+pub struct Lease {
     pools: Pools,
     patience: Duration,
     waited: Duration,
@@ -117,7 +117,7 @@ pub struct Place {
 }
 
 /// Memory and a worker for one resize.
-pub struct Room {
+pub struct Grant {
     memory: Permit,
     worker: Permit,
 }
@@ -166,21 +166,21 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Place {
+impl Lease {
     /// Waits until one more original may be fetched.
-    pub async fn fetch(&mut self) -> Result<Permit, Error> {
+    pub async fn fetch(&mut self) -> Result<Permit, Refused> {
         let pool = self.pools.fetches.clone();
         self.wait(&pool, 1, "too many fetches").await
     }
 
     /// Waits until one more derivative may be stored.
-    pub async fn store(&mut self) -> Result<Permit, Error> {
+    pub async fn store(&mut self) -> Result<Permit, Refused> {
         let pool = self.pools.stores.clone();
         self.wait(&pool, 1, "too many stores").await
     }
 
-    /// Waits for the memory of a source of `bytes`; it is held until [`Place::source`] or the end of this place.
-    pub async fn hold_source(&mut self, bytes: u64) -> Result<(), Error> {
+    /// Waits for the memory of a source of `bytes`; it is held until [`Lease::source`] or the end of this lease.
+    pub async fn hold_source(&mut self, bytes: u64) -> Result<(), Refused> {
         // never wait for memory while holding some of the same pool
         self.source = None;
         let pool = self.pools.sources.clone();
@@ -195,19 +195,19 @@ impl Place {
 
     /// Moves what `bytes` of a picture hold to the memory of answers, at once or not at all.
     /// One that is larger than all of that takes all of it.
-    pub fn answer(&self, bytes: u64, charge: &Charge) -> Result<(), Error> {
+    pub fn answer(&self, bytes: u64, charge: &Charge) -> Result<(), Refused> {
         let pool = &self.pools.answers;
-        let memory = pool.try_take(bytes.min(pool.size())).ok_or(Error::Busy("no memory for one more answer"))?;
+        let memory = pool.try_take(bytes.min(pool.size())).ok_or(Refused::Busy("no memory for one more answer"))?;
         charge.move_to(memory);
         Ok(())
     }
 
     /// Waits for `bytes` of memory and a worker.
-    pub async fn admit(&mut self, bytes: u64) -> Result<Room, Error> {
+    pub async fn admit(&mut self, bytes: u64) -> Result<Grant, Refused> {
         let (resizes, workers) = (self.pools.resizes.clone(), self.pools.workers.clone());
         let memory = self.wait(&resizes, bytes, "no memory for the resize").await?;
         let worker = self.wait(&workers, 1, "no worker").await?;
-        Ok(Room { memory, worker })
+        Ok(Grant { memory, worker })
     }
 
     /// How long this flight has waited so far.
@@ -215,35 +215,35 @@ impl Place {
         self.waited
     }
 
-    async fn wait(&mut self, pool: &Pool, amount: u64, why: &'static str) -> Result<Permit, Error> {
+    async fn wait(&mut self, pool: &Pool, amount: u64, why: &'static str) -> Result<Permit, Refused> {
         if amount > pool.size() {
-            return Err(Error::OverBudget { needed: amount, budget: pool.size() });
+            return Err(Refused::OverBudget { needed: amount, budget: pool.size() });
         }
         let _waiting = Waiting::begin(&self.pools.waiting);
         let start = Instant::now();
         let permit = timeout(self.patience.saturating_sub(self.waited), pool.take(amount)).await;
         self.waited += start.elapsed();
-        permit.map_err(|_| Error::Busy(why))
+        permit.map_err(|_| Refused::Busy(why))
     }
 }
 
-impl Room {
+impl Grant {
     /// Runs `work` on a thread of its own. The worker is free when it ends; the memory
     /// is, but for `keep` of its result, and that once the second value is dropped.
     ///
-    /// What it holds stays taken until `work` ends, also when nobody waits for it any more.
+    /// An error is a panic of `work`. What it holds stays taken until `work` ends, also when nobody waits for it any more.
     pub async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce() -> T + Send + 'static,
         keep: impl FnOnce(&T) -> u64,
-    ) -> Result<(T, Permit), Error> {
+    ) -> Result<(T, Permit), JoinError> {
         let Self { memory, worker } = self;
         let ran = spawn_blocking(move || {
             let result = work();
             drop(worker);
             (result, memory)
         });
-        let (result, mut memory) = ran.await.map_err(|_| Error::Panic)?;
+        let (result, mut memory) = ran.await?;
         memory.shrink(keep(&result));
         Ok((result, memory))
     }
@@ -264,60 +264,60 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn refuses_at_once_what_never_fits_and_what_finds_no_place() {
+    async fn refuses_at_once_what_never_fits_and_what_finds_the_queue_full() {
         let admission = admission();
-        let mut place = admission.enter().unwrap();
-        assert_eq!(place.admit(2817).await.err(), Some(Error::OverBudget { needed: 2817, budget: 2816 }));
-        assert_eq!(place.hold_source(1025).await, Err(Error::OverBudget { needed: 1025, budget: 1024 }));
-        let _second = admission.enter().unwrap();
-        assert_eq!(admission.enter().err(), Some(Error::Busy("queue is full")));
-        assert_eq!(place.waited(), Duration::ZERO);
+        let mut lease = admission.lease().unwrap();
+        assert_eq!(lease.admit(2817).await.err(), Some(Refused::OverBudget { needed: 2817, budget: 2816 }));
+        assert_eq!(lease.hold_source(1025).await, Err(Refused::OverBudget { needed: 1025, budget: 1024 }));
+        let _second = admission.lease().unwrap();
+        assert_eq!(admission.lease().err(), Some(Refused::Busy("queue is full")));
+        assert_eq!(lease.waited(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn waits_no_longer_than_its_patience_in_all() {
         let admission = admission();
-        let (mut first, mut second) = (admission.enter().unwrap(), admission.enter().unwrap());
+        let (mut first, mut second) = (admission.lease().unwrap(), admission.lease().unwrap());
         first.hold_source(1024).await.unwrap();
-        let room = first.admit(1).await.unwrap();
+        let grant = first.admit(1).await.unwrap();
         let half = async {
             tokio::time::sleep(SECOND / 2).await;
             drop(first.source(Bytes::new()));
         };
         let (held, ()) = futures::join!(second.hold_source(1), half);
         assert_eq!(held, Ok(()));
-        assert_eq!(second.admit(1).await.err(), Some(Error::Busy("no worker")));
+        assert_eq!(second.admit(1).await.err(), Some(Refused::Busy("no worker")));
         assert_eq!(second.waited(), SECOND);
-        drop(room);
+        drop(grant);
         assert!(second.admit(1).await.is_ok(), "what is free needs no patience");
     }
 
     #[tokio::test]
     async fn gives_back_what_the_result_does_not_need() {
         let admission = admission();
-        let mut place = admission.enter().unwrap();
-        let room = place.admit(2816).await.unwrap();
+        let mut lease = admission.lease().unwrap();
+        let grant = lease.admit(2816).await.unwrap();
         let during = admission.usage();
         assert_eq!((during.memory, during.memory_used, during.flights, during.workers_busy), (4096, 2816, 1, 1));
-        let (result, memory) = room.run(|| vec![0_u8; 1000], |result| result.len() as u64).await.unwrap();
+        let (result, memory) = grant.run(|| vec![0_u8; 1000], |result| result.len() as u64).await.unwrap();
         assert_eq!((result.len(), admission.usage().memory_used, admission.usage().workers_busy), (1000, 1000, 0));
-        drop((memory, place));
+        drop((memory, lease));
         assert_eq!((admission.usage().memory_used, admission.usage().flights), (0, 0));
     }
 
     #[tokio::test]
     async fn a_panic_is_caught_and_gives_everything_back() {
         let admission = admission();
-        let room = admission.enter().unwrap().admit(1).await.unwrap();
-        let outcome = room.run(|| assert_eq!(1, 2, "on purpose"), |()| 0).await;
-        assert_eq!(outcome.err(), Some(Error::Panic));
+        let grant = admission.lease().unwrap().admit(1).await.unwrap();
+        let outcome = grant.run(|| assert_eq!(1, 2, "on purpose"), |()| 0).await;
+        assert!(outcome.is_err_and(|error| error.is_panic()));
         assert_eq!(admission.usage(), Usage { memory: 4096, workers: 1, ..Usage::default() });
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_network_has_bounds_of_its_own() {
         let admission = admission();
-        let (mut first, mut second) = (admission.enter().unwrap(), admission.enter().unwrap());
+        let (mut first, mut second) = (admission.lease().unwrap(), admission.lease().unwrap());
         let (fetch, store) = (first.fetch().await.unwrap(), first.store().await.unwrap());
         assert!(first.admit(1).await.is_ok(), "a worker is free while others fetch and store");
         let waits = async {
@@ -326,7 +326,7 @@ mod tests {
             drop(fetch);
         };
         assert!(futures::join!(second.fetch(), waits).0.is_ok());
-        assert_eq!(second.store().await.err(), Some(Error::Busy("too many stores")));
+        assert_eq!(second.store().await.err(), Some(Refused::Busy("too many stores")));
         drop(store);
         assert_eq!(admission.usage().waiting, 0);
     }
@@ -334,11 +334,11 @@ mod tests {
     #[tokio::test]
     async fn bytes_hold_their_memory_until_the_last_copy_is_gone() {
         let admission = admission();
-        let mut place = admission.enter().unwrap();
-        place.hold_source(1000).await.unwrap();
-        let (bytes, _) = place.source(Bytes::from(vec![7; 1000])).unwrap();
+        let mut lease = admission.lease().unwrap();
+        lease.hold_source(1000).await.unwrap();
+        let (bytes, _) = lease.source(Bytes::from(vec![7; 1000])).unwrap();
         let copy = bytes.slice(1..3);
-        drop((bytes, place));
+        drop((bytes, lease));
         assert_eq!((admission.usage().memory_used, &copy[..]), (1000, &[7, 7][..]));
         drop(copy);
         assert_eq!(admission.usage().memory_used, 0);
@@ -347,27 +347,27 @@ mod tests {
     #[tokio::test]
     async fn pictures_that_are_being_sent_hold_no_memory_of_sources_and_resizes() {
         let admission = admission();
-        let mut place = admission.enter().unwrap();
+        let mut lease = admission.lease().unwrap();
         let mut sent = Vec::new();
         for _ in 0..2 {
-            place.hold_source(1024).await.unwrap();
-            let (bytes, charge) = place.source(Bytes::from(vec![7; 128])).unwrap();
-            place.answer(128, &charge).unwrap();
+            lease.hold_source(1024).await.unwrap();
+            let (bytes, charge) = lease.source(Bytes::from(vec![7; 128])).unwrap();
+            lease.answer(128, &charge).unwrap();
             sent.push((bytes, charge));
-            assert!(place.admit(2816).await.is_ok());
+            assert!(lease.admit(2816).await.is_ok());
         }
         let answers = |sent: &Vec<_>| sent.len() as u64 * 128;
         assert_eq!(admission.usage().memory_used, answers(&sent));
-        place.hold_source(1).await.unwrap();
-        let (bytes, charge) = place.source(Bytes::from(vec![7])).unwrap();
-        assert_eq!(place.answer(1, &charge), Err(Error::Busy("no memory for one more answer")));
+        lease.hold_source(1).await.unwrap();
+        let (bytes, charge) = lease.source(Bytes::from(vec![7])).unwrap();
+        assert_eq!(lease.answer(1, &charge), Err(Refused::Busy("no memory for one more answer")));
         sent.pop();
-        assert_eq!(place.answer(1, &charge), Ok(()));
+        assert_eq!(lease.answer(1, &charge), Ok(()));
         drop((bytes, charge, sent));
         assert_eq!(admission.usage().memory_used, 0);
         // larger than all of it: alone
-        place.hold_source(1024).await.unwrap();
-        let (_bytes, charge) = place.source(Bytes::from(vec![7; 1024])).unwrap();
-        assert_eq!((place.answer(1024, &charge), admission.usage().memory_used), (Ok(()), 256));
+        lease.hold_source(1024).await.unwrap();
+        let (_bytes, charge) = lease.source(Bytes::from(vec![7; 1024])).unwrap();
+        assert_eq!((lease.answer(1024, &charge), admission.usage().memory_used), (Ok(()), 256));
     }
 }

@@ -1,4 +1,6 @@
 //! Control groups and settings → how much memory and how many CPUs there are to give away.
+//!
+//! Read once at the start, by `main`; [`super::admission`] gives it away. Below are only the files of the kernel.
 
 use std::{fs, num::NonZeroUsize, path::Path, thread::available_parallelism};
 

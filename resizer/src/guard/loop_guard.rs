@@ -1,9 +1,8 @@
-//! Keys stored a while ago → whether a request is a visitor sent back to us, and whether there is anything to make.
+//! Keys stored in the last minutes → whether a request is a redirect loop, and whether there is anything to make.
 //!
-//! A visitor who was redirected to a stored picture and is back within seconds did
-//! not get it: the bucket's website refuses it, or still answers from a cache.
-//! Another redirect would send the visitor round for ever. Where that goes on, the
-//! picture is not made again each time: it is shown as it was stored.
+//! A visitor who was redirected to a stored picture and asks for it again within seconds did not get it: the bucket's website refuses
+//! the object, or still answers from a cache. Another redirect would never end. While that goes on, the picture is not made again for
+//! each request: the stored object is sent instead. `derivative` asks and tells; nothing of this crate is below.
 
 use std::{
     collections::{HashMap, VecDeque},

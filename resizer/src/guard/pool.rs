@@ -1,8 +1,8 @@
-//! A number of things to give away → permits, each given back when it is dropped.
+//! A number of bytes or slots → permits, each given back when it is dropped.
 //!
-//! Those who wait are served in their order, but one that asks for much does not stop those
-//! behind it that ask for little: they pass it as long as they fit. It is passed so many times at
-//! the most; then what comes free is kept for it, so that it is not passed for ever.
+//! Waiters are served in their order, but one that asks for much does not stop those behind it that ask for little: they pass it as
+//! long as they fit. A waiter is passed a bounded number of times; after that everything that comes free is kept for it.
+//! `admission` has one pool for each resource; nothing of this crate is below.
 
 use std::{
     collections::VecDeque,
@@ -31,7 +31,7 @@ struct State {
 struct Waiter {
     amount: u64,
     passed: u32,
-    grant: oneshot::Sender<Permit>,
+    served: oneshot::Sender<Permit>,
 }
 
 /// An amount of a pool, taken until this is dropped.
@@ -40,7 +40,7 @@ pub struct Permit {
     amount: u64,
 }
 
-/// Looks for others to serve when one that waited goes away.
+/// Serves the next waiters when one of them goes away.
 struct Leaving<'a>(&'a Pool);
 
 impl Drop for Leaving<'_> {
@@ -77,11 +77,11 @@ impl Pool {
 
     /// Waits for `amount`. More than the pool's size never comes: the caller asks before.
     pub async fn take(&self, amount: u64) -> Permit {
-        let (grant, granted) = oneshot::channel();
+        let (served, permit) = oneshot::channel();
         let _leaving = Leaving(self);
-        self.lock().waiting.push_back(Waiter { amount, passed: 0, grant });
+        self.lock().waiting.push_back(Waiter { amount, passed: 0, served });
         self.serve(0);
-        match granted.await {
+        match permit.await {
             Ok(permit) => permit,
             // every waiter is kept until it is served or gone
             Err(_) => std::future::pending().await,
@@ -92,11 +92,11 @@ impl Pool {
     fn serve(&self, returned: u64) {
         let mut state = self.lock();
         state.free += returned;
-        let grants = state.grants();
+        let next = state.next();
         drop(state);
-        for (grant, amount) in grants {
+        for (waiter, amount) in next {
             // one that has gone away gives it back at once, by dropping the permit
-            drop(grant.send(Permit { pool: self.clone(), amount }));
+            drop(waiter.send(Permit { pool: self.clone(), amount }));
         }
     }
 
@@ -106,10 +106,10 @@ impl Pool {
 }
 
 impl State {
-    /// Takes out of the queue who can be served now.
-    fn grants(&mut self) -> Vec<(oneshot::Sender<Permit>, u64)> {
-        self.waiting.retain(|waiter| !waiter.grant.is_closed());
-        let (mut grants, mut at) = (Vec::new(), 0);
+    /// Takes out of the queue those that can be served now.
+    fn next(&mut self) -> Vec<(oneshot::Sender<Permit>, u64)> {
+        self.waiting.retain(|waiter| !waiter.served.is_closed());
+        let (mut next, mut at) = (Vec::new(), 0);
         while let Some(waiter) = self.waiting.get(at) {
             if waiter.amount > self.free {
                 if waiter.passed >= MOST_PASSED {
@@ -121,12 +121,12 @@ impl State {
             for passed in self.waiting.iter_mut().take(at) {
                 passed.passed += 1;
             }
-            if let Some(Waiter { amount, grant, .. }) = self.waiting.remove(at) {
+            if let Some(Waiter { amount, served, .. }) = self.waiting.remove(at) {
                 self.free -= amount;
-                grants.push((grant, amount));
+                next.push((served, amount));
             }
         }
-        grants
+        next
     }
 }
 

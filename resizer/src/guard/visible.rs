@@ -1,7 +1,7 @@
-//! Originals and derivatives → whether visitors can read them at the public URL.
+//! URLs of originals and derivatives → whether visitors can read them at the public URL, remembered for minutes.
 //!
-//! The resizer reads the bucket with an identity of its own, which may reach more than visitors
-//! do. It shows a picture by itself only if they could read its original, too.
+//! The resizer reads the bucket with its own credentials, which may reach more than visitors do. So it sends a picture in the answer
+//! itself only if visitors could read the original, too. `derivative` asks; `store::website` below sends the requests.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -58,7 +58,7 @@ impl Visible {
         sight
     }
 
-    /// What visitors see at the `url` of a derivative that was just stored, until one was seen: then all are.
+    /// What visitors see at the `url` of a derivative that was just stored. After the first one that was shown, nothing is asked any more.
     pub async fn derivative(&self, url: &str) -> Sight {
         match *lock(&self.derivatives) {
             Derivatives::Seen => return Sight::Shown,

@@ -1,4 +1,4 @@
-//! The second port: is the process alive, should it get requests, may it use the bucket, what has it done.
+//! The second port: `/healthz`, `/readyz`, `/selfcheck` and `/metrics`, from what `service` knows. `main` gives it to `server`.
 
 use std::sync::{
     Arc,

@@ -1,56 +1,37 @@
-//! What a flight came to → an HTTP answer.
+//! An [`Outcome`] or an [`Error`] → the HTTP response: status, headers and body of everything that a visitor gets.
 
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use resize_api::{ResizedKey, settings::PublicUrl};
 
-/// How a request for a derivative ended well.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The derivative is stored: the visitor fetches it there.
-    Redirect,
-    /// The derivative is not where the visitor could fetch it: here it is.
-    Picture {
-        /// Why it is shown.
-        why: Shown,
-        /// The encoded picture.
-        bytes: Bytes,
-        /// Media type.
-        content_type: String,
-    },
+use crate::{error::Error, guard::admission::Refused, outcome::Outcome, store::StoreError};
+
+/// Seconds after which a refused visitor may try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The response to a request for `key`, whose derivative visitors fetch below `url`.
+pub fn success(outcome: Outcome, url: &PublicUrl, key: &ResizedKey) -> Response {
+    let no_store = (header::CACHE_CONTROL, NO_STORE);
+    match outcome {
+        Outcome::Redirect => (StatusCode::TEMPORARY_REDIRECT, [no_store, (header::LOCATION, ascii(url.location(key)))]).into_response(),
+        Outcome::Picture { bytes, content_type, .. } => ([no_store, (header::CONTENT_TYPE, ascii(content_type))], bytes).into_response(),
+    }
 }
 
-/// Why a picture is shown instead of redirected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
-    /// It was stored seconds ago, and yet the visitor came back.
-    Loop,
-    /// It could not be stored.
-    NotStored,
-    /// It was stored, and the public URL does not show it.
-    Refused,
-}
-
-impl Answer {
-    /// Stable label for metrics and logs.
-    pub fn outcome(&self) -> &'static str {
-        match self {
-            Self::Redirect => "redirected",
-            Self::Picture { why: Shown::Loop, .. } => "shown_in_loop",
-            Self::Picture { why: Shown::NotStored, .. } => "shown_not_stored",
-            Self::Picture { why: Shown::Refused, .. } => "shown_refused",
-        }
+/// The response to a request that came to `error`: JSON that says nothing of the cause.
+pub fn failure(error: &Error) -> Response {
+    let (status, message, _) = error.public();
+    let body = serde_json::json!({ "message": message }).to_string();
+    let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut response = (status, [json, (header::CACHE_CONTROL, NO_STORE)], body).into_response();
+    let headers = response.headers_mut();
+    match error {
+        Error::Refused(Refused::Busy(_)) | Error::Store(StoreError::SlowDown) => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER)),
+        Error::Method => drop(headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
+        _ => {}
     }
-
-    /// The HTTP answer to a request for `key`.
-    pub fn into_response(self, url: &PublicUrl, key: &ResizedKey) -> Response {
-        let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        match self {
-            Self::Redirect => (StatusCode::TEMPORARY_REDIRECT, [no_store, (header::LOCATION, ascii(url.location(key)))]).into_response(),
-            Self::Picture { bytes, content_type, .. } => ([no_store, (header::CONTENT_TYPE, ascii(content_type))], bytes).into_response(),
-        }
-    }
+    response
 }
 
 /// Both kinds of text are ASCII without control characters already: a URL and a known media type.

@@ -1,7 +1,7 @@
-//! A client's connection, with patience for slow ones that ends.
+//! A client's stream → the same stream, which fails when the client takes too long.
 //!
-//! A client that sends a request's head byte by byte, or takes an answer so, would
-//! hold a connection, and a picture in memory, for as long as it likes.
+//! A client that sends a request's head byte by byte, or reads an answer so, would hold a connection, and a picture in memory, for as
+//! long as it likes. `server` wraps every stream; `seats` reads here which connections are idle.
 
 use std::{
     io,

@@ -1,60 +1,73 @@
-//! HTTP request → key → policy → flight → HTTP answer.
+//! An HTTP request → key → policy → one flight per key → an HTTP response.
+//!
+//! The top room of the service: `main` gives it listeners. Below are `derivative`, which makes what is missing, and `service`.
 
 pub mod admin;
 pub mod answer;
 pub mod connection;
-pub mod places;
 pub mod request_id;
+mod seats;
 pub mod server;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::State,
-    middleware::map_response,
-    response::{IntoResponse, Response},
-};
+use axum::{Extension, Router, extract::State, middleware::map_request, response::Response};
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use resize_api::{KeyError, ResizedKey};
 use tokio::time::{Instant, timeout};
-
-use self::{
-    answer::{Answer, Shown},
-    request_id::{REQUEST_ID, RequestId},
+use tower_http::{
+    request_id::{PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    set_header::SetResponseHeaderLayer,
 };
-use crate::{error::Error, guard::coalesce::Role, service::Service, watch::record::Record};
+
+use self::request_id::{NewId, REQUEST_ID};
+use crate::{
+    derivative,
+    error::Error,
+    guard::singleflight::Role,
+    outcome::{Outcome, Shown},
+    service::Service,
+    watch::record::Record,
+};
 
 /// The public routes.
 pub fn app(service: Arc<Service>) -> Router {
-    Router::new().fallback(handle).layer(map_response(no_sniff)).with_state(service)
+    Router::new()
+        .fallback(handle)
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, NewId))
+        .layer(map_request(request_id::drop_unusable))
+        .with_state(service)
 }
 
-async fn no_sniff(mut response: Response) -> Response {
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-async fn handle(State(service): State<Arc<Service>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
-    let id = RequestId::of(&headers);
-    let mut record = Record::begin(Arc::clone(&service.metrics), service.traces.clone(), &uri, headers, id.clone());
+async fn handle(
+    State(service): State<Arc<Service>>,
+    Extension(id): Extension<RequestId>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let id = id.header_value().to_str().unwrap_or_default().to_owned();
+    let mut record = Record::begin(Arc::clone(&service.metrics), service.traces.clone(), &uri, headers, id);
     let deadline = service.settings.bounds.request;
-    let result = timeout(deadline, service.answer(&method, &uri, &mut record)).await.unwrap_or(Err(Error::TimedOut));
-    let (outcome, error) = match &result {
-        Ok((answer, _)) => (answer.outcome(), None),
-        Err(error) => (error.reason(), Some(error.clone())),
-    };
-    let mut response = match result {
-        Ok((answer, key)) => answer.into_response(&service.settings.url, &key),
-        Err(error) => error.into_response(),
-    };
-    response.headers_mut().insert(REQUEST_ID, id.into());
-    record.end(outcome, response.status(), error.as_ref());
-    response
+    match timeout(deadline, service.answer(&method, &uri, &mut record)).await.unwrap_or(Err(Error::TimedOut)) {
+        Ok((outcome, key)) => {
+            let label = outcome.label();
+            let response = answer::success(outcome, &service.settings.url, &key);
+            record.end(label, response.status(), None);
+            response
+        }
+        Err(error) => {
+            let response = answer::failure(&error);
+            record.end(error.reason(), response.status(), Some(&error));
+            response
+        }
+    }
 }
 
 impl Service {
-    async fn answer(self: &Arc<Self>, method: &Method, uri: &Uri, record: &mut Record) -> Result<(Answer, ResizedKey), Error> {
+    async fn answer(self: &Arc<Self>, method: &Method, uri: &Uri, record: &mut Record) -> Result<(Outcome, ResizedKey), Error> {
         let key = self.requested(method, uri)?;
         if self.settings.reserves(&key.original) {
             return Err(Error::Key(KeyError::Invalid));
@@ -74,16 +87,16 @@ impl Service {
             self.metrics.negative_cache_hits.inc();
             return Err(error);
         }
-        let depart = |place, ticket| Arc::clone(self).fly(key.clone(), place, ticket);
-        let ((result, report), role) = self.flights.join(key.to_string(), || self.admission.enter(), depart).await?;
-        (record.role, record.report) = (Some(role), report);
-        if matches!(result, Ok(Answer::Picture { why: Shown::Loop, .. })) {
+        let start = |lease, hold| derivative::run(Arc::clone(self), key.clone(), lease, hold);
+        let ((result, report), role) = self.flights.join(key.to_string(), || self.admission.lease(), start).await?;
+        (record.coalesced, record.report) = (Some(role == Role::Follower), report);
+        if matches!(result, Ok(Outcome::Picture { why: Shown::Loop, .. })) {
             self.metrics.loop_guard_hits.inc();
         }
         if role == Role::Follower {
             self.metrics.coalesced.inc();
         }
-        result.map(|answer| (answer, key))
+        result.map(|outcome| (outcome, key))
     }
 
     /// The derivative that a request names, in its query or in its path.

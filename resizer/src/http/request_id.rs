@@ -1,30 +1,39 @@
-//! `x-request-id` of a request, or a new one: what a log line and an answer have in common.
+//! `x-request-id` of a request if it is usable, else a new one: what a log line, a span and the response have in common.
+//!
+//! The layers of tower-http carry it; here is which id a client may give, and how a new one is made.
 
 use std::{
     collections::hash_map::RandomState,
-    fmt,
     hash::{BuildHasher, Hasher},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use axum::extract::Request;
+use http::{HeaderName, HeaderValue};
+use tower_http::request_id::{MakeRequestId, RequestId};
 
 /// The header that carries it, both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id that is taken over.
 const MAX_LENGTH: usize = 64;
 
-/// Names one request: 1 to 64 letters, digits and `-._`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(String);
+/// Takes the id out of `request` unless it is one of 1 to 64 letters, digits and `-._`.
+pub async fn drop_unusable(mut request: Request) -> Request {
+    let usable = |id: &HeaderValue| {
+        (1..=MAX_LENGTH).contains(&id.len()) && id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte))
+    };
+    if !request.headers().get(REQUEST_ID).is_some_and(usable) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
+}
 
-impl RequestId {
-    /// The id in `headers` if it is a sane one, else a new one.
-    pub fn of(headers: &HeaderMap) -> Self {
-        let sane = |id: &&str| {
-            (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-        };
-        let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(sane);
-        given.map_or_else(|| Self(format!("{:016x}{:016x}", random(), random())), |id| Self(id.to_owned()))
+/// Makes ids of 32 hexadecimal digits.
+#[derive(Clone, Copy)]
+pub struct NewId;
+
+impl MakeRequestId for NewId {
+    fn make_request_id<B>(&mut self, _: &http::Request<B>) -> Option<RequestId> {
+        HeaderValue::try_from(format!("{:016x}{:016x}", random(), random())).ok().map(RequestId::new)
     }
 }
 
@@ -33,36 +42,26 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<RequestId> for HeaderValue {
-    fn from(id: RequestId) -> Self {
-        Self::try_from(id.0).unwrap_or(Self::from_static(""))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
-    #[test]
-    fn takes_over_what_is_sane_and_makes_the_rest() {
-        let of = |id: &[u8]| {
-            let headers = HeaderMap::from_iter([(REQUEST_ID, HeaderValue::from_bytes(id).unwrap())]);
-            RequestId::of(&headers).to_string()
+    #[tokio::test]
+    async fn takes_over_what_is_usable_and_makes_the_rest() {
+        let kept = async |id: &[u8]| {
+            let request = Request::builder().header(REQUEST_ID, HeaderValue::from_bytes(id).unwrap()).body(Body::empty()).unwrap();
+            drop_unusable(request).await.headers().get(REQUEST_ID).cloned()
         };
         for id in ["7", "3f2b-11.a_B", &"a".repeat(64)] {
-            assert_eq!(of(id.as_bytes()), id);
+            assert_eq!(kept(id.as_bytes()).await.unwrap(), id);
         }
         for id in [&b""[..], b"a b", b"a\"b", b"\xFF", "é".as_bytes(), "a".repeat(65).as_bytes()] {
-            let made = of(id);
-            assert!(made.len() == 32 && made.bytes().all(|byte| byte.is_ascii_hexdigit()), "{made}");
+            assert_eq!(kept(id).await, None);
         }
-        let made = || RequestId::of(&HeaderMap::new());
+        let made = || NewId.make_request_id(&Request::new(Body::empty())).unwrap().into_header_value();
+        assert!(made().len() == 32 && made().as_bytes().iter().all(u8::is_ascii_hexdigit));
         assert_ne!(made(), made());
     }
 }

@@ -1,11 +1,8 @@
-//! Two listeners → connections → their routers, until the stop signal and a little longer.
+//! Two listeners → connections → their routers, until the stop signal and through the drain after it. It touches the network.
+//!
+//! `main` runs it; `seats` bounds how many connections there are, `connection` how long a client may take.
 
-use std::{
-    future::pending,
-    io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
-};
+use std::{future::pending, io, net::SocketAddr, time::Duration};
 
 use axum::Router;
 use hyper::{
@@ -17,8 +14,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use resize_api::Bounds;
-use socket2::{Domain, Protocol, Socket, Type};
+use resize_api::{Bounds, listen::listen};
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{sleep, timeout},
@@ -27,7 +23,7 @@ use tokio::{
 use super::{
     admin::Readiness,
     connection::{Connection, Patience, Sending},
-    places::Places,
+    seats::Seats,
 };
 
 /// How long a client may take between two requests. Longer than load balancers
@@ -35,8 +31,6 @@ use super::{
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Largest request head in bytes: a key has 1 KiB at the most, three times that where it is percent-encoded.
 const MAX_HEAD: usize = 16 << 10;
-/// Connections that the kernel keeps until they are accepted.
-const BACKLOG: i32 = 1024;
 
 /// Both ports, open.
 pub struct Server {
@@ -46,9 +40,9 @@ pub struct Server {
     patience: Patience,
 }
 
-/// How to stop.
+/// How long stopping may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Stop {
+pub struct Grace {
     /// How long requests are still accepted after the signal.
     pub drain: Duration,
     /// How long what runs may take after that.
@@ -56,14 +50,14 @@ pub struct Stop {
 }
 
 impl Server {
-    /// Opens both ports; `bounds` hold for their connections.
-    pub async fn bind(public: SocketAddr, admin: SocketAddr, bounds: &Bounds) -> io::Result<Self> {
-        let bind = async |address: SocketAddr| {
+    /// Opens both ports; `bounds` hold for their connections. To be called on a tokio runtime.
+    pub fn bind(public: SocketAddr, admin: SocketAddr, bounds: &Bounds) -> io::Result<Self> {
+        let bind = |address: SocketAddr| {
             let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-            listen(address).await.map_err(named)
+            listen(address).and_then(TcpListener::from_std).map_err(named)
         };
         let patience = Patience { step: bounds.client, answer: bounds.request };
-        Ok(Self { public: bind(public).await?, admin: bind(admin).await?, connections: bounds.connections.get(), patience })
+        Ok(Self { public: bind(public)?, admin: bind(admin)?, connections: bounds.connections.get(), patience })
     }
 
     /// The addresses of both ports, as opened.
@@ -71,56 +65,32 @@ impl Server {
         Ok((self.public.local_addr()?, self.admin.local_addr()?))
     }
 
-    /// Serves until `signal`, then says so by `readiness`, and stops as `stop` says: first
+    /// Serves until `signal`, then says so by `readiness`, and stops within `grace`: first
     /// nothing changes but the readiness, then no connection is accepted and what runs is finished.
-    pub async fn run(self, public: Router, admin: Router, readiness: Readiness, stop: Stop, signal: impl Future<Output = ()>) {
+    pub async fn run(self, public: Router, admin: Router, readiness: Readiness, grace: Grace, signal: impl Future<Output = ()>) {
         let admin = tokio::spawn(accept(self.admin, admin, self.connections, self.patience, pending()));
         let drained = async {
             signal.await;
             readiness.withdraw();
-            tracing::info!(drain_seconds = stop.drain.as_secs(), "stopping: no longer ready");
-            sleep(stop.drain).await;
+            tracing::info!(drain_seconds = grace.drain.as_secs(), "stopping: no longer ready");
+            sleep(grace.drain).await;
         };
         let connections = accept(self.public, public, self.connections, self.patience, drained).await;
-        tracing::info!(connections = connections.count(), shutdown_seconds = stop.shutdown.as_secs(), "stopping: finishing what runs");
-        if timeout(stop.shutdown, connections.shutdown()).await.is_err() {
+        tracing::info!(connections = connections.count(), shutdown_seconds = grace.shutdown.as_secs(), "stopping: finishing what runs");
+        if timeout(grace.shutdown, connections.shutdown()).await.is_err() {
             tracing::warn!("stopping: some requests did not finish in time");
         }
         admin.abort();
     }
 }
 
-/// Listens on `address`; `[::]` means every address, of IPv4 too, also where there is no IPv6.
-async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    if address.ip() != Ipv6Addr::UNSPECIFIED {
-        return TcpListener::bind(address).await;
-    }
-    match both_families(address) {
-        Err(error) if !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
-        }
-        outcome => outcome,
-    }
-}
-
-fn both_families(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
-    // whatever the system's default is
-    socket.set_only_v6(false)?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
-}
-
 /// Accepts connections until `end`; gives those that are still open.
 async fn accept(listener: TcpListener, router: Router, most: usize, patience: Patience, end: impl Future<Output = ()>) -> GracefulShutdown {
-    let (connections, places) = (GracefulShutdown::new(), Places::new(most));
+    let (connections, seats) = (GracefulShutdown::new(), Seats::new(most));
     let accepting = async {
         loop {
             let Some(stream) = next(&listener).await else { continue };
-            let (seat, phase) = places.enter().await;
+            let (seat, phase) = seats.enter().await;
             let service = TowerToHyperService::new(router.clone());
             let stream = Connection::new(stream, phase.clone(), patience);
             let service = service_fn(move |request| {
@@ -144,7 +114,7 @@ async fn accept(listener: TcpListener, router: Router, most: usize, patience: Pa
                     ended = connection => if let Err(error) = ended {
                         tracing::debug!(%error, "connection");
                     },
-                    () = seat.given_away() => tracing::debug!("idle connection closed: another one needs its place"),
+                    () = seat.given_away() => tracing::debug!("idle connection closed: another one needs its seat"),
                 }
             });
         }

@@ -1,4 +1,7 @@
-//! Key → original; derivative → key. What a store must do, and reading a body within bounds.
+//! A key → an opened object, whose body is read within bounds; a key and an [`Object`] → stored.
+//!
+//! The trait, its errors, and the two ways to the network: [`s3`] and [`website`]. `derivative` reads and stores through it; it knows
+//! keys and objects, nothing of pictures. Below is only `watch`.
 
 pub mod s3;
 pub mod website;
@@ -12,18 +15,16 @@ use futures::{
     stream::{BoxStream, TryStreamExt},
 };
 
-use crate::derivative::object::Derivative;
-
 /// Where originals come from and derivatives go.
 pub trait Store: Send + Sync {
     /// Opens the object `key`; its body is still to be read.
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Original, StoreError>>;
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>>;
 
-    /// Stores `derivative` under its key. No reader ever sees a part of it.
+    /// Stores `object` under `key`. No reader ever sees a part of it.
     ///
     /// With [`Overwrite::Never`] an object that is there already stays, and the error is
     /// [`StoreError::Exists`]; a store that cannot do so overwrites it.
-    fn put<'a>(&'a self, derivative: &'a Derivative, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// The user metadata of the object `key`.
     fn metadata<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>>;
@@ -46,33 +47,21 @@ pub enum Overwrite {
     Always,
 }
 
-/// How a derivative came to be in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// It was stored.
-    Stored,
-    /// Its like, or an object that no resizer made, was there already and stays.
-    Found,
+/// An object to store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// The body.
+    pub bytes: Bytes,
+    /// Media type.
+    pub content_type: String,
+    /// `Cache-Control` that the store sends with it.
+    pub cache_control: String,
+    /// User metadata, ASCII only.
+    pub metadata: Vec<(&'static str, String)>,
 }
 
-/// Stores `derivative` unless its like is there already: another replica may have
-/// been faster. What was made of an older original is replaced; what somebody else
-/// put there is not ours to replace.
-pub async fn keep(store: &dyn Store, derivative: &Derivative) -> Result<Kept, StoreError> {
-    match store.put(derivative, Overwrite::Never).await {
-        Err(StoreError::Exists) => {}
-        outcome => return outcome.map(|()| Kept::Stored),
-    }
-    match store.metadata(&derivative.key).await {
-        Ok(found) if !derivative.replaces(&found) => Ok(Kept::Found),
-        // stale, or gone again in between
-        Ok(_) | Err(StoreError::Missing) => store.put(derivative, Overwrite::Always).await.map(|()| Kept::Stored),
-        Err(error) => Err(error),
-    }
-}
-
-/// An opened object.
-pub struct Original {
+/// An object opened for reading.
+pub struct Opened {
     /// Media type, as the object carries it.
     pub content_type: Option<String>,
     /// `Content-Encoding`, as the object carries it, unless it means none.
@@ -147,7 +136,7 @@ impl StoreError {
     }
 }
 
-impl Original {
+impl Opened {
     /// The announced length; an error if it is over `limit`. An unknown length counts as `limit`.
     pub fn bounded_length(&self, limit: u64) -> Result<u64, StoreError> {
         let length = self.length.unwrap_or(limit);
@@ -211,9 +200,9 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(3);
 
-    fn original(length: Option<u64>, chunks: &[&'static str]) -> Original {
+    fn opened(length: Option<u64>, chunks: &[&'static str]) -> Opened {
         let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
-        Original { length, body: futures::stream::iter(chunks).boxed(), ..Original::in_memory("image/png", Bytes::new()) }
+        Opened { length, body: futures::stream::iter(chunks).boxed(), ..Opened::in_memory("image/png", Bytes::new()) }
     }
 
     #[tokio::test]
@@ -227,7 +216,7 @@ mod tests {
             (Some(6), &["abc"], Err(StoreError::Short { announced: 6, received: 3 })),
             (Some(3), &["abc", "def"], Err(StoreError::Short { announced: 3, received: 6 })),
         ] {
-            assert_eq!(original(length, chunks).read(8, DEADLINE).await, expect, "{length:?} {chunks:?}");
+            assert_eq!(opened(length, chunks).read(8, DEADLINE).await, expect, "{length:?} {chunks:?}");
         }
     }
 
@@ -238,15 +227,15 @@ mod tests {
             futures::stream::unfold(chunks.into_iter(), |mut chunks| async { Some((Ok(Bytes::from(chunks.next()?)), chunks)) }).boxed()
         };
         for (chunks, head) in [(&["abcdef", "ghi"][..], &b"abcdef"[..]), (&["a", "b", "cdef"], b"abcdef"), (&["a"], b"a"), (&[], b"")] {
-            let mut original = Original { body: strict(chunks.to_vec()), ..original(None, &[]) };
-            assert_eq!(original.head(3, DEADLINE).await.unwrap(), head, "{chunks:?}");
-            assert_eq!(original.read(20, DEADLINE).await.unwrap(), chunks.concat());
+            let mut opened = Opened { body: strict(chunks.to_vec()), ..opened(None, &[]) };
+            assert_eq!(opened.head(3, DEADLINE).await.unwrap(), head, "{chunks:?}");
+            assert_eq!(opened.read(20, DEADLINE).await.unwrap(), chunks.concat());
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stalls_times_out() {
-        let stalled = || Original { body: futures::stream::pending().boxed(), ..original(Some(3), &[]) };
+        let stalled = || Opened { body: futures::stream::pending().boxed(), ..opened(Some(3), &[]) };
         assert_eq!(stalled().head(8, DEADLINE).await, Err(StoreError::TimedOut));
         let stalled = stalled();
         assert_eq!(stalled.read(8, DEADLINE).await, Err(StoreError::TimedOut));

@@ -1,7 +1,7 @@
-//! The store as any S3: AWS, or one that speaks its language.
+//! A store in any S3: AWS, or one that is compatible with it. It touches the network.
 //!
-//! Region, endpoint and credentials are what the SDK finds in the environment;
-//! it also repeats what is safe to repeat, within the bounds set here.
+//! Region, endpoint and credentials are what the SDK finds in the environment; it also repeats idempotent operations, within the
+//! bounds set here.
 
 use std::{
     sync::{
@@ -33,8 +33,8 @@ use resize_api::{
     stored::{Acl, Encryption},
 };
 
-use super::{Metadata, Original, Overwrite, Store, StoreError};
-use crate::{derivative::object::Derivative, watch::metrics::Metrics};
+use super::{Metadata, Object, Opened, Overwrite, Store, StoreError};
+use crate::watch::metrics::Metrics;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Attempts of one operation, where it failed in a way that may pass; the pauses between them grow, and are random.
@@ -130,13 +130,13 @@ impl S3 {
 }
 
 impl Store for S3 {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Original, StoreError>> {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
         async move {
             let request = self.client.get_object().bucket(&self.bucket).key(key);
             let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
             let request = request.customize().config_override(Builder::default().timeout_config(self.get.clone()));
             let output = self.settle("get", request.send().await)?;
-            Ok(Original {
+            Ok(Opened {
                 length: output.content_length.and_then(|length| length.try_into().ok()),
                 content_type: output.content_type,
                 content_encoding: output.content_encoding.filter(|encoding| is_encoded(encoding)),
@@ -152,19 +152,19 @@ impl Store for S3 {
         .boxed()
     }
 
-    fn put<'a>(&'a self, derivative: &'a Derivative, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let conditional = overwrite == Overwrite::Never && !self.unconditional.load(Ordering::Relaxed);
             let request = self
                 .client
                 .put_object()
                 .bucket(&self.bucket)
-                .key(&derivative.key)
+                .key(key)
                 // a body in memory: its length is known and its checksum goes into a header
-                .body(ByteStream::from(derivative.bytes.clone()))
-                .content_type(&derivative.content_type)
-                .cache_control(&derivative.cache_control)
-                .set_metadata(Some(derivative.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()))
+                .body(ByteStream::from(object.bytes.clone()))
+                .content_type(&object.content_type)
+                .cache_control(&object.cache_control)
+                .set_metadata(Some(object.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()))
                 .set_if_none_match(conditional.then(|| "*".to_owned()))
                 .set_acl((self.storage.acl == Acl::PublicRead).then_some(ObjectCannedAcl::PublicRead))
                 .set_server_side_encryption(match self.storage.encryption {
@@ -180,7 +180,7 @@ impl Store for S3 {
             match self.settle("put", request.send().await) {
                 Err(StoreError::NotImplemented) if conditional => {
                     self.unconditional.store(true, Ordering::Relaxed);
-                    self.put(derivative, Overwrite::Always).await
+                    self.put(key, object, Overwrite::Always).await
                 }
                 outcome => outcome.map(drop),
             }

@@ -1,4 +1,4 @@
-//! A URL of the public site → what an anonymous visitor sees there.
+//! A URL of the public site → what an anonymous visitor sees there. It touches the network; `guard::visible` above remembers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `LOG_FORMAT`, `LOG_LEVEL`, `RUST_LOG` → where log lines go and what they look like.
+//! `LOG_FORMAT`, `LOG_LEVEL`, `RUST_LOG` → where log lines go and what they look like. `main` calls it once.
 
 use std::io::IsTerminal;
 

@@ -1,17 +1,17 @@
-//! What happens → counters → the text that Prometheus reads. All labels are bounded.
+//! What happens → counters, gauges and histograms → the text that Prometheus reads. All labels have bounded sets of values.
+//!
+//! Every room above may count here.
 
 use std::{borrow::Cow, time::Duration};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
+    encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 use resize_api::{Resolution, self_check::Access};
 
-use picture::Step;
-
-use crate::guard::admission::Usage;
+use super::stage::Stage;
 
 /// Upper bounds of the stages' duration buckets, in seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -50,48 +50,21 @@ pub struct Metrics {
     workers_busy: Gauge,
 }
 
-/// A part of making a derivative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stage {
-    /// Getting the original.
-    Fetch,
-    /// Waiting for memory and a worker.
-    Queue,
-    /// File → pixels.
-    Decode,
-    /// Pixels → as many as wanted, with colour and canvas.
-    Scale,
-    /// Pixels → file.
-    Encode,
-    /// Putting the derivative.
-    Store,
-}
-
-impl Stage {
-    /// All stages, in their order.
-    pub const ALL: [Self; 6] = [Self::Fetch, Self::Queue, Self::Decode, Self::Scale, Self::Encode, Self::Store];
-
-    /// Stable name for metrics, logs and traces.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fetch => "fetch",
-            Self::Queue => "queue",
-            Self::Decode => "decode",
-            Self::Scale => "scale",
-            Self::Encode => "encode",
-            Self::Store => "store",
-        }
-    }
-}
-
-impl From<Step> for Stage {
-    fn from(step: Step) -> Self {
-        match step {
-            Step::Decode => Self::Decode,
-            Step::Scale => Self::Scale,
-            Step::Encode => Self::Encode,
-        }
-    }
+/// How much of the capacity is taken, at the moment of a scrape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of the memory budget.
+    pub memory: u64,
+    /// Bytes of it in use.
+    pub memory_used: u64,
+    /// Flights, whatever they wait for.
+    pub flights: u64,
+    /// Flights that wait for memory, a worker, a fetch or a store.
+    pub waiting: u64,
+    /// Workers.
+    pub workers: u64,
+    /// Workers at work.
+    pub workers_busy: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -115,12 +88,6 @@ struct AccessLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StageLabel {
     stage: Stage,
-}
-
-impl EncodeLabelValue for Stage {
-    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
-        self.name().encode(encoder)
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

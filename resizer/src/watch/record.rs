@@ -1,6 +1,9 @@
-//! A request from beginning to end → one log line and its metrics.
+//! A request from beginning to end → one log line, its metrics and its spans.
+//!
+//! `http` begins and ends a [`Record`], `derivative` fills the [`Report`] of the flight that made the picture.
 
 use std::{
+    fmt::Display,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -10,13 +13,9 @@ use opentelemetry::KeyValue;
 use resize_api::Resolution;
 
 use super::{
-    metrics::{Metrics, Stage},
+    metrics::Metrics,
+    stage::Stage,
     traces::{self, Ended, Traces},
-};
-use crate::{
-    error::Error,
-    guard::{admission::Place, coalesce::Role},
-    http::request_id::RequestId,
 };
 
 /// What one flight spent and moved.
@@ -34,23 +33,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// Times `work` as a part of `stage`; what it waited at `place` counts as [`Stage::Queue`].
-    pub async fn time<T>(&mut self, stage: Stage, place: &mut Place, work: impl AsyncFnOnce(&mut Place) -> T) -> T {
-        let (start, began, waited) = (SystemTime::now(), Instant::now(), place.waited());
-        let result = work(place).await;
-        let queued = place.waited().saturating_sub(waited);
-        self.add(stage, start, began.elapsed().saturating_sub(queued));
-        // somewhere in between: counted, but without a span of its own
-        if !queued.is_zero() {
-            *self.stages[Stage::Queue as usize].get_or_insert_default() += queued;
-        }
-        result
-    }
-
     /// Adds `duration` from `start` on to `stage`.
     pub fn add(&mut self, stage: Stage, start: SystemTime, duration: Duration) {
         *self.stages[stage as usize].get_or_insert_default() += duration;
         self.course.push((stage, start, duration));
+    }
+
+    /// Adds `duration` to [`Stage::Queue`]: somewhere within another stage, so it has no span of its own.
+    pub fn add_queued(&mut self, duration: Duration) {
+        if !duration.is_zero() {
+            *self.stages[Stage::Queue as usize].get_or_insert_default() += duration;
+        }
     }
 
     /// Adds this flight to the stages' durations.
@@ -67,7 +60,7 @@ impl Report {
     }
 }
 
-/// One request. Dropped without an end, it counts as left by its visitor.
+/// One request. Dropped without an end, its outcome is `client_gone`.
 pub struct Record {
     metrics: Arc<Metrics>,
     traces: Option<Arc<Traces>>,
@@ -75,13 +68,13 @@ pub struct Record {
     began: SystemTime,
     uri: String,
     headers: HeaderMap,
-    id: RequestId,
+    id: String,
     /// The resolution, if it is in the list of those allowed.
     pub resolution: Option<Resolution>,
     /// Canonical key of the derivative, once it is known.
     pub key: Option<String>,
-    /// Whether the request waited for another one's flight.
-    pub role: Option<Role>,
+    /// Whether the request waited for another one's flight; none where it needed none.
+    pub coalesced: Option<bool>,
     /// What the flight spent.
     pub report: Report,
     ended: bool,
@@ -89,7 +82,7 @@ pub struct Record {
 
 impl Record {
     /// A request for `uri` begins.
-    pub fn begin(metrics: Arc<Metrics>, traces: Option<Arc<Traces>>, uri: &Uri, headers: HeaderMap, id: RequestId) -> Self {
+    pub fn begin(metrics: Arc<Metrics>, traces: Option<Arc<Traces>>, uri: &Uri, headers: HeaderMap, id: String) -> Self {
         metrics.in_flight.inc();
         Self {
             metrics,
@@ -101,18 +94,18 @@ impl Record {
             id,
             resolution: None,
             key: None,
-            role: None,
+            coalesced: None,
             report: Report::default(),
             ended: false,
         }
     }
 
     /// It ends with `outcome`.
-    pub fn end(mut self, outcome: &'static str, status: StatusCode, error: Option<&Error>) {
+    pub fn end(mut self, outcome: &'static str, status: StatusCode, error: Option<&dyn Display>) {
         self.close(outcome, Some(status), error);
     }
 
-    fn close(&mut self, outcome: &'static str, status: Option<StatusCode>, error: Option<&Error>) {
+    fn close(&mut self, outcome: &'static str, status: Option<StatusCode>, error: Option<&dyn Display>) {
         self.ended = true;
         self.metrics.in_flight.dec();
         self.metrics.count_request(outcome, self.resolution);
@@ -126,7 +119,7 @@ impl Record {
             status = status.map(|status| status.as_u16()),
             key = self.key,
             uri,
-            coalesced = self.role.map(|role| role == Role::Follower),
+            coalesced = self.coalesced,
             total_ms = milliseconds(self.start.elapsed()),
             fetch_ms = self.report.milliseconds(Stage::Fetch),
             queue_ms = self.report.milliseconds(Stage::Queue),
@@ -149,9 +142,9 @@ impl Record {
             |name: &'static str, value: Option<u64>| value.map(|value| KeyValue::new(name, i64::try_from(value).unwrap_or(i64::MAX)));
         let attributes = [
             Some(KeyValue::new("resizer.outcome", outcome)),
-            Some(KeyValue::new("resizer.request_id", self.id.to_string())),
+            Some(KeyValue::new("resizer.request_id", self.id.clone())),
             self.key.clone().map(|key| KeyValue::new("resizer.key", key)),
-            self.role.map(|role| KeyValue::new("resizer.coalesced", role == Role::Follower)),
+            self.coalesced.map(|coalesced| KeyValue::new("resizer.coalesced", coalesced)),
             number("http.response.status_code", status.map(|status| status.as_u16().into())),
             number("resizer.source_bytes", self.report.source_bytes),
             number("resizer.memory_bytes", self.report.memory_bytes),
@@ -163,7 +156,7 @@ impl Record {
             duration: self.start.elapsed(),
             status: status.map(|status| status.as_u16()),
             // a follower only waited
-            stages: if self.role == Some(Role::Leader) { &self.report.course } else { &[] },
+            stages: if self.coalesced == Some(false) { &self.report.course } else { &[] },
             attributes: attributes.into_iter().flatten().collect(),
         }))
     }

@@ -1,7 +1,7 @@
 //! A finished request → spans for an OpenTelemetry collector, if `OTEL_EXPORTER_OTLP_ENDPOINT` names one.
 //!
-//! The SDK reads the other `OTEL_` variables itself. Spans are made when a request
-//! ends, from what its record holds: where nobody asks for them they cost nothing.
+//! The SDK reads the other `OTEL_` variables itself. Spans are made when a request ends, from its [`super::record::Record`]: without a
+//! collector they cost nothing. It touches the network.
 
 use std::{
     sync::Arc,
@@ -28,7 +28,7 @@ use opentelemetry_sdk::{
 use resize_api::environment::SettingError;
 use tokio::runtime::Handle;
 
-use super::metrics::Stage;
+use super::stage::Stage;
 
 /// The variables that switch traces on.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];

@@ -14,10 +14,7 @@ use futures::{
     future::{BoxFuture, FutureExt},
 };
 use http::StatusCode;
-use resizer::{
-    derivative::object::Derivative,
-    store::{Metadata, Original, Overwrite, Store, StoreError},
-};
+use resizer::store::{Metadata, Object, Opened, Overwrite, Store, StoreError};
 
 use crate::memory::{Faults, Fixture, Memory, png};
 
@@ -34,7 +31,7 @@ struct Endless {
 }
 
 impl Store for Endless {
-    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Original, StoreError>> {
+    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
         let (taken, beginning) = (Arc::clone(&self.taken), self.beginning);
         let chunks = futures::stream::iter(0..960).map(move |number| {
             taken.fetch_add(1, Ordering::SeqCst);
@@ -44,17 +41,17 @@ impl Store for Endless {
             }
             Ok(Bytes::from(chunk))
         });
-        let original = Original {
+        let original = Opened {
             length: Some(960 * CHUNK as u64),
             metadata: self.metadata.clone(),
             content_encoding: self.encoding.map(ToOwned::to_owned),
             body: chunks.boxed(),
-            ..Original::in_memory("image/jpeg", Bytes::new())
+            ..Opened::in_memory("image/jpeg", Bytes::new())
         };
         async { Ok(original) }.boxed()
     }
 
-    fn put<'a>(&'a self, _: &'a Derivative, _: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn put<'a>(&'a self, _: &'a str, _: &'a Object, _: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
         async { Ok(()) }.boxed()
     }
 

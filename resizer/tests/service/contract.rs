@@ -5,10 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use http::{Method, StatusCode};
-use resizer::{
-    derivative::object::Derivative,
-    store::{Metadata, Original, Overwrite, Store, StoreError},
-};
+use resizer::store::{Metadata, Object, Opened, Overwrite, Store, StoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -278,11 +275,11 @@ async fn says_what_is_wrong_with_the_original() {
 struct Panics;
 
 impl Store for Panics {
-    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Original, StoreError>> {
+    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
         async { unreachable!("on purpose") }.boxed()
     }
 
-    fn put<'a>(&'a self, _: &'a Derivative, _: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn put<'a>(&'a self, _: &'a str, _: &'a Object, _: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
         async { Ok(()) }.boxed()
     }
 

@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt, join_all};
 use http::StatusCode;
-use resizer::{
-    derivative::object::Derivative,
-    store::{Metadata, Original, Overwrite, Store, StoreError},
-};
+use resizer::store::{Metadata, Object, Opened, Overwrite, Store, StoreError};
 use tokio::time::timeout;
 
 use crate::memory::{Faults, Fixture, Memory, URL, body, header, jpeg, png};
@@ -158,15 +155,15 @@ async fn what_another_replica_stored_is_left_and_what_is_stale_is_replaced() {
 async fn followers_survive_the_panic_of_their_leader() {
     struct Panics(Arc<Memory>);
     impl Store for Panics {
-        fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Original, StoreError>> {
+        fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
             async move {
                 drop(self.0.get(key).await);
                 unreachable!("on purpose")
             }
             .boxed()
         }
-        fn put<'a>(&'a self, derivative: &'a Derivative, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
-            self.0.put(derivative, overwrite)
+        fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
+            self.0.put(key, object, overwrite)
         }
         fn metadata<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>> {
             self.0.metadata(key)

@@ -13,12 +13,11 @@ use futures::future::{BoxFuture, FutureExt};
 use http::{Method, Request};
 use resize_api::Settings;
 use resizer::{
-    derivative::object::Derivative,
     guard::capacity::Capacity,
     http::app,
     service::Service,
     store::{
-        Metadata, Original, Overwrite, Store, StoreError,
+        Metadata, Object, Opened, Overwrite, Store, StoreError,
         website::{Sight, Website},
     },
     watch::metrics::Metrics,
@@ -75,7 +74,7 @@ impl Memory {
 }
 
 impl Store for Memory {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Original, StoreError>> {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
         async move {
             self.calls.lock().unwrap().push(format!("get {key}"));
             let faults = self.faults.lock().unwrap().clone();
@@ -84,7 +83,7 @@ impl Store for Memory {
                 return Err(error);
             }
             let (content_type, bytes) = self.object(key).ok_or(StoreError::Missing)?;
-            let mut original = Original::in_memory(&content_type, bytes);
+            let mut original = Opened::in_memory(&content_type, bytes);
             let is_short = faults.short_bodies > 0;
             if is_short {
                 self.faults.lock().unwrap().short_bodies -= 1;
@@ -97,20 +96,20 @@ impl Store for Memory {
         .boxed()
     }
 
-    fn put<'a>(&'a self, derivative: &'a Derivative, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
-            self.calls.lock().unwrap().push(format!("put {}", derivative.key));
+            self.calls.lock().unwrap().push(format!("put {key}"));
             let faults = self.faults.lock().unwrap().clone();
             if let Some(error) = faults.put {
                 return Err(error);
             }
-            if overwrite == Overwrite::Never && !faults.unconditional && self.object(&derivative.key).is_some() {
+            if overwrite == Overwrite::Never && !faults.unconditional && self.object(key).is_some() {
                 return Err(StoreError::Exists);
             }
-            let object = (derivative.content_type.clone(), Bytes::copy_from_slice(&derivative.bytes));
-            self.objects.lock().unwrap().insert(derivative.key.clone(), object);
-            let metadata = derivative.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-            self.metadata.lock().unwrap().insert(derivative.key.clone(), metadata);
+            let stored = (object.content_type.clone(), Bytes::copy_from_slice(&object.bytes));
+            self.objects.lock().unwrap().insert(key.to_owned(), stored);
+            let metadata = object.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            self.metadata.lock().unwrap().insert(key.to_owned(), metadata);
             Ok(())
         }
         .boxed()

@@ -17,10 +17,12 @@ use resize_api::{
     stored::{Acl, Encryption},
 };
 use resizer::{
-    derivative::object::{Derivative, Provenance},
-    guard::admission::Usage,
-    store::{Kept, Overwrite, Store, StoreError, keep, s3::S3},
-    watch::metrics::Metrics,
+    derivative::{
+        Kept, keep,
+        object::{Derivative, Provenance},
+    },
+    store::{Overwrite, Store, StoreError, s3::S3},
+    watch::metrics::{Metrics, Usage},
 };
 
 use crate::memory::{jpeg, settings};
@@ -174,7 +176,7 @@ async fn gets_what_the_object_carries() {
 #[tokio::test]
 async fn puts_a_body_of_known_length_with_all_that_belongs_to_it() {
     let fake = Fake::start(|| Response::builder().status(StatusCode::OK).body(Body::empty()).unwrap()).await;
-    assert_eq!(s3(fake.address, &Arc::new(Metrics::new())).put(&derivative(), Overwrite::Always).await, Ok(()));
+    assert_eq!(s3(fake.address, &Arc::new(Metrics::new())).put(&derivative().key, &derivative().object, Overwrite::Always).await, Ok(()));
     let (line, headers, body) = fake.seen.lock().unwrap()[0].clone();
     assert_eq!(line.split('?').next().unwrap(), "PUT /photos/30x30/dir/%ED%91%B8%EB%A5%B8%20a%2Bb.jpg");
     assert_eq!(body, vec![7; 1000]);
@@ -211,7 +213,7 @@ async fn says_who_pays_and_how_to_store() {
     ];
     for (store, is_told) in [(&plain, false), (&told, true)] {
         fake.seen.lock().unwrap().clear();
-        store.put(&derivative(), Overwrite::Always).await.unwrap();
+        store.put(&derivative().key, &derivative().object, Overwrite::Always).await.unwrap();
         drop(store.get("cat.jpg").await.unwrap());
         store.metadata("cat.jpg").await.unwrap();
         let seen = fake.seen.lock().unwrap();
@@ -266,7 +268,7 @@ async fn a_conditional_put_leaves_what_is_there() {
                 return failure(status, code);
             }
             let ours = derivative();
-            let metadata = ours.metadata.iter().filter(|_| found != Some("foreign"));
+            let metadata = ours.object.metadata.iter().filter(|_| found != Some("foreign"));
             let stale = |name: &str| name == "resize-source-etag" && found == Some("stale");
             metadata
                 .fold(answer, |answer, (name, value)| answer.header(format!("x-amz-meta-{name}"), if stale(name) { "old" } else { value }))

@@ -6,7 +6,7 @@ use resize_api::Bounds;
 use resizer::http::{
     self,
     admin::{self, Readiness},
-    server::{Server, Stop},
+    server::{Grace, Server},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -25,20 +25,20 @@ struct Running {
     ended: JoinHandle<()>,
 }
 
-async fn start(store: Arc<Memory>, drain: Duration, shutdown: Duration) -> Running {
-    start_with(store, drain, shutdown, &Bounds::default()).await
+fn start(store: Arc<Memory>, drain: Duration, shutdown: Duration) -> Running {
+    start_with(store, drain, shutdown, &Bounds::default())
 }
 
-async fn start_with(store: Arc<Memory>, drain: Duration, shutdown: Duration, bounds: &Bounds) -> Running {
+fn start_with(store: Arc<Memory>, drain: Duration, shutdown: Duration, bounds: &Bounds) -> Running {
     let Fixture { service, .. } = Fixture::new(store, |settings| settings.bounds = bounds.clone());
     let loopback = ([127, 0, 0, 1], 0).into();
-    let server = Server::bind(loopback, loopback, bounds).await.unwrap();
+    let server = Server::bind(loopback, loopback, bounds).unwrap();
     let (public, admin) = server.addresses().unwrap();
     let (stop, stopped) = oneshot::channel();
     let readiness = Readiness::ready();
     let admin_app = admin::app(Arc::clone(&service), readiness.clone());
     let signal = async move { drop(stopped.await) };
-    let ended = tokio::spawn(server.run(http::app(service), admin_app, readiness, Stop { drain, shutdown }, signal));
+    let ended = tokio::spawn(server.run(http::app(service), admin_app, readiness, Grace { drain, shutdown }, signal));
     Running { public, admin, stop, ended }
 }
 
@@ -62,7 +62,7 @@ fn cat() -> Arc<Memory> {
 
 #[tokio::test]
 async fn takes_keys_as_clients_write_them() {
-    let running = start(cat(), Duration::ZERO, Duration::from_secs(5)).await;
+    let running = start(cat(), Duration::ZERO, Duration::from_secs(5));
     let location = "location: http://photos.example.com/30x30/%ED%91%B8%EB%A5%B8%20%EB%A7%88%EB%B8%94.jpg\r\n";
     for (target, expect) in [
         ("/default/resize?key=30x30/푸른%20마블.jpg", location),
@@ -79,7 +79,7 @@ async fn takes_keys_as_clients_write_them() {
 
 #[tokio::test]
 async fn head_has_no_body() {
-    let running = start(cat(), Duration::ZERO, Duration::from_secs(5)).await;
+    let running = start(cat(), Duration::ZERO, Duration::from_secs(5));
     // the second time it is a loop: the answer to GET would have a body
     for expect in ["307 Temporary Redirect", "200 OK"] {
         let answer = raw(running.public, b"HEAD /default/resize?key=30x30/cat.jpg").await.unwrap();
@@ -89,7 +89,7 @@ async fn head_has_no_body() {
 
 #[tokio::test]
 async fn the_second_port_tells() {
-    let running = start(cat(), Duration::ZERO, Duration::from_secs(5)).await;
+    let running = start(cat(), Duration::ZERO, Duration::from_secs(5));
     status(running.public, "/default/resize?key=30x30/cat.jpg").await;
     assert_eq!(status(running.admin, "/healthz").await, Some(200));
     assert_eq!(status(running.admin, "/readyz").await, Some(200));
@@ -105,7 +105,7 @@ async fn the_second_port_tells() {
 async fn stops_in_order() {
     let store = cat();
     store.fail(Faults { delay: Duration::from_secs(2), ..Faults::default() });
-    let running = start(store, Duration::from_secs(1), Duration::from_secs(10)).await;
+    let running = start(store, Duration::from_secs(1), Duration::from_secs(10));
     let slow = tokio::spawn(async move { status(running.public, "/default/resize?key=30x30/cat.jpg").await });
     let mut idle = TcpStream::connect(running.public).await.unwrap();
     sleep(Duration::from_millis(100)).await;
@@ -126,7 +126,7 @@ async fn stops_in_order() {
 async fn stops_in_time() {
     let store = cat();
     store.fail(Faults { delay: Duration::from_mins(1), ..Faults::default() });
-    let running = start(store, Duration::ZERO, Duration::from_millis(500)).await;
+    let running = start(store, Duration::ZERO, Duration::from_millis(500));
     tokio::spawn(async move { status(running.public, "/default/resize?key=30x30/cat.jpg").await });
     sleep(Duration::from_millis(100)).await;
     let start = Instant::now();
@@ -141,7 +141,7 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn a_client_that_goes_away_frees_its_place() {
     let store = cat();
     store.fail(Faults { delay: SECOND * 60, ..Faults::default() });
-    let running = start(store, Duration::ZERO, SECOND).await;
+    let running = start(store, Duration::ZERO, SECOND);
     let mut stream = TcpStream::connect(running.public).await.unwrap();
     stream.write_all(b"GET /default/resize?key=30x30/cat.jpg HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     let metrics = async || raw(running.admin, b"GET /metrics").await.unwrap();
@@ -158,7 +158,7 @@ async fn a_client_that_goes_away_frees_its_place() {
 #[tokio::test]
 async fn a_client_that_is_slow_with_its_request_is_dropped() {
     let bounds = Bounds { client: Duration::from_millis(200), ..Bounds::default() };
-    let running = start_with(cat(), Duration::ZERO, SECOND, &bounds).await;
+    let running = start_with(cat(), Duration::ZERO, SECOND, &bounds);
     let mut idle = TcpStream::connect(running.public).await.unwrap();
     let mut slow = TcpStream::connect(running.public).await.unwrap();
     slow.write_all(b"GET /default/resi").await.unwrap();
@@ -172,7 +172,7 @@ async fn a_client_that_is_slow_with_its_request_is_dropped() {
 
 #[tokio::test]
 async fn a_request_head_has_a_bound() {
-    let running = start(cat(), Duration::ZERO, SECOND).await;
+    let running = start(cat(), Duration::ZERO, SECOND);
     assert_eq!(status(running.public, &format!("/{}", "a".repeat(15_000))).await, Some(404));
     for head in [format!("GET /{}", "a".repeat(17_000)), format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(17_000))] {
         let mut stream = TcpStream::connect(running.public).await.unwrap();
@@ -191,7 +191,7 @@ async fn connections_beyond_the_bound_wait_for_busy_ones() {
     let store = cat();
     store.fail(Faults { delay: SECOND * 60, ..Faults::default() });
     let bounds = Bounds { connections: 1.try_into().unwrap(), ..Bounds::default() };
-    let running = start_with(store, Duration::ZERO, SECOND, &bounds).await;
+    let running = start_with(store, Duration::ZERO, SECOND, &bounds);
     let mut first = TcpStream::connect(running.public).await.unwrap();
     first.write_all(b"GET /default/resize?key=30x30/cat.jpg HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     while !raw(running.admin, b"GET /metrics").await.unwrap().contains("resizer_flights 1\n") {
@@ -206,7 +206,7 @@ async fn connections_beyond_the_bound_wait_for_busy_ones() {
 #[tokio::test]
 async fn idle_connections_give_way() {
     let bounds = Bounds { connections: 3.try_into().unwrap(), ..Bounds::default() };
-    let running = start_with(cat(), Duration::ZERO, SECOND, &bounds).await;
+    let running = start_with(cat(), Duration::ZERO, SECOND, &bounds);
     let mut idle = Vec::new();
     for number in 0..30 {
         let mut stream = TcpStream::connect(running.public).await.unwrap();
@@ -229,13 +229,13 @@ async fn idle_connections_give_way() {
 #[tokio::test]
 async fn every_address_is_that_of_both_families() {
     let bounds = Bounds::default();
-    let server = Server::bind("[::]:0".parse().unwrap(), "[::]:0".parse().unwrap(), &bounds).await.unwrap();
+    let server = Server::bind("[::]:0".parse().unwrap(), "[::]:0".parse().unwrap(), &bounds).unwrap();
     let (public, _) = server.addresses().unwrap();
     for address in ["127.0.0.1", "::1"] {
         if std::net::TcpListener::bind((address, 0)).is_ok() {
             TcpStream::connect((address, public.port())).await.expect(address);
         }
     }
-    let taken = Server::bind(public, "127.0.0.1:0".parse().unwrap(), &bounds).await;
+    let taken = Server::bind(public, "127.0.0.1:0".parse().unwrap(), &bounds);
     assert!(taken.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse && error.to_string().contains(&public.to_string())));
 }

@@ -1,12 +1,7 @@
 //! A bucket's policy with our statement, or without it. Pure; what is not ours stays as it is written, byte for byte.
 
-use std::fmt;
-
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, Visitor},
-    ser::SerializeMap,
-};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use serde_json::{
     Value, json,
     value::{RawValue, to_raw_value},
@@ -35,7 +30,7 @@ pub fn add(live: Option<&str>, bucket: &str, region: &str) -> Result<Plan, serde
     let wanted = statement(bucket, region);
     let mut policy = match live {
         Some(live) => serde_json::from_str::<Policy>(live)?,
-        None => Policy(vec![("Version".to_owned(), to_raw_value("2012-10-17")?)]),
+        None => Policy([("Version".to_owned(), to_raw_value("2012-10-17")?)].into()),
     };
     let mut statements = policy.statements()?;
     match statements.iter().position(|statement| is_ours(statement)) {
@@ -103,55 +98,20 @@ fn normal(mut statement: Value) -> Value {
 }
 
 /// The fields of a policy in their order, each as it is written.
-#[derive(Debug)]
-struct Policy(Vec<(String, Box<RawValue>)>);
+#[derive(Debug, Deserialize, Serialize)]
+struct Policy(IndexMap<String, Box<RawValue>>);
 
 impl Policy {
     /// The statements; a single one may stand without a list.
     fn statements(&self) -> Result<Vec<Box<RawValue>>, serde_json::Error> {
-        let Some((_, value)) = self.0.iter().find(|(name, _)| name == STATEMENTS) else { return Ok(Vec::new()) };
+        let Some(value) = self.0.get(STATEMENTS) else { return Ok(Vec::new()) };
         if value.get().starts_with('[') { serde_json::from_str(value.get()) } else { Ok(vec![value.clone()]) }
     }
 
     fn set_statements(&mut self, statements: &[Box<RawValue>]) -> Result<(), serde_json::Error> {
-        let value = to_raw_value(statements)?;
-        match self.0.iter_mut().find(|(name, _)| name == STATEMENTS) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((STATEMENTS.to_owned(), value)),
-        }
+        // in the place of the old one, if there is one
+        self.0.insert(STATEMENTS.to_owned(), to_raw_value(statements)?);
         Ok(())
-    }
-}
-
-impl<'de> Deserialize<'de> for Policy {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Policy;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a bucket policy")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Policy, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Policy(fields))
-            }
-        }
-        deserializer.deserialize_map(Fields)
-    }
-}
-
-impl Serialize for Policy {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
     }
 }
 

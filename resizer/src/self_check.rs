@@ -1,13 +1,13 @@
-//! What reads and writes come to, and a look at a key that cannot exist → what `/selfcheck` says.
+//! Results of reads and writes, and of a GET of a key that cannot exist → what `/selfcheck` says of the pod's access to the bucket.
 //!
-//! It never takes part in readiness: pods that are taken out of service because S3 is down help nobody.
+//! It has no influence on readiness: taking pods out of service because S3 is down helps nobody. `service` holds it and sends the
+//! GET, `derivative` tells it the rest; the errors it reads are of `error` and `store` below.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use resize_api::self_check::{Access, SelfCheck};
 
-use super::metrics::Metrics;
-use crate::{error::Error, store::StoreError};
+use crate::{error::Error, store::StoreError, watch::metrics::Metrics};
 
 /// Characters of a message.
 const LONGEST: usize = 200;
@@ -61,7 +61,7 @@ impl Checks {
     }
 
     /// A GET of the impossible key came to this; `lists` says whether the keys of the bucket may be listed.
-    pub fn looked(&self, result: Result<(), &StoreError>, lists: bool) {
+    pub fn probed(&self, result: Result<(), &StoreError>, lists: bool) {
         match result {
             Ok(()) | Err(StoreError::Missing) => self.originals(Access::Allowed, ""),
             Err(StoreError::Forbidden) if lists => self.originals(Access::Denied, DENIED),
@@ -106,13 +106,14 @@ impl Checks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::admission::Refused;
 
     #[test]
     fn tells_who_may_read_from_who_may_not() {
         let missing = || Err(StoreError::Missing);
         let denied = || Err(StoreError::Forbidden);
         let credentials = || Err(StoreError::Credentials("403 InvalidAccessKeyId".into()));
-        for (looks, lists, read, expect) in [
+        for (probes, lists, read, expect) in [
             (vec![], false, false, Access::Unknown),
             (vec![missing()], false, false, Access::Allowed),
             (vec![denied()], true, false, Access::Denied),
@@ -131,10 +132,10 @@ mod tests {
             if read {
                 checks.read(Ok(()));
             }
-            for look in &looks {
-                checks.looked(look.as_ref().copied(), lists);
+            for probe in &probes {
+                checks.probed(probe.as_ref().copied(), lists);
             }
-            assert_eq!(checks.now().originals, expect, "{looks:?} {lists} {read}");
+            assert_eq!(checks.now().originals, expect, "{probes:?} {lists} {read}");
         }
     }
 
@@ -142,7 +143,7 @@ mod tests {
     fn what_visitors_ask_for_tells_too() {
         let checks = Checks::new(Arc::new(Metrics::new()));
         checks.read(Err(&Error::Store(StoreError::Forbidden)));
-        checks.read(Err(&Error::Busy("no worker")));
+        checks.read(Err(&Error::Refused(Refused::Busy("no worker"))));
         assert_eq!(checks.now(), SelfCheck::default(), "a missing key is denied, too, without s3:ListBucket");
         checks.read(Err(&Error::Store(StoreError::Credentials("x".repeat(1000)))));
         assert_eq!((checks.now().originals, checks.now().message.len()), (Access::CredentialsInvalid, LONGEST));

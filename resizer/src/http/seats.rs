@@ -1,4 +1,6 @@
-//! Places for connections: as many as there may be, and those that do nothing give way to new ones.
+//! A bounded number of connections: a new one gets a seat, and where all are taken the longest idle connection loses its own.
+//!
+//! `server` asks for a seat before it serves a connection; `connection` says which are idle.
 
 use std::{
     collections::HashMap,
@@ -9,8 +11,8 @@ use tokio::sync::Notify;
 
 use super::connection::Phase;
 
-/// The places of one port.
-pub struct Places {
+/// The seats of one port.
+pub struct Seats {
     most: usize,
     open: Arc<Mutex<Open>>,
     /// A connection has ended, or has become idle.
@@ -23,7 +25,7 @@ struct Open {
     connections: HashMap<u64, (Phase, Arc<Notify>)>,
 }
 
-/// One connection's place; free again when it is dropped.
+/// One connection's seat; free again when it is dropped.
 pub struct Seat {
     open: Arc<Mutex<Open>>,
     change: Arc<Notify>,
@@ -31,14 +33,14 @@ pub struct Seat {
     given_away: Arc<Notify>,
 }
 
-impl Places {
-    /// `most` places.
+impl Seats {
+    /// `most` seats.
     pub fn new(most: usize) -> Self {
         Self { most, open: Arc::default(), change: Arc::default() }
     }
 
-    /// Waits for a place for a connection, at whose expense [`Seat::given_away`] says. While
-    /// all others are at work there is none.
+    /// Waits for a seat. The connection that loses its own for it learns that by [`Seat::given_away`]; while all connections are at
+    /// work, none does.
     pub async fn enter(&self) -> (Seat, Phase) {
         loop {
             if let Some(seat) = self.try_enter() {
@@ -63,7 +65,7 @@ impl Places {
 }
 
 impl Open {
-    /// Takes its place from the connection that has done nothing for the longest time, if there is one.
+    /// Takes its seat from the connection that has been idle for the longest time, if there is one.
     fn evict(&mut self) -> Option<()> {
         let idle = self.connections.iter().filter_map(|(number, (phase, _))| Some((phase.idle_since()?, *number)));
         let (_, number) = idle.min()?;
@@ -74,7 +76,7 @@ impl Open {
 }
 
 impl Seat {
-    /// Waits until another connection has this place.
+    /// Waits until another connection has this seat.
     pub async fn given_away(&self) {
         self.given_away.notified().await;
     }
@@ -99,18 +101,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_one_idle_for_the_longest_time_gives_way_and_those_at_work_do_not() {
-        let places = Places::new(2);
+        let seats = Seats::new(2);
         let later = || tokio::time::advance(std::time::Duration::from_secs(1));
-        let (first, first_phase) = places.enter().await;
+        let (first, first_phase) = seats.enter().await;
         later().await;
-        let (second, second_phase) = places.enter().await;
+        let (second, second_phase) = seats.enter().await;
         first_phase.work();
-        let (third, third_phase) = places.enter().now_or_never().expect("the second one gives way");
+        let (third, third_phase) = seats.enter().now_or_never().expect("the second one gives way");
         assert!(second.given_away().now_or_never().is_some() && first.given_away().now_or_never().is_none());
         third_phase.work();
         second_phase.work();
-        assert!(places.enter().now_or_never().is_none(), "all are at work");
-        let waiting = places.enter();
+        assert!(seats.enter().now_or_never().is_none(), "all are at work");
+        let waiting = seats.enter();
         let ends = async {
             first_phase.answer();
             tokio::task::yield_now().await;
@@ -120,8 +122,8 @@ mod tests {
         let ((fourth, _), ()) = futures::join!(waiting, ends);
         assert!(first.given_away().now_or_never().is_some() && third.given_away().now_or_never().is_none());
         drop((first, second));
-        assert_eq!(lock(&places.open).connections.len(), 2);
+        assert_eq!(lock(&seats.open).connections.len(), 2);
         drop((third, fourth));
-        assert!(lock(&places.open).connections.is_empty());
+        assert!(lock(&seats.open).connections.is_empty());
     }
 }

@@ -1,0 +1,72 @@
+//! What the loop guard and the public URL say of a key → a redirect, or the picture in the answer itself.
+//!
+//! The sentence asks before it makes a picture, and after it has kept one. Below are `guard::visible` and `store`.
+
+use tokio::time::{Instant, timeout};
+
+use super::{
+    Flight,
+    make::Made,
+    object::{is_picture, made_by_a_resizer},
+    original::Fetched,
+};
+use crate::{
+    error::Error,
+    guard::loop_guard::Recalled,
+    outcome::{Outcome, Shown},
+    store::website::Sight,
+};
+
+impl Flight<'_> {
+    /// The outcome where nothing need be made: the derivative was stored a while ago and is still there.
+    pub(super) async fn stored(&mut self, recalled: Recalled) -> Result<Option<Outcome>, Error> {
+        let key = self.key.to_string();
+        match recalled {
+            Recalled::New => Ok(None),
+            Recalled::Stored => {
+                let found = timeout(self.service.settings.bounds.fetch, self.service.store.metadata(&key)).await;
+                let ours = matches!(found, Ok(Ok(metadata)) if made_by_a_resizer(&metadata));
+                if ours {
+                    self.service.loop_guard.sent(&key, Instant::now());
+                }
+                Ok(ours.then_some(Outcome::Redirect))
+            }
+            Recalled::Loop => {
+                self.may_show().await?;
+                let Ok(Fetched { bytes, charge, provenance, .. }) = self.fetch(&key, |_| true).await else { return Ok(None) };
+                let Some(content_type) = provenance.content_type.filter(|content_type| is_picture(content_type)) else { return Ok(None) };
+                self.lease.answer(bytes.len() as u64, &charge)?;
+                Ok(Some(Outcome::Picture { why: Shown::Loop, bytes, content_type }))
+            }
+        }
+    }
+
+    /// The picture itself, which from now on holds memory of the pool for answers.
+    pub(super) async fn show(&self, why: Shown, made: Made) -> Result<Outcome, Error> {
+        self.may_show().await?;
+        let object = made.derivative.object;
+        self.lease.answer(object.bytes.len() as u64, &made.charge)?;
+        Ok(Outcome::Picture { why, bytes: object.bytes, content_type: object.content_type })
+    }
+
+    /// An error unless visitors may read the original: the settings say so, or the public URL shows it to everybody.
+    async fn may_show(&self) -> Result<(), Error> {
+        if !self.service.settings.source.include_prefixes.is_empty() {
+            return Ok(());
+        }
+        match self.service.visible.original(&self.service.settings.url.object(&self.key.original)).await {
+            Sight::Shown => Ok(()),
+            Sight::Refused(_) | Sight::Unknown => Err(Error::NotPublic),
+        }
+    }
+
+    /// Whether the public URL does not show the derivative that was just stored.
+    pub(super) async fn is_refused(&self) -> bool {
+        let url = self.service.settings.url.location(self.key);
+        let Sight::Refused(status) = self.service.visible.derivative(&url).await else { return false };
+        self.service.metrics.public_url_failures.inc();
+        let status = status.as_u16();
+        tracing::warn!(url, status, "stored, but the public URL does not show it: look at the bucket's policy, or set OUTPUT_ACL");
+        true
+    }
+}
