@@ -5,6 +5,8 @@
 
 #[path = "../../../tests/support/control_plane.rs"]
 mod control_plane;
+#[path = "../../../tests/support/identity.rs"]
+mod identity_source;
 #[path = "../../../tests/support/proc.rs"]
 mod proc;
 #[path = "../../../tests/support/s3.rs"]

@@ -1,9 +1,13 @@
 //! The whole service, on a store in memory or a made-up S3, without a network beyond loopback.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../../tests/support/identity.rs"]
+mod identity_source;
+
 mod cheap;
 mod contract;
 mod flights;
+mod identity;
 mod memory;
 mod process;
 mod s3;

@@ -6,13 +6,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-fn resizer(variables: &[(&str, &str)]) -> Command {
+pub fn resizer(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resizer"));
     command.env_clear().envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-const GOOD: [(&str, &str); 6] = [
+pub const GOOD: [(&str, &str); 6] = [
     ("BUCKET", "photos"),
     ("URL", "http://photos.example.com"),
     ("AWS_REGION", "ap-northeast-2"),
@@ -61,7 +61,7 @@ fn text_for_files_has_no_colours() {
 }
 
 /// One answer, whole.
-fn ask(address: &str, path: &str, headers: &str) -> String {
+pub fn ask(address: &str, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n").unwrap();
     let mut answer = String::new();
