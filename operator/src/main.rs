@@ -46,8 +46,12 @@ use outbound::Outbound;
 use public_url::Visitor;
 use reconcile::{context::Context, memory::Memories, slots::Slots};
 use report::recorders::Recorders;
+use resize_api::listen::listen;
 use tenancy::claims::Claims;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 use workload::originals::PodClient;
 
@@ -58,7 +62,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     log(&config)?;
-    let listener = admin::listen::listen(config.admin_listen).await.with_context(|| format!("cannot listen on {}", config.admin_listen))?;
+    let listener = listen(config.admin_listen).and_then(TcpListener::from_std);
+    let listener = listener.with_context(|| format!("cannot listen on {}", config.admin_listen))?;
     let mut cluster =
         kube::Config::infer().await.context("no access to Kubernetes: want a kubeconfig, or a service account in the cluster")?;
     // the API server derives the field manager from it where a call names none

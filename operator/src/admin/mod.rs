@@ -1,7 +1,6 @@
 //! What the process does, what it counts and the endpoints that it knows → health and metrics over HTTP.
 
 pub mod health;
-pub mod listen;
 pub mod metrics;
 
 use std::{sync::Arc, time::Duration};
