@@ -1,5 +1,5 @@
-//! The rooms stand on each other as the README says: none imports from one that is not below it, every one is there,
-//! and no files import each other in a circle. Code for tests is left out.
+//! The order of the rooms in the README holds: a room imports only from rooms below it, every room is listed, and no files import
+//! each other in a circle. Code for tests is left out.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -16,7 +16,7 @@ use syn::{
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Rooms of a crate, from the top floor down; those of one floor do not know each other.
+/// Rooms of a crate, from the top floor down; rooms of one floor do not import each other.
 type Floors = Vec<Vec<String>>;
 
 /// The blocks marked `rooms` in the README: a line for a folder, and below it a line for each floor.
@@ -39,8 +39,8 @@ type Module = Vec<String>;
 
 #[derive(Default)]
 struct Source {
-    /// Names that a module gives on from elsewhere.
-    given_on: BTreeMap<String, Module>,
+    /// Names that a module re-exports, and where they are from.
+    reexported: BTreeMap<String, Module>,
     /// Modules, or items in them, that it names.
     named: BTreeSet<Module>,
 }
@@ -49,7 +49,7 @@ struct Source {
 fn read(folder: &Path) -> BTreeMap<Module, Source> {
     let root = ["main.rs", "lib.rs"].map(|name| folder.join(name));
     let mut sources = BTreeMap::new();
-    // a program beside its library is on the floor above, and imports it by its name
+    // a `main.rs` beside a `lib.rs` is above it and imports it by the name of the crate: it is not read
     let root = root.into_iter().rfind(|path| path.is_file()).unwrap();
     read_module(&root, folder, &Module::new(), &mut sources);
     sources
@@ -137,10 +137,10 @@ impl Reader<'_> {
         }
     }
 
-    fn note(&mut self, segments: &[String], given_on_as: Option<String>) {
+    fn note(&mut self, segments: &[String], reexported_as: Option<String>) {
         let Some(path) = self.absolute(segments) else { return };
-        if let Some(name) = given_on_as {
-            self.source.given_on.insert(name, path);
+        if let Some(name) = reexported_as {
+            self.source.reexported.insert(name, path);
         } else {
             self.source.named.insert(path);
         }
@@ -183,7 +183,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 }
 
-/// The file that `path` leads to, through what modules give on.
+/// The file that `path` leads to, through re-exports.
 fn file_of(path: &[String], sources: &BTreeMap<Module, Source>) -> Module {
     let mut at = Module::new();
     for (index, segment) in path.iter().enumerate() {
@@ -191,7 +191,7 @@ fn file_of(path: &[String], sources: &BTreeMap<Module, Source>) -> Module {
         if sources.contains_key(&below) {
             at = below;
         } else {
-            return match sources[&at].given_on.get(segment) {
+            return match sources[&at].reexported.get(segment) {
                 Some(from) if !from.starts_with(path) => {
                     file_of(&from.iter().chain(&path[index + 1..]).cloned().collect::<Vec<_>>(), sources)
                 }
@@ -236,7 +236,7 @@ fn name(module: &Module) -> String {
     if module.is_empty() { "the root".to_owned() } else { module.join("/") }
 }
 
-/// What is not as it should be in the crate in `folder`.
+/// Violations of the order in the crate in `folder`.
 fn faults(folder: &str, floors: &Floors) -> Vec<String> {
     let sources = read(&Path::new(ROOT).join(folder));
     let rooms: BTreeSet<&String> = sources.keys().filter_map(|module| module.first()).collect();

@@ -1,4 +1,6 @@
-//! How long and how many: bounds that keep one visitor, one picture or one slow store from taking the place of all.
+//! [`Bounds`]: deadlines, and how many of a thing at once, so that one visitor, one picture or one slow store cannot block all others.
+//!
+//! A part of `settings` above; `environment` below parses it.
 
 use std::{num::NonZeroUsize, time::Duration};
 

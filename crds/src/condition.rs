@@ -1,4 +1,6 @@
 //! Names of conditions and their reasons: the same word in condition, Event, log and metric.
+//!
+//! The operator reports them in `status`; nothing is below.
 
 use strum::{Display, VariantArray};
 

@@ -1,7 +1,7 @@
 //! The Kubernetes API: what a user writes in a `ResizeEndpoint`.
 //!
-//! Every doc comment of a field is what `kubectl explain` shows. Rules are checked
-//! by the API server, with a message that says what would be right.
+//! Every doc comment of a field is what `kubectl explain` shows. Rules are checked by the API server, with a message that says what
+//! would be right. The top of this crate; its parts are in the modules below.
 
 use std::collections::BTreeMap;
 

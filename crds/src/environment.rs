@@ -1,4 +1,4 @@
-//! The text of an environment variable → a typed value, or an error that names the variable.
+//! The text of an environment variable → a typed value, or an error that names the variable. Nothing is below.
 
 use std::{fmt, str::FromStr};
 

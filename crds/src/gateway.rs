@@ -1,4 +1,4 @@
-//! The Kubernetes API: how visitors reach the resizer through the Gateway API.
+//! The Kubernetes API: how visitors reach the resizer through the Gateway API. A part of `endpoint`.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};

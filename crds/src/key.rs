@@ -1,8 +1,7 @@
 //! Raw request text → [`ResizedKey`] → canonical object key and URL path.
 //!
-//! A bucket's website writes the visitor's path behind `key=` without encoding it
-//! anew, each server in its own way. So the key is the whole raw text, decoded
-//! once: `+` stays `+`, and `&` belongs to the key.
+//! A bucket's website appends the visitor's path to `key=` without encoding it again, each server in its own way. So the key is the
+//! whole raw text, decoded once: `+` stays `+`, and `&` belongs to the key. The resizer reads requests with it; below is `resolution`.
 
 use std::fmt;
 
@@ -65,7 +64,7 @@ impl ResizedKey {
         !self.resolution.is_empty()
             && !original.is_empty()
             && !original.chars().any(char::is_control)
-            // browsers and servers resolve these away: the stored key could never be asked for
+            // browsers and servers remove `.` and `..` segments: such a key could be stored, but never be requested
             && !original.split('/').any(|segment| matches!(segment, "." | ".."))
             && self.to_string().len() <= MAX_KEY_BYTES
     }

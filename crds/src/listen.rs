@@ -28,7 +28,7 @@ fn either(address: SocketAddr, open: impl Fn(SocketAddr) -> io::Result<TcpListen
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.ip() == Ipv6Addr::UNSPECIFIED {
-        // whatever the system's default is
+        // the default depends on the system
         socket.set_only_v6(false)?;
     }
     socket.set_reuse_address(true)?;

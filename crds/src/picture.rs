@@ -1,6 +1,7 @@
 //! How pictures are made: words of the API and of the environment → [`Recipe`].
 //!
-//! The words are those of sharp. With the feature `kube` the parts of a `ResizeEndpoint` that say it are there too.
+//! The words are those of sharp. With the feature `kube` the fields of a `ResizeEndpoint` for it are in `spec`. `settings` and `endpoint`
+//! are above, `environment` is below.
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,4 @@
-//! `WxH` text → [`Resolution`] → `WxH` text, and which resolutions may be asked for.
+//! `WxH` text → [`Resolution`] → `WxH` text, and the limits on resolutions. Nothing is below.
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,6 @@
-//! The Kubernetes API: how a bucket sends a missing size to the resizer, as a user asks for it and as the rules then are.
+//! The Kubernetes API: the `routing` of a spec, and the routing rules of S3 that the operator makes of it.
+//!
+//! Read by `endpoint` and `status`; nothing is below.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;

@@ -1,7 +1,6 @@
-//! What a resizer tells of its own access to the bucket.
+//! What a resizer reports of its own access to the bucket: written by the resizer, read by the operator.
 //!
-//! `GET /selfcheck` on its admin port answers 200 with JSON, whatever was found, and never has
-//! anything to do with readiness:
+//! `GET /selfcheck` on its admin port always answers 200 with JSON, and has no influence on readiness:
 //!
 //! ```json
 //! {"originals": "Allowed", "derivatives": "Unknown", "message": ""}

@@ -1,7 +1,7 @@
-//! Which originals an endpoint publishes, and how large they may be: what a user writes, and what it means for a key.
+//! Which originals may be published, by the prefixes of their keys, and how large they may be: as a user writes it → whether a key may.
 //!
-//! The resizer reads the bucket with an identity of its own. Without bounds on the
-//! keys, whoever names an original gets it published, in small but published.
+//! The resizer reads the bucket with its own credentials. Without these bounds, anybody who knows a key gets a small copy of that
+//! object published. A part of `settings` and `endpoint` above; below is `resolution`, for the limits.
 
 use std::{fmt, str::FromStr};
 

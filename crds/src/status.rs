@@ -1,4 +1,4 @@
-//! What the operator reports in a `ResizeEndpoint`: conditions and routing rules.
+//! What the operator reports in a `ResizeEndpoint`: conditions, routing rules, and the record of what it wrote. Below is `routing`.
 
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
@@ -12,7 +12,7 @@ use crate::routing::RoutingRule;
 /// What the operator saw and did last.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-// a later version of the operator may record more: what this one does not know survives it, also after a rollback of the chart
+// unknown fields are kept: a later version of the operator may record more, and the chart may be rolled back
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct ResizeEndpointStatus {
     /// Generation of the spec that this status is about.

@@ -1,4 +1,6 @@
 //! How derivatives are stored: words of the API and of the environment → [`Storage`].
+//!
+//! A part of `settings` and `endpoint` above; `environment` below parses it.
 
 use std::str::FromStr;
 

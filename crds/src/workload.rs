@@ -1,4 +1,4 @@
-//! The Kubernetes API: how the resizer's pods run.
+//! The Kubernetes API: how the resizer's pods run. A part of `endpoint`; nothing is below.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the API refuses, and what it says then: a line for every rule of the definition, used here and on a real API server.
+//! What the API refuses, with which message: a line for every rule of the definition, used here and on a real API server.
 
 use serde_json::{Value, json};
 

@@ -76,7 +76,7 @@ impl Error {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "method_not_allowed"),
             Self::Key(KeyError::Missing) => (StatusCode::BAD_REQUEST, "Bad Request: Missing key query parameter", "missing_key"),
             Self::Key(KeyError::Invalid) => (StatusCode::BAD_REQUEST, INVALID, "invalid_key"),
-            // as if it were not there: whoever asks learns nothing of what is kept back
+            // the same answer as for a missing original: it must not tell that there is one
             Self::NotPublished => (StatusCode::NOT_FOUND, NOT_FOUND, "not_published"),
             Self::NotPublic => (StatusCode::NOT_FOUND, NOT_FOUND, "not_public"),
             Self::Derivative => (StatusCode::BAD_REQUEST, INVALID, "derivative"),
@@ -122,7 +122,7 @@ impl Error {
             | Self::Encoded(_)
             | Self::Store(StoreError::Archived | StoreError::TooLarge { .. })
             | Self::Resize(picture::Error::Damaged(_) | picture::Error::Unsupported(_)) => Blame::Original,
-            // of source and output, the one may be too large, or too much work, only for the other
+            // whether it is too large or too slow depends on the resolution as well as on the source
             Self::Resize(picture::Error::TooLarge(_)) | Self::Refused(Refused::OverBudget { .. }) | Self::TooSlow | Self::NotPublic => {
                 Blame::Derivative
             }

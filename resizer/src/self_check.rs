@@ -65,7 +65,7 @@ impl Checks {
         match result {
             Ok(()) | Err(StoreError::Missing) => self.originals(Access::Allowed, ""),
             Err(StoreError::Forbidden) if lists => self.originals(Access::Denied, DENIED),
-            // a missing key looks the same to an identity that may read and not list
+            // without s3:ListBucket, S3 answers 403 for a missing key too
             Err(StoreError::Forbidden) if self.now().originals == Access::Allowed => {}
             Err(StoreError::Forbidden) => self.originals(Access::Unknown, UNCLEAR),
             Err(error @ (StoreError::Credentials(_) | StoreError::NoBucket)) => self.failed(error),

@@ -1,4 +1,4 @@
-//! kubectl's view.
+//! `kubectl scale` of an endpoint.
 
 use kube::api::{Patch, PatchParams};
 use serde_json::json;

@@ -43,7 +43,7 @@ async fn a_second_endpoint_on_the_same_host_and_path_is_refused_and_visitors_get
         assert!(ingresses.get_opt("second-resizer").await.unwrap().is_none());
         assert_eq!(lab.get(&format!("{}?key=300x300/a.jpg", lab.resizer())).await.status, 307);
 
-        // on a path of its own it is welcome
+        // with a path of its own it is accepted
         let elsewhere = json!({ "bucket": { "name": bucket }, "ingress": { "path": "/img" } });
         lab.try_apply("second", lab.spec(elsewhere)).await.unwrap();
         lab.wait_for("second", "Accepted", "True").await;

@@ -1,4 +1,4 @@
-//! What is wrong stands in the conditions, with what to do.
+//! What is wrong is in the conditions, with what to do.
 
 use aws_sdk_s3::types::{RedirectAllRequestsTo, WebsiteConfiguration};
 use k8s_openapi::api::{
@@ -68,7 +68,7 @@ async fn a_newline_in_a_secrets_value_is_named() {
         let refused = lab.wait_for_reason(&lab.name, "RoutingRuleApplied", "SecretInvalid").await;
         assert!(refused.message.contains("AWS_SECRET_ACCESS_KEY ends with a newline"), "{refused:?}");
         assert_eq!(lab.wait_for(&lab.name, "Ready", "False").await.reason, "SecretInvalid");
-        // the rules go with the keys that worked
+        // the rules are removed with the keys that worked last
         lab.delete(&lab.name).await;
         assert_eq!(lab.website().await, None);
     })

@@ -1,4 +1,4 @@
-//! A namespace, a bucket with a website, and a visitor: each test gets its own, and all of it goes again.
+//! A namespace, a bucket with a website, and a visitor: each test gets its own, which is removed after it.
 
 use std::{
     collections::BTreeMap,

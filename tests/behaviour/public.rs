@@ -1,4 +1,4 @@
-//! `Ready` is true only where visitors are sent to the resizer, and `bucket.publicRead` makes them welcome.
+//! `Ready` is true only where visitors are redirected to the resizer; `bucket.publicRead` lets them read the bucket.
 
 use aws_sdk_s3::types::PublicAccessBlockConfiguration;
 use serde_json::json;
@@ -48,7 +48,7 @@ async fn a_public_url_that_the_operator_cannot_reach_does_not() {
 #[tokio::test]
 async fn public_read_opens_a_closed_bucket_and_deletion_closes_it_as_it_was() {
     lab::run(async |lab: &Lab| {
-        // what Ceph needs beside; with the block on nobody could write it any more
+        // Ceph's website also needs s3:ListBucket; while the block is on, the policy cannot be written
         lab.allow_everybody(&["s3:ListBucket"]).await;
         let policy = lab.policy().await;
         let block = PublicAccessBlockConfiguration::builder()

@@ -116,7 +116,7 @@ async fn without_keys_of_its_own_a_neighbour_opens_and_redirects_nothing() {
         neighbour.try_apply("ambient", ambient).await.unwrap();
         let refused = neighbour.is("ambient", "Accepted", "BucketNotAllowed").await;
         assert!(refused.message.contains("bucket.credentialsSecretRef"), "{refused:?}");
-        // where nothing is said to be written
+        // with `Observe`, which writes nothing
         let observed =
             neighbour.try_apply("observed", json!({ "bucket": { "publicRead": true }, "routing": { "management": "Observe" } })).await;
         if observed.is_ok() {
@@ -235,7 +235,7 @@ async fn stores_that_never_answer_hold_up_nobody_else() {
     Neighbour::beside(async |lab, neighbour| {
         let listener = TcpListener::bind((HOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        // connections are taken by the kernel, and nobody reads what comes
+        // the kernel accepts connections, and nothing reads from them
         for number in 0..40 {
             let name = format!("silent-{number}");
             neighbour.try_apply(&name, json!({ "bucket": { "name": format!("{}-{number}", lab.name), "endpoint": url } })).await.unwrap();

@@ -26,14 +26,13 @@ use serde_json::{Value, json};
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// Notes who asked for what, once it is answered.
+/// Logs every request once it is answered, with its user.
 const AUDIT_POLICY: &str = r#"{
     "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived", "ResponseStarted"], "rules": [{ "level": "Metadata" }]
 }"#;
 /// Counts the control planes of this process.
 static STARTED: AtomicU32 = AtomicU32::new(0);
-/// Starts both programs and waits for its input to end, which it does when the test's process ends in
-/// whatever way; then nothing of them is left.
+/// Starts both programs, and kills them when its standard input ends: the test's process has ended, in whatever way.
 const KEEPER: &str = r#"
 trap '' TERM INT HUP # whoever stops the test may stop its whole group
 kube=$1 folder=$2 etcd=$3 peer=$4 port=$5

@@ -1,4 +1,4 @@
-//! What a user writes of it in a ResizeEndpoint.
+//! `resize` and `output` of a ResizeEndpoint → [`Recipe`] and [`Storage`].
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Stores that are none: one that answers without end, and one that never answers.
+//! Servers at `bucket.endpoint` that are no S3: one whose answer never ends, and one that never answers.
 
 use serde_json::json;
 use tokio::{

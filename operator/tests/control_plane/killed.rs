@@ -25,7 +25,7 @@ use crate::{
     s3,
 };
 
-/// Most calls that a run may take before the test is taken to go round in circles.
+/// Most calls that a run may take; more means that it does not converge.
 const MOST: usize = 80;
 
 struct Lab {

@@ -1,4 +1,4 @@
-//! One leads, another takes over, and never do two write.
+//! One operator leads, another takes over, and never do two write.
 
 use std::{collections::BTreeMap, time::Instant};
 

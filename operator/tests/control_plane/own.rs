@@ -1,4 +1,4 @@
-//! The control plane itself.
+//! The control plane of the tests ends with its test.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! An object that was stored when the API was another: it is told of, and the others go on.
+//! An object that another version of the API stored: it is reported, and the other endpoints are reconciled.
 
 use k8s_openapi::api::events::v1::Event;
 use kube::{

@@ -1,4 +1,4 @@
-//! What an earlier release left behind, under the present operator.
+//! Objects and rules of an earlier release, under the present operator.
 
 use std::fs;
 

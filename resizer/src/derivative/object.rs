@@ -40,7 +40,7 @@ impl Derivative {
     pub fn new(key: &ResizedKey, picture: Picture, request: &Request, provenance: &Provenance, cache_control: &str) -> Self {
         let source = utf8_percent_encode(&key.original, NON_ALPHANUMERIC).to_string();
         let mut metadata = vec![(SETTINGS, fingerprint(request))];
-        // the object's own key names the source too, so a long one can be left out
+        // the derivative's key names the source too, so a long one can be left out
         if source.len() <= MAX_SOURCE_NAME {
             metadata.push(("resize-source", source));
         }

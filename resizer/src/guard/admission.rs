@@ -181,7 +181,7 @@ impl Lease {
 
     /// Waits for the memory of a source of `bytes`; it is held until [`Lease::source`] or the end of this lease.
     pub async fn hold_source(&mut self, bytes: u64) -> Result<(), Refused> {
-        // never wait for memory while holding some of the same pool
+        // never wait for memory of a pool while holding some of it: two could wait for each other
         self.source = None;
         let pool = self.pools.sources.clone();
         self.source = Some(self.wait(&pool, bytes, "no memory for the source").await?);

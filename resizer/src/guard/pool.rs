@@ -83,7 +83,7 @@ impl Pool {
         self.serve(0);
         match permit.await {
             Ok(permit) => permit,
-            // every waiter is kept until it is served or gone
+            // a sender is dropped only after it was used, or when its waiter is gone
             Err(_) => std::future::pending().await,
         }
     }
@@ -95,7 +95,7 @@ impl Pool {
         let next = state.next();
         drop(state);
         for (waiter, amount) in next {
-            // one that has gone away gives it back at once, by dropping the permit
+            // if the waiter is gone, the permit is dropped here and goes back to the pool
             drop(waiter.send(Permit { pool: self.clone(), amount }));
         }
     }

@@ -134,7 +134,7 @@ async fn next(listener: &TcpListener) -> Option<TcpStream> {
             Some(stream)
         }
         Err(error) => {
-            // mostly: no file descriptor left; a moment later there may be one
+            // mostly no file descriptor is left; one may be free a moment later
             tracing::warn!(%error, "cannot accept a connection");
             sleep(Duration::from_millis(100)).await;
             None

@@ -145,7 +145,7 @@ impl Opened {
 
     /// Waits for the first bytes, at least `least` of them if there are so many; they stay part of the body.
     pub async fn head(&mut self, least: usize, deadline: Duration) -> Result<Bytes, StoreError> {
-        // an ended stream must not be asked again
+        // a stream must not be polled again after its end
         let mut body = std::mem::replace(&mut self.body, futures::stream::empty().boxed()).fuse();
         let collect = async {
             let mut head = BytesMut::new();
@@ -222,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_head_is_as_long_as_wanted_and_stays_in_the_body() {
-        // as the body of an SDK: it panics when it is asked again after its end
+        // like the body of the SDK, it panics when it is polled again after its end
         let strict = |chunks: Vec<&'static str>| {
             futures::stream::unfold(chunks.into_iter(), |mut chunks| async { Some((Ok(Bytes::from(chunks.next()?)), chunks)) }).boxed()
         };

@@ -84,7 +84,7 @@ impl S3 {
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_PAUSE).with_max_backoff(LONGEST_PAUSE);
         let shared = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(retries)
-            // bodies have a deadline of their own
+            // `Opened::read` has a deadline for bodies
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .load()
             .await;

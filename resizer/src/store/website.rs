@@ -62,7 +62,7 @@ impl Website for HttpWebsite {
             match timeout(PATIENCE, self.client.request(request)).await {
                 Ok(Ok(response)) if response.status().is_success() => Sight::Shown,
                 Ok(Ok(response)) => match response.status() {
-                    // of the question, not of the object
+                    // says something of the request, nothing of the object
                     StatusCode::METHOD_NOT_ALLOWED | StatusCode::TOO_MANY_REQUESTS => Sight::Unknown,
                     status if status.is_server_error() => Sight::Unknown,
                     status => Sight::Refused(status),

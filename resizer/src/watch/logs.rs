@@ -16,7 +16,7 @@ pub fn init(variable: impl Fn(&str) -> Option<String>) -> Result<(), SettingErro
     let lines = fmt().with_env_filter(filter);
     match variable("LOG_FORMAT").as_deref() {
         None | Some("json") => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
-        // colours are for eyes, not for files and collectors
+        // colours only on a terminal, not in files
         Some("text") => lines.with_ansi(std::io::stdout().is_terminal()).init(),
         Some(other) => return Err(bad("LOG_FORMAT", other, "want json or text")),
     }

@@ -110,7 +110,7 @@ impl Record {
         self.metrics.in_flight.dec();
         self.metrics.count_request(outcome, self.resolution);
         let trace_id = self.trace(outcome, status);
-        // an invalid key may hold anything: quoted, and only as much as helps
+        // an invalid key may hold any bytes: it is quoted and cut
         let uri = self.key.is_none().then(|| format!("{:?}", self.uri.chars().take(256).collect::<String>()));
         tracing::info!(
             request_id = %self.id,
@@ -155,7 +155,7 @@ impl Record {
             start: self.began,
             duration: self.start.elapsed(),
             status: status.map(|status| status.as_u16()),
-            // a follower only waited
+            // a follower has no stages of its own
             stages: if self.coalesced == Some(false) { &self.report.course } else { &[] },
             attributes: attributes.into_iter().flatten().collect(),
         }))

@@ -194,7 +194,7 @@ async fn measure(lab: &Lab) -> bool {
         lab.upload(&format!("{original}.jpg"), "image/jpeg", picture(1600, 1200, original)).await;
     }
     let cage = Cage::new(LIMIT);
-    // a CPU for the resizer, as pods have theirs, another one for all else: else it would be measured how they get in its way
+    // one CPU for the resizer alone, as in a pod: else the client and the S3 would take its time
     let this = std::process::id();
     let apart = Pinned::to(0, vec![this]);
     let resizer = lab.resizer_in(cage.as_ref(), &[]);

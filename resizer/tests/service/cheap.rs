@@ -1,4 +1,4 @@
-//! What costs an attacker little is to cost the service little.
+//! Requests that are cheap to send are cheap to answer: what is not fetched, not decoded, not held in memory.
 
 use std::{
     sync::{
@@ -125,7 +125,7 @@ async fn visitors_whose_cache_is_old_do_not_make_a_picture_anew() {
     assert!(store.object("30x30/cat.png").is_some());
 }
 
-/// What no encoder makes small.
+/// Noise, which no encoder makes small.
 fn noise() -> Bytes {
     let level = |at: u32| (at.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0];
     let picture = image::RgbImage::from_fn(64, 48, |x, y| image::Rgb([level(x * 48 + y), level(x + y * 64), level(x * y + 7)]));

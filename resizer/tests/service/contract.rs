@@ -1,4 +1,4 @@
-//! The answers that the contract promises, row by row.
+//! Status, body and labels of each answer that the README promises.
 
 use std::sync::Arc;
 
@@ -189,12 +189,12 @@ async fn originals_under_a_resolution_that_is_not_listed_are_originals() {
     let target = "/default/resize?key=30x30/1920x1080/sea.jpg";
     assert_eq!(fixture.get(target).await.status(), StatusCode::TEMPORARY_REDIRECT);
     assert!(store.object("30x30/1920x1080/sea.jpg").is_some());
-    // one that was listed once: its metadata tells
+    // a derivative of a resolution that is not listed any more is known by its metadata
     store.objects.lock().unwrap().insert("1920x1080/retired.jpg".into(), ("image/jpeg".into(), jpeg()));
     store.metadata.lock().unwrap().insert("1920x1080/retired.jpg".into(), [("resize-settings".into(), "0123".into())].into());
     let retired = "/default/resize?key=30x30/1920x1080/retired.jpg";
     assert_error(&fixture, retired, 400, "Bad Request: Invalid key format", "derivative").await;
-    // without a list any resolution may be one of ours
+    // without a list, objects under every resolution count as derivatives
     let open = Fixture::new(store.clone(), |settings| settings.allowed_resolutions.clear());
     store.calls.lock().unwrap().clear();
     assert_error(&open, target, 400, "Bad Request: Invalid key format", "invalid_key").await;

@@ -1,4 +1,4 @@
-//! What happens when requests for a key meet: at once, one after the other, and in a loop.
+//! Several requests for a key: at the same time, one after the other, and in a redirect loop.
 
 use std::{sync::Arc, time::Duration};
 

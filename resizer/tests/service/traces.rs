@@ -1,4 +1,4 @@
-//! The program with a collector of spans: what it tells of a request.
+//! The program with an OpenTelemetry collector: the spans of a request.
 
 use std::{
     io::{BufRead, BufReader},
@@ -94,7 +94,7 @@ async fn a_collector_gets_a_span_for_the_request_and_one_for_each_stage() {
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 307"), "{answer}");
 
-    // what was not sent yet is sent at the end
+    // spans that are not sent yet are sent when it stops
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     let all = async {
         while spans.lock().unwrap().len() < 7 {

@@ -1,4 +1,4 @@
-//! What visitors may see, and what is done when they do not see what was made for them.
+//! Which originals visitors may see, and what is sent when the public URL does not show a derivative.
 
 use std::sync::{Arc, Mutex};
 
@@ -61,7 +61,7 @@ async fn a_picture_that_the_public_url_does_not_show_is_shown_and_counted() {
     assert_eq!((response.status(), header(&response, "content-type")), (StatusCode::OK, "image/png"));
     assert_eq!(header(&response, "cache-control"), "no-store");
     assert!(fixture.counts("resizer_public_url_failures_total 1") && fixture.outcomes("shown_refused") == 1);
-    // an original that may not be shown either: the site's own answer must do
+    // the original may not be shown either: the redirect and the site's own error must do
     let fixture = Fixture::on(store(), Site::showing(DENIED, DENIED), |_| {});
     assert_eq!(fixture.get(TARGET).await.status(), StatusCode::TEMPORARY_REDIRECT);
     assert!(fixture.counts("resizer_public_url_failures_total 1"));

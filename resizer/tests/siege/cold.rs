@@ -48,7 +48,7 @@ async fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
 async fn two_hundred_visitors_of_a_cold_key_cost_one_get_one_decode_and_one_put() {
     lab::run(async |lab: &Lab| {
         lab.upload("cat.jpg", "image/jpeg", picture(3000, 2000, 1)).await;
-        // nobody is served before all of them are there: who comes later finds the picture in the bucket
+        // the store holds its answer until all requests are there: a later one would find the derivative in the bucket
         let proxy = Proxy::start().await;
         proxy.fail("GET", Fault::Held);
         let resizer = lab.resizer(&[("AWS_ENDPOINT_URL", &proxy.url()), ("FETCH_SECONDS", "120"), ("REQUEST_SECONDS", "120")]);

@@ -1,4 +1,4 @@
-//! What a store does wrong → what the visitor gets, what the bucket holds, which metrics tell.
+//! Faults of a store → the answer, the object in the bucket, the metrics.
 
 use std::time::Duration;
 
@@ -208,7 +208,7 @@ async fn every_fault_of_the_store_has_its_answer_and_its_metric() {
             assert_case(lab, &resizer, case, &format!("100x100/{number}.jpg"), &whole).await;
             proxy.heal();
         }
-        // the store well again, what failed is made
+        // once the store works again, the derivative is made
         let failed = cases().iter().position(|case| case.outcome == "store_failed").unwrap();
         assert_eq!(resizer.get(&format!("100x100/{failed}.jpg")).await.unwrap().status, 307);
 

@@ -20,7 +20,7 @@ async fn killed_at_any_moment_it_leaves_a_whole_picture_or_none() {
         let proxy = Proxy::start().await;
         let variables = [("AWS_ENDPOINT_URL", proxy.url())];
         let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
-        // what every round must come to, and how long it takes
+        // one undisturbed round: the expected bytes, and how long it takes
         let calm = lab.resizer(&variables);
         proxy.fail("PUT", Fault::SlowUpload(UPLOAD));
         let start = std::time::Instant::now();
@@ -50,10 +50,10 @@ async fn killed_at_any_moment_it_leaves_a_whole_picture_or_none() {
                 () = moment => false,
             };
             resizer.kill();
-            // what it had handed to the kernel is lost too, as when a whole node dies
+            // bytes in the kernel are lost too, as when a whole node dies
             proxy.cut_uploads();
             let begun = proxy.begun("PUT") > uploads;
-            // what the gateway was in the middle of has come to its end
+            // the gateway has finished the request that it was in
             sleep(UPLOAD).await;
             let left = lab.object("1000x700/cat.jpg").await;
             assert!(left.as_ref().is_none_or(|left| *left == expected), "round {round}: half a picture, {:?} bytes", left.map(|l| l.len()));

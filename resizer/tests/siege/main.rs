@@ -1,4 +1,4 @@
-//! The resizer, as a process, under siege: on the real S3, with a proxy between that breaks what it is told to.
+//! The resizer as a process on the real S3, behind a proxy that injects faults.
 //!
 //! The S3 is that of `tests/s3/up`. `RESIZER` names another program than the one built with the tests, a release for example.
 //! Without an S3 the tests say that they were skipped, or fail if `RESIZE_CLUSTER=required`.

@@ -1,4 +1,4 @@
-//! A proxy before the S3 that does to requests what it is told: late, wrong, cut off.
+//! A proxy in front of the S3 that delays, falsifies or cuts off what the test says.
 
 use std::{
     collections::HashMap,
@@ -184,7 +184,7 @@ async fn pass(mut client: TcpStream, head: &str, body: Body, fault: Option<Fault
         Some(Fault::Reset) => {
             client.write_all(head.as_bytes()).await?;
             client.write_all(&bytes[..bytes.len() / 2]).await?;
-            // the client reads some of it before the reset takes the rest away
+            // the client reads a part before the reset discards the rest
             sleep(Duration::from_millis(50)).await;
             return reset(client);
         }

@@ -31,7 +31,7 @@ fn pixel(x: u32, y: u32, side: u32) -> Rgb<u8> {
     let (x, y) = (centred(x), centred(y));
     let distance = x.hypot(y);
     let globe = if distance < 1.0 { globe([x, y, (1.0 - distance * distance).sqrt()]) } else { SPACE };
-    // a pixel's width of both makes the edge smooth
+    // the edge is one pixel wide and a mix of both sides
     let inside = ((1.0 - distance) * side as f32 / 2.2).clamp(0.0, 1.0);
     let glow = (-(distance - 1.0).max(0.0) * 22.0).exp() * 0.35;
     let outside = mix(SPACE, OCEAN[1], glow);
