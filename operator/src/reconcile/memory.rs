@@ -8,7 +8,7 @@ use std::{
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use resize_api::ResizeEndpoint;
+use resize_api::{ResizeEndpoint, condition::Reason};
 
 use crate::{
     bucket::{
@@ -37,7 +37,8 @@ struct Finding {
     of: Version,
     at: Instant,
     found: Found,
-    originals: Verdict,
+    /// Condition OriginalsReadable, if all pods that there are now could be asked.
+    originals: Option<Verdict>,
 }
 
 /// What a user writes; a change of either is a reason to look, an annotation the way to ask for it.
@@ -58,7 +59,7 @@ impl Memory {
     /// `age` before `now`.
     ///
     /// `report` holds the status' record of the bucket: that is what counts.
-    pub fn recall(&self, resource: &ResizeEndpoint, report: &Report, age: Duration, now: Instant) -> Option<(Found, Verdict)> {
+    pub fn recall(&self, resource: &ResizeEndpoint, report: &Report, age: Duration, now: Instant) -> Option<(Found, Option<Verdict>)> {
         let Finding { found, originals, .. } =
             self.finding.as_ref().filter(|finding| finding.of == Version::of(resource) && now < finding.at + age)?;
         (found.record == report.record && found.public_read == report.public_read).then(|| (found.clone(), originals.clone()))
@@ -72,8 +73,10 @@ impl Memory {
         let is_recalled = self.recall(resource, report, age, now).is_some();
         let worked = access.ok().flatten().filter(|_| report.routing.holds == Some(true));
         let keys = if is_recalled { self.keys.clone().or(worked) } else { worked.or_else(|| self.keys.clone()) };
+        // the pods that replace these may have another identity
+        let originals = Some(report.originals.clone()).filter(|_| report.workload.reason != Reason::RollingOut);
         let finding = if is_well && is_recalled {
-            self.finding.clone()
+            self.finding.clone().map(|finding| Finding { originals, ..finding })
         } else {
             let found = || Found {
                 routing: report.routing.clone(),
@@ -82,7 +85,7 @@ impl Memory {
                 record: report.record.clone(),
                 public_read: report.public_read.clone(),
             };
-            is_well.then(|| Finding { of: Version::of(resource), at: now, found: found(), originals: report.originals.clone() })
+            is_well.then(|| Finding { of: Version::of(resource), at: now, found: found(), originals })
         };
         let rest = if ready.reason.is_passing() { self.failed(resource) } else { Self { failures: 0, ..self } };
         Self { wrong_since: report.wrong_since, keys, finding, ..rest }
@@ -128,7 +131,7 @@ impl Memories {
 
 #[cfg(test)]
 mod tests {
-    use resize_api::{condition::Reason, status::ResizeEndpointStatus};
+    use resize_api::status::ResizeEndpointStatus;
 
     use super::*;
     use crate::testing::fixtures::resource;
@@ -161,6 +164,18 @@ mod tests {
         assert!(later.recall(&resource, &well, age, now + age).is_none());
         let wrong = memory.after(&resource, &report(Reason::AccessDenied), Ok(None), age, now);
         assert!(wrong.recall(&resource, &well, age, now).is_none());
+    }
+
+    #[test]
+    fn what_pods_say_is_forgotten_when_others_replace_them() {
+        let (now, age, resource, well) = (Instant::now(), Duration::from_mins(1), resource(), report(Reason::RulesApplied));
+        let rolling = Report { workload: Verdict::yes(Reason::RollingOut, ""), ..well.clone() };
+        let originals = |memory: &Memory| memory.recall(&resource, &well, age, now).and_then(|(_, originals)| originals);
+        let memory = Memory::default().after(&resource, &well, Ok(None), age, now);
+        assert_eq!(originals(&memory), Some(well.originals.clone()));
+        let memory = memory.after(&resource, &rolling, Ok(None), age, now);
+        assert!(memory.recall(&resource, &well, age, now).is_some() && originals(&memory).is_none(), "S3 is not asked again, pods are");
+        assert!(originals(&memory.after(&resource, &well, Ok(None), age, now)).is_some());
     }
 
     #[test]

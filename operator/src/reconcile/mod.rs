@@ -173,7 +173,13 @@ async fn look_and_act(
         Err(Stopped::Refused(verdict)) => return Report { accepted: verdict, ..accepted },
         Err(Stopped::Failed(verdict)) => return Report { workload: verdict, ..accepted },
     };
-    let (found, originals) = if let Some(known) = memory.recall(resource, &accepted, age(context), Instant::now()) {
+    let (known, said) = memory.recall(resource, &accepted, age(context), Instant::now()).unzip();
+    let originals = match said.flatten() {
+        Some(said) => said,
+        None if pods.verdict.holds == Some(true) => context.pods.originals(&context.client, &endpoint).await,
+        None => accepted.originals.clone(),
+    };
+    let found = if let Some(known) = known {
         known
     } else {
         let record = accepted.record.clone();
@@ -185,9 +191,7 @@ async fn look_and_act(
             serves: pods.verdict.holds == Some(true),
             contested: context.claims.is_contested(resource),
         };
-        let originals = if before.serves { Some(context.pods.originals(&context.client, &endpoint).await) } else { None };
-        let found = Box::pin(context.buckets.look_after(&endpoint, access, before, writer)).await;
-        (found, originals.unwrap_or_else(|| accepted.originals.clone()))
+        Box::pin(context.buckets.look_after(&endpoint, access, before, writer)).await
     };
     Report {
         workload: pods.verdict,
