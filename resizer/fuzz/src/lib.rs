@@ -20,12 +20,13 @@ pub fn request(data: &[u8]) -> Option<(Request, &[u8])> {
     }
     let limits = Limits { max_source_bytes: 1 << 20, max_source_pixels: 1 << 18, max_output_pixels: 1 << 16, max_frames: 8 };
     use resize_api::picture::{Animation, Fit, Kernel, OutputFormat, Position};
+    use strum::VariantArray;
     let recipe = Recipe {
-        fit: one_of(Fit::ALL, fit),
-        position: one_of(Position::ALL, position),
-        kernel: one_of(Kernel::ALL, kernel),
-        format: one_of(OutputFormat::ALL, format),
-        animation: one_of(Animation::ALL, animation),
+        fit: one_of(Fit::VARIANTS, fit),
+        position: one_of(Position::VARIANTS, position),
+        kernel: one_of(Kernel::VARIANTS, kernel),
+        format: one_of(OutputFormat::VARIANTS, format),
+        animation: one_of(Animation::VARIANTS, animation),
         without_enlargement: flags & 1 != 0,
         progressive: flags & 2 != 0,
         quality: (flags & 4 != 0).then(|| UpTo::new(flags / 2)),
