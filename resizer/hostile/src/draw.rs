@@ -276,6 +276,25 @@ pub fn webp_frame(canvas: u32, bitstream: u32) -> Vec<u8> {
     riff(&[webp_header(2, canvas), riff_chunk(b"ANIM", &[0; 6]), riff_chunk(b"ANMF", &frame)].concat())
 }
 
+/// An animation of so many frames as large as its canvas, each of one colour, in whose heads an image of a sixteenth of its pixels, of no bits,
+/// comes first.
+pub fn webp_heads((width, height): (u32, u32), frames: usize) -> Vec<u8> {
+    let mut bits = Bits::default();
+    // a transform: predictors, for blocks of 4 by 4; their image has no cache
+    bits.put(0b1, 7);
+    bits.nothing(5);
+    // no other transform, no cache, no groups
+    bits.put(0, 3);
+    bits.nothing(5);
+    let data = bits.bytes();
+    let (right, bottom) = ((width - 1).to_le_bytes(), (height - 1).to_le_bytes());
+    let size = (width - 1) | (height - 1) << 14;
+    let picture = riff_chunk(b"VP8L", &[&[0x2F][..], &size.to_le_bytes(), &data].concat());
+    let frame = riff_chunk(b"ANMF", &[&[0; 6][..], &right[..3], &bottom[..3], &[100, 0, 0, 0], &picture].concat());
+    let header = riff_chunk(b"VP8X", &[&[2, 0, 0, 0][..], &right[..3], &bottom[..3]].concat());
+    riff(&[header, riff_chunk(b"ANIM", &[0; 6]), frame.repeat(frames)].concat())
+}
+
 pub fn webp_canvas() -> Vec<u8> {
     riff(&[&b"VP8X\x0A\0\0\0\x02\0\0\0"[..], &[0xFF; 6], b"ANIM\x06\0\0\0\0\0\0\0\0\0"].concat())
 }
@@ -293,6 +312,19 @@ pub fn tiff(width: u32, height: u32) -> Vec<u8> {
         entry(279, 100),
     ];
     [b"II*\0\x08\0\0\0\x08\0", &entries.concat()[..], &[0; 4]].concat()
+}
+
+/// A BMP of one pixel, with so many runs of 255.
+pub fn bmp_runs(runs: usize) -> Vec<u8> {
+    let offset = 14 + 40 + 1024_u32;
+    let header = [
+        &b"BM\0\0\0\0\0\0\0\0"[..],
+        &offset.to_le_bytes(),
+        &[40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 8, 0, 1, 0, 0, 0],
+        &[0; 20],
+        &[9; 1024],
+    ];
+    [&header.concat()[..], &[255, 1].repeat(runs), &[0, 1]].concat()
 }
 
 pub fn bmp(width: i32, height: i32) -> Vec<u8> {
@@ -314,8 +346,12 @@ impl Bits {
         (0..codes).for_each(|_| self.put(0b0001, 4));
     }
 
+    fn bytes(&self) -> Vec<u8> {
+        self.0.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit))).collect()
+    }
+
     /// A code in which each of the first 256 of `symbols` has 8 bits.
-    fn bytes(&mut self, symbols: usize) {
+    fn code_of_bytes(&mut self, symbols: usize) {
         self.put(0, 1);
         // 12 codes of lengths in the order of the format, of which those of 0 and of 8 have one bit
         self.put(8, 4);
@@ -332,8 +368,8 @@ pub fn webp_groups(side: u32, groups: u32) -> Vec<u8> {
     let mut bits = Bits::default();
     // no transform, no cache, but groups, in blocks of 4 by 4; the image of the groups has no cache
     bits.put(0b100, 7);
-    bits.bytes(280);
-    bits.bytes(256);
+    bits.code_of_bytes(280);
+    bits.code_of_bytes(256);
     bits.nothing(3);
     for block in 0..side.div_ceil(4).pow(2) {
         let [low, high, ..] = (block % groups).to_le_bytes();
@@ -341,7 +377,7 @@ pub fn webp_groups(side: u32, groups: u32) -> Vec<u8> {
         bits.put(u32::from(high.reverse_bits()), 8);
     }
     bits.nothing(5 * groups);
-    let data: Vec<u8> = bits.0.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, &bit| byte << 1 | u8::from(bit))).collect();
+    let data = bits.bytes();
     let width_and_height = (side - 1) | (side - 1) << 14;
     riff(&riff_chunk(b"VP8L", &[&[0x2F][..], &width_and_height.to_le_bytes(), &data].concat()))
 }

@@ -16,8 +16,8 @@ pub use draw::webp_groups;
 use image::ImageFormat;
 
 use draw::{
-    SOF, bmp, encoded, exif_loop, flat, gif, gif_with, iccp, jpeg, jpeg_scans, patched, png, png_with, riff, riff_chunk, sixteen_bits, svg,
-    tiff, webp_canvas, webp_frame, webp_header, webp_lossless, with_profiles, with_segments, ztxt,
+    SOF, bmp, bmp_runs, encoded, exif_loop, flat, gif, gif_with, iccp, jpeg, jpeg_scans, patched, png, png_with, riff, riff_chunk,
+    sixteen_bits, svg, tiff, webp_canvas, webp_frame, webp_header, webp_heads, webp_lossless, with_profiles, with_segments, ztxt,
 };
 
 /// A case: what it is, its bytes, and the HTTP status that is right for it where 120 MB may be taken.
@@ -35,6 +35,16 @@ const DAMAGED: u16 = 422;
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |name, right, bytes: Vec<u8>| cases.push(Case { name, bytes, right });
+    basics(&mut add);
+    pngs(&mut add);
+    jpegs(&mut add);
+    others(&mut add);
+    cases
+}
+
+type Add<'a> = &'a mut dyn FnMut(&'static str, u16, Vec<u8>);
+
+fn basics(add: Add) {
     let whole = |format| encoded(format, 600, 400);
     let half = |format| {
         let mut bytes = whole(format);
@@ -61,7 +71,9 @@ pub fn cases() -> Vec<Case> {
     add("HTML", UNKNOWN, b"<!doctype html><script>alert(1)</script>".to_vec());
     add("SVG with entities", UNKNOWN, svg());
     add("PDF", UNKNOWN, b"%PDF-1.7\n1 0 obj\n".to_vec());
+}
 
+fn pngs(add: Add) {
     add("PNG of 0 by 0", DAMAGED, png(0, 0, 8, 2, &[]));
     add("PNG of 2^31 - 1 by 2^31 - 1", TOO_LARGE, png(i32::MAX as u32, i32::MAX as u32, 8, 2, &[0; 10]));
     add("PNG of 65535 by 65535", TOO_LARGE, png(65535, 65535, 8, 6, &[0; 10]));
@@ -82,7 +94,9 @@ pub fn cases() -> Vec<Case> {
     add("PNG of 2 bits, 3 colours, a fourth one used", DAMAGED, png_with(&[(b"PLTE", &[9; 9])], 64, 64, 2, 3, &[0xFF; 64 * 17]));
     add("PNG of 3 bits", DAMAGED, png(64, 64, 3, 3, &[0; 64 * 25]));
     add("PNG with a palette of 257 colours", DAMAGED, png_with(&[(b"PLTE", &[9; 771])], 64, 64, 8, 3, &[0; 64 * 65]));
+}
 
+fn jpegs(add: Add) {
     add("JPEG of 65535 by 65535", TOO_LARGE, jpeg(0xC0, 65535, 65535, 3, 1, 1000));
     add("JPEG of 0 by 100", DAMAGED, jpeg(0xC0, 0, 100, 3, 1, 100));
     add("JPEG of 9000 by 9000, flat, 160 kB", MADE, jpeg(0xC0, 9000, 9000, 1, 1, 1125 * 1125 / 4 + 1));
@@ -103,7 +117,9 @@ pub fn cases() -> Vec<Case> {
         with_segments(0xE2, 255, |part| [b"ICC_PROFILE\0", &[part, 255][..], &[part; 65_000]].concat()),
     );
     add("JPEG of CMYK with 16 MB of a colour profile and of others", MADE, with_profiles(jpeg(0xC0, 640, 480, 4, 1, 80 * 60)));
-    add("JPEG of CMYK, arithmetic, a scan for each component", DAMAGED, patched(jpeg_scans(3000, 2000, &ones(4)), SOF + 1, &[0xC9]));
+    let arithmetic = |width, height| patched(jpeg_scans(width, height, &ones(4)), SOF + 1, &[0xC9]);
+    add("JPEG of 1900 by 1900, CMYK, arithmetic, a scan for each component", DAMAGED, arithmetic(1900, 1900));
+    add("JPEG of 3000 by 2000, CMYK, arithmetic, a scan for each component", TOO_LARGE, arithmetic(3000, 2000));
     add(
         "JPEG of CMYK, arithmetic, with 16 MB of profiles",
         DAMAGED,
@@ -111,10 +127,13 @@ pub fn cases() -> Vec<Case> {
     );
     let wide = [(4, 4), (1, 1), (1, 1), (1, 1)];
     add("JPEG of 30000 by 64, arithmetic, coarse inks", DAMAGED, patched(jpeg_scans(30_000, 64, &wide), SOF + 1, &[0xC9]));
+    add("JPEG of 65500 by 128, arithmetic, coarse inks", TOO_LARGE, patched(jpeg_scans(65_500, 128, &wide), SOF + 1, &[0xC9]));
     add("JPEG with an EXIF that points at itself", MADE, with_segments(0xE1, 1, |_| exif_loop()));
     add("JPEG with 1000 EXIFs", MADE, with_segments(0xE1, 1000, |_| exif_loop()));
     add("JPEG with a segment that ends behind the file", DAMAGED, [&b"\xFF\xD8\xFF\xE1\xFF\xFF"[..], &[0; 100]].concat());
+}
 
+fn others(add: Add) {
     add("GIF of 65535 by 65535, one pixel", TOO_LARGE, gif(65535, 65535, &[(1, 1)]));
     add("GIF with a frame of 65535 by 65535 on a canvas of 10 by 10", TOO_LARGE, gif(10, 10, &[(65535, 65535)]));
     let big = |label: u8, name: &[u8]| gif_with(label, &[name, &vec![7; 20 << 20]].concat());
@@ -130,10 +149,11 @@ pub fn cases() -> Vec<Case> {
     add("WebP with a profile of 20 MB", MADE, riff(&[webp_header(0x20, 100), riff_chunk(b"ICCP", &vec![0; 20 << 20]), flat(100)].concat()));
     add("WebP of 1000 by 1000, lossless, 60000 groups of Huffman tables", TOO_LARGE, webp_groups(1000, 60_000));
     add("WebP of 500 by 500, lossless, 2000 groups of Huffman tables", MADE, webp_groups(500, 2000));
+    add("WebP of 500 frames of 16383 by 6000, lossless, with heads of many pixels and few bits", TOO_LARGE, webp_heads((16383, 6000), 500));
     add("WebP, canvas of 2^24 by 2^24", TOO_LARGE, webp_canvas());
     add("TIFF of 65535 by 65535", TOO_LARGE, tiff(65535, 65535));
     add("TIFF whose directories point at each other", DAMAGED, b"II*\0\x08\0\0\0\0\0\x08\0\0\0".to_vec());
     add("BMP of 30000 by 30000, no pixels", DAMAGED, bmp(30_000, 30_000));
+    add("BMP of 1 by 1 with 10 million runs", MADE, bmp_runs(10_000_000));
     add("BMP of 20000 by -1", DAMAGED, bmp(20_000, -1));
-    cases
 }

@@ -1,31 +1,19 @@
 //! Frames of an animation → scaled frames → animation, one at a time: memory does not grow with their number, but for the file's.
+//!
+//! Below the root; above the [`pipeline`](crate::pipeline), which finishes a frame, and the formats that have animations.
 
 use crate::{
     Error, Format, Picture, Plan, Step, Stop,
     budget::Budget,
-    finish,
+    channels::Channels,
     format::{
         gif::{self, animation as gif_animation},
         webp::{self, animation as webp_animation},
     },
-    probe::Container,
-    raster::{Channels, Raster},
+    frame::{Frame, Playback},
+    header::Container,
+    pipeline::finish,
 };
-
-/// How an animation plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Playback {
-    /// How often; 0 is without end.
-    pub(crate) plays: u32,
-}
-
-/// A whole frame, and how long it shows.
-pub(crate) struct Frame {
-    /// RGBA of the animation's size.
-    pub(crate) raster: Raster,
-    /// Milliseconds.
-    pub(crate) duration: u32,
-}
 
 /// How many frames `source` has, counted up to one more than `most`.
 pub(crate) fn count(source: &[u8], container: Container, most: u32) -> u32 {

@@ -1,17 +1,24 @@
-//! What a plan admits → every buffer of pixels, and the word to stop. There is no other way to a [`Raster`](crate::raster::Raster).
+//! What a plan admits → every buffer of pixels, and work in pieces between which it can be stopped.
+//!
+//! Below all that decodes, scales and encodes: there is no other way to a [`Raster`](crate::raster::Raster), and a loop over pixels
+//! takes its pieces from here. Above [`Stop`] alone.
 
 use std::{
     cell::Cell,
     fmt,
-    ops::{Deref, DerefMut},
+    ops::{Deref, DerefMut, Range},
     rc::Rc,
 };
 
 use crate::{
     Error,
-    raster::Channels,
+    channels::Channels,
     stop::{Stop, Watched},
 };
+
+/// Pixels that are read or written at most between two looks at [`Stop`]. The slowest work on them, a conversion by the tables of a
+/// profile, takes a fifth of a second.
+pub(crate) const AT_ONCE: usize = 1 << 22;
 
 /// Memory for pixels, and what a decoder may give.
 #[derive(Clone)]
@@ -26,11 +33,38 @@ struct Account {
     /// The most that a decoded pixel has.
     channels: Channels,
     stop: Stop,
+    /// How often the work asked whether to go on, and at which time it is told to stop.
+    #[cfg(test)]
+    looks: Cell<usize>,
+    #[cfg(test)]
+    last: Cell<usize>,
 }
 
 impl Budget {
     pub(crate) fn new(limit: u64, size: (u32, u32), channels: Channels, stop: &Stop) -> Self {
-        Self(Rc::new(Account { limit, held: Cell::new(0), size, channels, stop: stop.clone() }))
+        Self(Rc::new(Account {
+            limit,
+            held: Cell::new(0),
+            size,
+            channels,
+            stop: stop.clone(),
+            #[cfg(test)]
+            looks: Cell::new(0),
+            #[cfg(test)]
+            last: Cell::new(usize::MAX),
+        }))
+    }
+
+    /// How often the work asked whether to go on.
+    #[cfg(test)]
+    pub(crate) fn looks(&self) -> usize {
+        self.0.looks.get()
+    }
+
+    /// Stops the work when it asks for the `last` time from now.
+    #[cfg(test)]
+    pub(crate) fn stop_at(&self, last: usize) {
+        self.0.last.set(self.looks() + last);
     }
 
     /// For tests, which make pictures out of nothing.
@@ -51,10 +85,17 @@ impl Budget {
 
     /// To be asked between parts of long work.
     pub(crate) fn go_on(&self) -> Result<(), Error> {
+        #[cfg(test)]
+        {
+            self.0.looks.set(self.0.looks.get() + 1);
+            if self.0.looks.get() == self.0.last.get() {
+                self.0.stop.stop();
+            }
+        }
         if self.0.stop.is_stopped() { Err(Error::Stopped) } else { Ok(()) }
     }
 
-    /// For libraries that ask themselves.
+    /// For libraries that look at the flag themselves.
     pub(crate) fn stop(&self) -> &Stop {
         &self.0.stop
     }
@@ -64,65 +105,84 @@ impl Budget {
         Watched::new(source, &self.0.stop)
     }
 
+    /// Ranges of `0..rows`, for which `pixels` are read or written in all: each has [`AT_ONCE`] of them at most, or is one row. Before
+    /// each one it is asked whether to go on.
+    pub(crate) fn pieces(&self, rows: usize, pixels: u64) -> impl Iterator<Item = Result<Range<usize>, Error>> + use<> {
+        let budget = self.clone();
+        let of_row = usize::try_from(pixels.div_ceil(rows.max(1) as u64)).unwrap_or(usize::MAX);
+        let step = (AT_ONCE / of_row.max(1)).max(1);
+        (0..rows).step_by(step).map(move |start| budget.go_on().map(|()| start..(start + step).min(rows)))
+    }
+
     /// So many zeros.
     pub(crate) fn zeros(&self, length: usize) -> Result<Pixels, Error> {
-        self.take(length)?;
-        Ok(Pixels { bytes: vec![0; length], budget: self.clone() })
+        let taken = self.take(length)?;
+        Ok(Pixels { values: vec![0; length], taken, budget: self.clone() })
+    }
+
+    /// The first `length` of some values.
+    pub(crate) fn collect<T>(&self, length: usize, values: impl Iterator<Item = T>) -> Result<Pixels<T>, Error> {
+        let taken = self.take(length.saturating_mul(size_of::<T>()))?;
+        let mut pixels = Pixels { values: Vec::with_capacity(length), taken, budget: self.clone() };
+        pixels.values.extend(values.take(length));
+        Ok(pixels)
     }
 
     /// Takes over what a library has made.
     pub(crate) fn adopt(&self, bytes: Vec<u8>) -> Result<Pixels, Error> {
-        self.take(bytes.len())?;
-        Ok(Pixels { bytes, budget: self.clone() })
+        let taken = self.take(bytes.len())?;
+        Ok(Pixels { values: bytes, taken, budget: self.clone() })
     }
 
-    fn take(&self, length: usize) -> Result<(), Error> {
+    fn take(&self, length: usize) -> Result<u64, Error> {
         self.go_on()?;
         let total = self.0.held.get().saturating_add(length as u64);
         if total > self.0.limit {
             return Err(Error::TooLarge(format!("{total} bytes of pixels, {} were planned", self.0.limit)));
         }
         self.0.held.set(total);
-        Ok(())
+        Ok(length as u64)
     }
 }
 
-/// Bytes that count against their budget until they are dropped.
-pub(crate) struct Pixels {
-    bytes: Vec<u8>,
+/// Values that count against their budget until they are dropped.
+pub(crate) struct Pixels<T = u8> {
+    values: Vec<T>,
+    /// Bytes.
+    taken: u64,
     budget: Budget,
 }
 
-impl Pixels {
+impl<T> Pixels<T> {
     pub(crate) fn budget(&self) -> &Budget {
         &self.budget
     }
 }
 
-impl Drop for Pixels {
+impl<T> Drop for Pixels<T> {
     fn drop(&mut self) {
         let account = &self.budget.0;
-        account.held.set(account.held.get().saturating_sub(self.bytes.len() as u64));
+        account.held.set(account.held.get().saturating_sub(self.taken));
     }
 }
 
-impl Deref for Pixels {
-    type Target = [u8];
+impl<T> Deref for Pixels<T> {
+    type Target = [T];
 
-    fn deref(&self) -> &[u8] {
-        &self.bytes
+    fn deref(&self) -> &[T] {
+        &self.values
     }
 }
 
-impl DerefMut for Pixels {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
+impl<T> DerefMut for Pixels<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.values
     }
 }
 
-impl fmt::Debug for Pixels {
+impl<T: fmt::Debug> fmt::Debug for Pixels<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.bytes.fmt(f)
+        self.values.fmt(f)
     }
 }
 
@@ -138,6 +198,22 @@ mod tests {
         let second = budget.adopt(vec![0; 40]).unwrap();
         drop((first, second));
         assert!(budget.zeros(100).is_ok());
+        assert!(budget.collect(25, 0_u32..).is_ok_and(|values| values.iter().copied().eq(0..25)));
+        assert!(matches!(budget.collect(26, 0_u32..), Err(Error::TooLarge(_))) && budget.zeros(100).is_ok());
+    }
+
+    #[test]
+    fn pieces_are_bounded_by_pixels_and_cover_all_rows() {
+        let budget = Budget::unlimited();
+        for (rows, of_row, pieces) in
+            [(0, 7, 0), (1, 7, 1), (100, 0, 1), (100, AT_ONCE, 100), (100, 3 * AT_ONCE, 100), (101, AT_ONCE / 10, 11)]
+        {
+            let before = budget.looks();
+            let ranges: Vec<_> = budget.pieces(rows, (rows * of_row) as u64).map(Result::unwrap).collect();
+            assert_eq!((ranges.len(), budget.looks() - before), (pieces, pieces));
+            assert!(ranges.iter().all(|range| range.len() == 1 || range.len() * of_row <= AT_ONCE), "{ranges:?}");
+            assert!(ranges.into_iter().flatten().eq(0..rows));
+        }
     }
 
     #[test]

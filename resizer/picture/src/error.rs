@@ -1,4 +1,6 @@
 //! Errors by who is at fault.
+//!
+//! On the ground.
 
 /// Why no picture came out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

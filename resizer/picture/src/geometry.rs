@@ -1,6 +1,8 @@
 //! Size of a source, size asked for, fit → which region of the source becomes how many pixels.
 //!
 //! Sizes, rounding and positions are those of sharp, to the pixel.
+//!
+//! On the ground: `plan` asks it, and the scaler and the orientation know its regions.
 
 use resize_api::{
     Resolution,

@@ -1,4 +1,6 @@
 //! EXIF bytes → which way up a picture is stored → the picture upright.
+//!
+//! Below `pipeline` and the headers of formats; above the raster and the regions of the geometry.
 
 use crate::{Error, geometry::Region, raster::Raster};
 
@@ -56,27 +58,31 @@ impl Orientation {
         let (width, height) = self.turn((stored.width, stored.height));
         let mut upright = stored.another(width, height, stored.channels)?;
         match stored.channels.count() {
-            1 => self.copy::<1>(&stored, &mut upright),
-            2 => self.copy::<2>(&stored, &mut upright),
-            3 => self.copy::<3>(&stored, &mut upright),
-            _ => self.copy::<4>(&stored, &mut upright),
+            1 => self.copy::<1>(&stored, &mut upright)?,
+            2 => self.copy::<2>(&stored, &mut upright)?,
+            3 => self.copy::<3>(&stored, &mut upright)?,
+            _ => self.copy::<4>(&stored, &mut upright)?,
         }
         Ok(upright)
     }
 
-    fn copy<const N: usize>(self, stored: &Raster, upright: &mut Raster) {
+    fn copy<const N: usize>(self, stored: &Raster, upright: &mut Raster) -> Result<(), Error> {
         let (from, stored_width) = (stored.pixels.as_chunks::<N>().0, stored.width as usize);
         let (width, height) = (upright.width as usize, upright.height as usize);
         let (step_x, step_y) = self.turn((1, stored_width));
-        let into = upright.pixels.as_chunks_mut::<N>().0;
-        for (y, row) in into.chunks_exact_mut(width.max(1)).enumerate() {
-            let base = (if self.flip_y { height - 1 - y } else { y }) * step_y;
-            if self.flip_x {
-                row.iter_mut().rev().enumerate().for_each(|(x, pixel)| *pixel = from[base + x * step_x]);
-            } else {
-                row.iter_mut().enumerate().for_each(|(x, pixel)| *pixel = from[base + x * step_x]);
+        for rows in upright.pieces() {
+            let rows = rows?;
+            let piece = &mut upright.pixels.as_chunks_mut::<N>().0[rows.start * width..rows.end * width];
+            for (y, row) in rows.zip(piece.chunks_exact_mut(width.max(1))) {
+                let base = (if self.flip_y { height - 1 - y } else { y }) * step_y;
+                if self.flip_x {
+                    row.iter_mut().rev().enumerate().for_each(|(x, pixel)| *pixel = from[base + x * step_x]);
+                } else {
+                    row.iter_mut().enumerate().for_each(|(x, pixel)| *pixel = from[base + x * step_x]);
+                }
             }
         }
+        Ok(())
     }
 }
 
@@ -119,7 +125,7 @@ pub(crate) fn exif(value: u8) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::Channels;
+    use crate::channels::Channels;
 
     #[test]
     fn reads_the_tag_in_both_byte_orders() {

@@ -1,4 +1,6 @@
 //! Probe and request → [`Plan`]: pure arithmetic on sizes.
+//!
+//! Below the root and what executes; above the formats, each of which says what it takes itself, and the geometry.
 
 use resize_api::{
     Limits, Recipe,
@@ -9,10 +11,10 @@ use resize_api::{
 use crate::{
     Error, Format, Request, Stop,
     budget::Budget,
-    format::jpeg,
+    format::{self, jpeg},
     geometry::{Geometry, Region, Rounding, as_reduced, geometry},
-    probe::{Container, Probe},
-    scale::{How, light},
+    header::{Container, Probe},
+    scale::{How, KERNEL, light},
 };
 
 /// A decoder that reduces by itself leaves at least this much for the scaler: less costs sharpness.
@@ -20,9 +22,6 @@ const MARGIN: f64 = 1.5;
 
 /// So many pixels are mixed as light in a millisecond or two.
 const FEW_PIXELS: u64 = 400_000;
-
-/// How far the scaler's kernels reach at most, in pixels of the output.
-const KERNEL: f64 = 4.5;
 
 /// What to do with one source, and what it costs, decided from its header alone.
 #[derive(Clone, Debug)]
@@ -106,6 +105,9 @@ impl Plan {
             },
         };
         let frames = if matches!(format, Format::Gif | Format::WebP) { frames } else { 1 };
+        let quality = quality(format, &recipe);
+        let has_alpha = probe.channels.has_alpha() || frames > 1;
+        format::admit(format, u64::from(width) * u64::from(height), has_alpha, quality)?;
         within_limits(frames, source_pixels.max(u64::from(width) * u64::from(height)), limits)?;
         let denominator = if probe.container == Container::Jpeg { denominator(&geometry) } else { 1 };
         let reduced = probe.scaled.as_ref().and_then(|header| {
@@ -114,7 +116,6 @@ impl Plan {
             let reach = |length: f64, scaled: u32| KERNEL * (length / f64::from(scaled)).max(1.0) + 1.0;
             jpeg::plan_reduced(header, denominator, region, (reach(region.width, width), reach(region.height, height)))
         });
-        let quality = quality(format, &recipe);
         let memory = memory(&probe, &geometry, denominator, reduced.as_ref(), (format, quality), frames);
         Ok(Self { probe, geometry, denominator, reduced, format, frames, recipe, memory })
     }
@@ -134,7 +135,7 @@ fn stored_region(probe: &Probe, geometry: &Geometry, denominator: u32) -> Region
 }
 
 /// Of an animation, all frames together, as they come in and as they go out, are bounded like a picture that comes in.
-fn within_limits(frames: u32, pixels: u64, limits: Limits) -> Result<(), Error> {
+pub(crate) fn within_limits(frames: u32, pixels: u64, limits: Limits) -> Result<(), Error> {
     if frames > limits.max_frames {
         return Err(Error::TooLarge(format!("an animation of more than {} frames", limits.max_frames)));
     }
@@ -194,7 +195,7 @@ fn memory(
     // light has twice the bits
     let bytes = if is_linear(probe, geometry, denominator) { 3 } else { 1 };
     let still = (decoded * copies + between) * bytes * probe.channels.count() as u64
-        + format.encoding(output, probe.channels.has_alpha(), quality)
+        + format::encoding(format, output, probe.channels.has_alpha(), quality)
         + working
         + colour(probe.profile)
         + (1 << 20);

@@ -1,4 +1,6 @@
 //! Colour profiles, as they lie in files → one piece of bounded size.
+//!
+//! On the ground: every format that may have a profile stands above.
 
 use std::io::{Read, copy, sink};
 

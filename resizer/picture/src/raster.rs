@@ -1,35 +1,14 @@
-//! Decoded pixels on their way from decoder to encoder.
+//! Decoded pixels on their way from decoder to encoder: how they are copied, drawn on each other, and change their channels.
+//!
+//! Below all that decodes, scales and encodes; above the [budget](crate::budget), which gives them their memory.
+
+use std::ops::Range;
 
 use crate::{
     Error,
-    budget::{Budget, Pixels},
+    budget::{AT_ONCE, Budget, Pixels},
+    channels::Channels,
 };
-
-/// What the bytes of a pixel mean, one byte each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Channels {
-    Gray,
-    GrayAlpha,
-    Rgb,
-    Rgba,
-    /// 0 is no ink, 255 is full ink.
-    Cmyk,
-}
-
-impl Channels {
-    pub(crate) fn count(self) -> usize {
-        match self {
-            Self::Gray => 1,
-            Self::GrayAlpha => 2,
-            Self::Rgb => 3,
-            Self::Rgba | Self::Cmyk => 4,
-        }
-    }
-
-    pub(crate) fn has_alpha(self) -> bool {
-        matches!(self, Self::GrayAlpha | Self::Rgba)
-    }
-}
 
 /// Rows of pixels without gaps: `width * height * channels.count()` bytes, of some budget.
 #[derive(Debug)]
@@ -69,6 +48,11 @@ impl Raster {
 
     pub(crate) fn budget(&self) -> &Budget {
         self.pixels.budget()
+    }
+
+    /// Its rows in pieces between which the work can be stopped.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Result<Range<usize>, Error>> + use<> {
+        self.budget().pieces(self.height as usize, u64::from(self.width) * u64::from(self.height))
     }
 
     /// Makes every pixel opaque and of one colour; gray takes its first value.
@@ -147,8 +131,11 @@ impl Raster {
         pixel: impl Fn(&[u8; A]) -> [u8; B],
     ) -> Result<Self, Error> {
         let mut mapped = self.another(self.width, self.height, channels)?;
-        let pairs = mapped.pixels.as_chunks_mut::<B>().0.iter_mut().zip(self.pixels.as_chunks::<A>().0);
-        pairs.for_each(|(into, from)| *into = pixel(from));
+        let (from, into) = (self.pixels.as_chunks::<A>().0, mapped.pixels.as_chunks_mut::<B>().0);
+        for (from, into) in from.chunks(AT_ONCE).zip(into.chunks_mut(AT_ONCE)) {
+            self.budget().go_on()?;
+            into.iter_mut().zip(from).for_each(|(into, from)| *into = pixel(from));
+        }
         Ok(mapped)
     }
 

@@ -1,4 +1,6 @@
-//! One thread's wish → the end of another thread's work.
+//! A flag that one thread sets → the work of another thread ends, and readers that end with it.
+//!
+//! On the ground: the budget asks it for all work in pieces, and hands it to libraries that ask by themselves.
 
 use std::{
     io::{self, BufRead, Cursor, Read, Seek, SeekFrom},
@@ -28,12 +30,12 @@ impl Stop {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// For readers of libraries.
+    /// For readers that are given to libraries: an error once the flag is set.
     pub(crate) fn check(&self) -> io::Result<()> {
         if self.is_stopped() { Err(io::Error::other("stopped")) } else { Ok(()) }
     }
 
-    /// For libraries that ask themselves.
+    /// The flag itself, for libraries that look at it.
     pub(crate) fn flag(&self) -> &AtomicBool {
         &self.0
     }

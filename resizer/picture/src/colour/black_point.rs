@@ -1,4 +1,6 @@
 //! Colours whose darkest is not black → the same with black, and with white where it was: as lcms does it, by XYZ.
+//!
+//! Below the conversion, above the tone curve of sRGB.
 
 use moxcms::ColorProfile;
 

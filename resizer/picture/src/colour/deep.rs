@@ -1,12 +1,14 @@
 //! Samples of 16 bits and what says their colours → values of 8 bits in sRGB.
 //!
 //! In a linear space 8 bits have too few values for what is dark, and an HDR picture has more light than they can say.
+//!
+//! Below the formats that store 16 bits, above the profile beside it and HDR.
 
 use moxcms::{CicpProfile, ColorProfile, MatrixCoefficients, TransferCharacteristics};
 
 use crate::{
+    channels::Channels,
     colour::{Source, Transform, hdr::Hdr},
-    raster::Channels,
 };
 
 /// Converts rows.

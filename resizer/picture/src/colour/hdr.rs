@@ -2,6 +2,8 @@
 //!
 //! The white of a page, 203 candela by BT.2408, is sRGB's white before the tones are mapped. They are as Chrome does it: what is dark
 //! stays, and the more light there is the more it is pressed together, up to what 1000 candela are.
+//!
+//! Below the conversion of 16 bits, above the tone curve of sRGB.
 
 use crate::colour::srgb::stored;
 

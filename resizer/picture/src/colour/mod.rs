@@ -1,4 +1,6 @@
 //! Pixels and their ICC profile → pixels in sRGB.
+//!
+//! Below `pipeline`, and formats that convert while they read; above the black point and the raster.
 
 mod black_point;
 pub(crate) mod deep;
@@ -7,11 +9,7 @@ pub(crate) mod srgb;
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, ProfileVersion, RenderingIntent, TransformExecutor, TransformOptions};
 
-use crate::{
-    Error,
-    colour::black_point::BlackPoint,
-    raster::{Channels, Raster},
-};
+use crate::{Error, channels::Channels, colour::black_point::BlackPoint, raster::Raster};
 
 /// Converts to sRGB: CMYK to RGB, gray stays gray. A profile that is broken, or is for other channels, counts as none.
 pub(crate) fn to_srgb(raster: Raster, profile: Option<&[u8]>) -> Result<Raster, Error> {
@@ -19,12 +17,12 @@ pub(crate) fn to_srgb(raster: Raster, profile: Option<&[u8]>) -> Result<Raster, 
     match (raster.channels, conversion) {
         (Channels::Cmyk, Some(conversion)) => {
             let mut converted = raster.another(raster.width, raster.height, Channels::Rgb)?;
-            if conversion.run(&raster.pixels, &mut converted) { Ok(converted) } else { from_cmyk(&raster) }
+            if conversion.run(&raster, &mut converted)? { Ok(converted) } else { from_cmyk(&raster) }
         }
         (Channels::Cmyk, None) => from_cmyk(&raster),
         (_, Some(conversion)) if !is_identity(raster.channels, conversion.transform.as_ref()) => {
             let mut converted = raster.another(raster.width, raster.height, raster.channels)?;
-            Ok(if conversion.run(&raster.pixels, &mut converted) { converted } else { raster })
+            Ok(if conversion.run(&raster, &mut converted)? { converted } else { raster })
         }
         _ => Ok(raster),
     }
@@ -98,15 +96,19 @@ impl Conversion {
     }
 
     /// Whether it could be done.
-    fn run(&self, pixels: &[u8], into: &mut Raster) -> bool {
-        if self.transform.transform(pixels, &mut into.pixels).is_err() {
-            return false;
+    fn run(&self, raster: &Raster, into: &mut Raster) -> Result<bool, Error> {
+        let (stride, into_stride, count) = (raster.stride(), into.stride(), into.channels.count());
+        for rows in raster.pieces() {
+            let rows = rows?;
+            let piece = &mut into.pixels[rows.start * into_stride..rows.end * into_stride];
+            if self.transform.transform(&raster.pixels[rows.start * stride..rows.end * stride], piece).is_err() {
+                return Ok(false);
+            }
+            if let Some(black_point) = &self.black_point {
+                piece.chunks_exact_mut(count).filter_map(|pixel| pixel.first_chunk_mut()).for_each(|pixel| black_point.apply(pixel));
+            }
         }
-        if let Some(black_point) = &self.black_point {
-            let count = into.channels.count();
-            into.pixels.chunks_exact_mut(count).filter_map(|pixel| pixel.first_chunk_mut()).for_each(|pixel| black_point.apply(pixel));
-        }
-        true
+        Ok(true)
     }
 }
 

@@ -1,4 +1,6 @@
 //! The tone curve of sRGB.
+//!
+//! Below all that knows light from stored values, above nothing.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,6 @@
 //! A file → only those of its parts that make its pixels: whatever else it holds takes no memory of its decoder.
+//!
+//! Below the formats whose files are made of chunks, above `stop`.
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 

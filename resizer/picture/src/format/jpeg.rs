@@ -1,4 +1,8 @@
 //! JPEG: header → [`Probe`]; file → pixels at a reduced scale; pixels → file.
+//!
+//! scaled-jpeg reads all but arithmetic coding; libjpeg-turbo reads that, and writes.
+//!
+//! Below `probe`, `plan` and `codec`; above `jpeg_turbo` and the raster.
 
 use scaled_jpeg::{Colour, ErrorKind, Options, Scale};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
@@ -6,12 +10,13 @@ use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 use crate::{
     Error,
     budget::Budget,
+    channels::Channels,
     format::jpeg_turbo::{Bounds, Decoder},
     geometry::Region,
+    header::{Container, Probe},
     orientation::Orientation,
-    probe::{Container, Probe},
     profile,
-    raster::{Channels, Raster},
+    raster::Raster,
 };
 
 /// Scans that a progressive picture may have: a few hundred small ones can keep a processor busy for minutes.
@@ -87,29 +92,51 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
     let (width, height) = (u32::from(u16::from_be_bytes([*w1, *w0])), u32::from(u16::from_be_bytes([*h1, *h0])));
     let progressive = matches!(marker, 0xC2 | 0xCA);
     let orientation = named(source, APP1, b"Exif\0\0").next().map(Orientation::from_exif).unwrap_or_default();
-    let several = progressive || components_of_first_scan(source) != Some(*count);
-    let working = if several { coefficients(width, height, components) } else { 0 };
+    let (first_scan, components_of_first_scan) = first_scan(source);
+    let several = progressive || components_of_first_scan != Some(*count);
+    let coefficients = coefficients(width, height, components);
+    let working = if several { coefficients * 2 } else { 0 };
     let profile = profile::length(profile_parts(source).map(|part| &part[2..]));
     let scaled = scaled_jpeg::Header::read(source).ok();
+    if scaled.is_none() {
+        bounded(coefficients, source.len() - first_scan)?;
+    }
     Ok(Probe { container: Container::Jpeg, width, height, channels, orientation, working, profile, scaled })
 }
 
-/// How many components the first scan has.
-fn components_of_first_scan(source: &[u8]) -> Option<u8> {
+/// Where the first scan begins, and how many components it has.
+fn first_scan(source: &[u8]) -> (usize, Option<u8>) {
     let mut segments = segments(source);
     segments.by_ref().for_each(drop);
-    let [marker, _, _, components, ..] = source.get(segments.at.checked_sub(1)?..)? else { return None };
-    (*marker == SOS).then_some(*components)
+    let components = match source.get(segments.at.saturating_sub(1)..) {
+        Some(&[SOS, _, _, components, ..]) => Some(components),
+        _ => None,
+    };
+    (segments.at.min(source.len()), components)
 }
 
-/// Bytes of all DCT coefficients, which libjpeg-turbo keeps until the last scan if there is more than one.
+/// DCT coefficients of all components; libjpeg-turbo keeps all until the last scan if there is more than one.
 fn coefficients(width: u32, height: u32, components: &[u8]) -> u64 {
     let sampling: Vec<_> =
         components.chunks_exact(3).map(|component| (u64::from(component[1] >> 4), u64::from(component[1] & 15))).collect();
     let most = |side: fn(&(u64, u64)) -> u64| sampling.iter().map(side).max().unwrap_or(1).max(1);
     let units = u64::from(width).div_ceil(8 * most(|s| s.0)) * u64::from(height).div_ceil(8 * most(|s| s.1));
     let blocks: u64 = sampling.iter().map(|(x, y)| x * y).sum();
-    units * blocks * 64 * 2
+    units * blocks * 64
+}
+
+/// Coefficients and bytes that libjpeg-turbo reads in about a second where they are coded arithmetically: 66 ns for each coefficient that
+/// takes hardly a bit, 135 ns for each byte of noise. Nothing stops it.
+const MOST_COEFFICIENTS: u64 = 15_000_000;
+const MOST_BYTES: usize = 7_000_000;
+
+/// Whether what scaled-jpeg does not read is read in time.
+fn bounded(coefficients: u64, bytes: usize) -> Result<(), Error> {
+    if coefficients <= MOST_COEFFICIENTS && bytes <= MOST_BYTES {
+        return Ok(());
+    }
+    let most = format!("at most {MOST_COEFFICIENTS} in {MOST_BYTES} are read");
+    Err(Error::TooLarge(format!("JPEG with arithmetic coding of {coefficients} samples in {bytes} bytes, {most}")))
 }
 
 /// Number, count and content of each part of the colour profile.
@@ -195,16 +222,10 @@ fn failure(error: &turbojpeg::Error) -> Error {
     if message.contains("Unsupported") { Error::Unsupported(message) } else { Error::Damaged(message) }
 }
 
-/// Scans times pixels of a file that libjpeg-turbo reads, which cannot be stopped: it takes some seconds.
-const MOST_WORK: u64 = 400_000_000;
-
 /// Decodes what scaled-jpeg does not read, at 1/`denominator` of the size, which is 1, 2, 4 or 8.
 pub(crate) fn decode(source: &[u8], probe: &Probe, denominator: u32, budget: &Budget) -> Result<Raster, Error> {
     let channels = probe.channels;
-    let pixels = u64::from(probe.width) * u64::from(probe.height);
-    // a scan for each component is always read
-    let scans = u32::try_from(MOST_WORK / pixels.max(1)).unwrap_or(MAX_SCANS).clamp(4, MAX_SCANS);
-    let mut raster = Decoder::new(source, &Bounds { scans, memory: probe.working })?.decode(denominator, channels, budget)?;
+    let mut raster = Decoder::new(source, &Bounds { scans: MAX_SCANS, memory: probe.working })?.decode(denominator, channels, budget)?;
     if channels == Channels::Cmyk {
         to_ink(source, &mut raster);
     }
@@ -226,4 +247,25 @@ pub(crate) fn encode(raster: &Raster, quality: u8, progressive: bool) -> Result<
         encoder.compress_to_vec(image)
     };
     compress().map_err(|error| failure(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::drawing::{flat, jpeg};
+
+    #[test]
+    fn what_cannot_be_stopped_is_bounded_by_samples_and_by_bytes() {
+        let file = |side, channels: Channels, arithmetic| {
+            jpeg(&flat(side, side, channels, &[90; 4][..channels.count()]), |compressor| compressor.set_arithmetic(arithmetic).unwrap())
+        };
+        for (side, channels, read) in
+            [(3000, Channels::Rgb, true), (3200, Channels::Rgb, false), (3800, Channels::Gray, true), (2000, Channels::Cmyk, false)]
+        {
+            let refused = matches!(probe(&file(side, channels, true)), Err(Error::TooLarge(_)));
+            assert_eq!(refused, !read, "{side} {channels:?}");
+            assert!(probe(&file(side, channels, false)).is_ok(), "{side} {channels:?}");
+        }
+        assert!(bounded(64, MOST_BYTES).is_ok() && bounded(64, MOST_BYTES + 1).is_err());
+    }
 }

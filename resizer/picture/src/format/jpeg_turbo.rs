@@ -1,6 +1,8 @@
 //! The part of libjpeg-turbo that decodes, for what scaled-jpeg does not read.
 //!
 //! Not by the safe wrapper, which keeps all profiles of a file, and does not let the memory of the library be bounded.
+//!
+//! Below `jpeg`, above the raster.
 #![allow(unsafe_code)]
 
 use std::{
@@ -10,11 +12,7 @@ use std::{
 
 use turbojpeg::raw;
 
-use crate::{
-    Error,
-    budget::Budget,
-    raster::{Channels, Raster},
-};
+use crate::{Error, budget::Budget, channels::Channels, raster::Raster};
 
 /// A decoder of one file.
 pub(crate) struct Decoder<'a> {
@@ -44,6 +42,8 @@ impl<'a> Decoder<'a> {
         let decoder = Self { handle, source };
         decoder.set(raw::TJPARAM_TJPARAM_SAVEMARKERS, 0)?;
         decoder.set(raw::TJPARAM_TJPARAM_SCANLIMIT, bounds.scans)?;
+        // what is wrong ends the work, so that no scan comes twice
+        decoder.set(raw::TJPARAM_TJPARAM_STOPONWARNING, 1)?;
         // in megabytes; what is for rows comes to that
         let memory = bounds.memory.div_ceil(1 << 20).saturating_add(8);
         decoder.set(raw::TJPARAM_TJPARAM_MAXMEMORY, u32::try_from(memory).unwrap_or(u32::MAX))?;

@@ -1,18 +1,21 @@
 //! PNG: header → [`Probe`]; file → pixels and profile; pixels → file.
+//!
+//! Below `probe`, `plan` and `codec`; above the conversion of 16 bits, the reader of essential parts, and the raster.
 
 use std::{borrow::Cow, io::Write};
 
-use png::{BitDepth, ColorType, Decoder, DecodingError, DeflateCompression, Encoder, Filter, Limits, Transformations, Writer};
+use png::{BitDepth, ColorType, Decoder, DecodingError, DeflateCompression, Encoder, Filter, Limits, Transformations};
 
 use crate::{
     Error,
     budget::Budget,
+    channels::Channels,
     colour::deep::{Deep, Numbers},
     format::essential::Essential,
+    header::{Container, Probe},
     orientation::Orientation,
-    probe::{Container, Probe},
     profile::{inflated, inflated_length},
-    raster::{Channels, Raster},
+    raster::Raster,
 };
 
 /// The chunk at `at`: name, content, which may be cut off, and where the next one begins.
@@ -227,7 +230,7 @@ pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Ras
     Ok((raster, profile.filter(|_| conversion.is_none())))
 }
 
-/// See [`Format::encoding`](crate::Format::encoding): the pixels, a file of as many bytes, and another one as it grows.
+/// See [`encoding`](super::encoding): the pixels, a file of as many bytes, and another one as it grows.
 pub(crate) fn encoding(pixels: u64, has_alpha: bool) -> u64 {
     pixels * if has_alpha { 28 } else { 21 }
 }
@@ -275,13 +278,10 @@ fn failed(error: &dyn std::fmt::Display) -> Error {
     Error::Damaged(format!("cannot write PNG: {error}"))
 }
 
-fn writer<'a>(
-    raster: &Raster,
-    bytes: &'a mut Vec<u8>,
-    compression: DeflateCompression,
-    filter: Filter,
-) -> Result<Writer<&'a mut Vec<u8>>, Error> {
-    let mut encoder = Encoder::new(bytes, raster.width, raster.height);
+/// Row by row, so that it can be stopped.
+fn compressed(raster: &Raster, compression: DeflateCompression, filter: Filter) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, raster.width, raster.height);
     encoder.set_depth(BitDepth::Eight);
     encoder.set_color(match raster.channels {
         Channels::Gray => ColorType::Grayscale,
@@ -291,20 +291,7 @@ fn writer<'a>(
     });
     encoder.set_deflate_compression(compression);
     encoder.set_filter(filter);
-    encoder.write_header().map_err(|error| failed(&error))
-}
-
-fn fast(raster: &Raster) -> Result<Vec<u8>, Error> {
-    raster.budget().go_on()?;
-    let mut bytes = Vec::new();
-    let mut writer = writer(raster, &mut bytes, DeflateCompression::FdeflateUltraFast, Filter::Adaptive)?;
-    writer.write_image_data(&raster.pixels).and_then(|()| writer.finish()).map_err(|error| failed(&error))?;
-    Ok(bytes)
-}
-
-fn thorough(raster: &Raster) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    let mut writer = writer(raster, &mut bytes, DeflateCompression::Level(6), Filter::NoFilter)?;
+    let mut writer = encoder.write_header().map_err(|error| failed(&error))?;
     let mut data = writer.stream_writer_with_size(CHUNK).map_err(|error| failed(&error))?;
     for row in raster.pixels.chunks_exact(raster.stride()) {
         raster.budget().go_on()?;
@@ -312,4 +299,12 @@ fn thorough(raster: &Raster) -> Result<Vec<u8>, Error> {
     }
     data.finish().and_then(|()| writer.finish()).map_err(|error| failed(&error))?;
     Ok(bytes)
+}
+
+fn fast(raster: &Raster) -> Result<Vec<u8>, Error> {
+    compressed(raster, DeflateCompression::FdeflateUltraFast, Filter::Adaptive)
+}
+
+fn thorough(raster: &Raster) -> Result<Vec<u8>, Error> {
+    compressed(raster, DeflateCompression::Level(6), Filter::NoFilter)
 }

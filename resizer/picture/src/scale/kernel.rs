@@ -1,4 +1,6 @@
 //! Name of a kernel → how fast_image_resize mixes pixels.
+//!
+//! Below the scaler, above nothing.
 
 use std::f64::consts::PI;
 

@@ -1,17 +1,20 @@
 //! Decoded pixels and a region of them → pixels of the output's size.
+//!
+//! Below `pipeline`, and `plan`, which knows how far kernels reach; above its kernels, the mixing of light, and the raster.
 
 pub(crate) mod kernel;
 pub(crate) mod light;
 mod rings;
 
+use std::ops::Range;
+
 use fast_image_resize::{PixelType, ResizeOptions, Resizer, images::Image, images::ImageRef};
 use resize_api::picture::Kernel;
 
-use crate::{
-    Error,
-    geometry::Region,
-    raster::{Channels, Raster},
-};
+use crate::{Error, channels::Channels, geometry::Region, raster::Raster};
+
+/// How far the kernels reach at most, in pixels of the output.
+pub(crate) const KERNEL: f64 = 4.5;
 
 /// How to scale.
 #[derive(Clone, Copy)]
@@ -21,51 +24,93 @@ pub(crate) struct How {
     pub(crate) linear: bool,
 }
 
-/// Scales `region` of `source` to `width` by `height` pixels. Alpha weighs the colours.
-pub(crate) fn scale(source: &Raster, region: Region, (width, height): (u32, u32), how: How) -> Result<Raster, Error> {
+/// Scales `region` of `source` to `size` pixels, width and height. Alpha weighs the colours.
+pub(crate) fn scale(source: &Raster, region: Region, size: (u32, u32), how: How) -> Result<Raster, Error> {
+    let region = within(region, source);
+    let options = ResizeOptions::new().resize_alg(kernel::algorithm(how.kernel)).use_alpha(source.channels.has_alpha());
+    if how.linear && light::can(source.channels) {
+        let mut scaled = light::scale(source, size, &cropped(&options, region))?;
+        rings::remove(&mut scaled, source, region);
+        return Ok(scaled);
+    }
+    let mut scaled = source.another(size.0, size.1, source.channels)?;
+    let mut resizer = Resizer::new();
+    let pixels = u64::from(source.width) * (u64::from(source.height) + u64::from(size.1)) + u64::from(size.0) * u64::from(size.1);
+    // which of two pixels is nearest is a matter of rounding, and to copy them takes no time
+    let pixels = if how.kernel == Kernel::Nearest { 1 } else { pixels };
+    for rows in source.budget().pieces(size.1 as usize, pixels) {
+        band(&mut resizer, source, region, &mut scaled, rows?, &options)?;
+    }
+    Ok(scaled)
+}
+
+fn cropped(options: &ResizeOptions, Region { left, top, width, height }: Region) -> ResizeOptions {
+    options.crop(left, top, width, height)
+}
+
+/// Scales what becomes some `rows`, out of the rows of the source that matter for them.
+fn band(
+    resizer: &mut Resizer,
+    source: &Raster,
+    region: Region,
+    scaled: &mut Raster,
+    rows: Range<usize>,
+    options: &ResizeOptions,
+) -> Result<(), Error> {
     let kind = match source.channels {
         Channels::Gray => PixelType::U8,
         Channels::GrayAlpha => PixelType::U8x2,
         Channels::Rgb => PixelType::U8x3,
         Channels::Rgba | Channels::Cmyk => PixelType::U8x4,
     };
-    let Region { left, top, width: region_width, height: region_height } = within(region, source);
-    let options = ResizeOptions::new()
-        .resize_alg(kernel::algorithm(how.kernel))
-        .crop(left, top, region_width, region_height)
-        .use_alpha(source.channels.has_alpha());
-    if how.linear && light::can(source.channels) {
-        let mut scaled = light::scale(source, (width, height), &options)?;
-        rings::remove(&mut scaled, source, Region { left, top, width: region_width, height: region_height });
-        return Ok(scaled);
-    }
-
-    let mut scaled = source.another(width, height, source.channels)?;
+    let (stride, source_stride) = (scaled.stride(), source.stride());
+    let (first, end, region) = part(source, region, scaled.height, &rows);
     let impossible = |error: &dyn std::fmt::Display| Error::Damaged(format!("cannot scale: {error}"));
-    let from = ImageRef::new(source.width, source.height, &source.pixels, kind).map_err(|error| impossible(&error))?;
-    let mut into = Image::from_slice_u8(width, height, &mut scaled.pixels, kind).map_err(|error| impossible(&error))?;
-    Resizer::new().resize(&from, &mut into, &options).map_err(|error| impossible(&error))?;
-    Ok(scaled)
+    let height = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+    let pixels = &source.pixels[first as usize * source_stride..end as usize * source_stride];
+    let from = ImageRef::new(source.width, end - first, pixels, kind).map_err(|error| impossible(&error))?;
+    let into = &mut scaled.pixels[rows.start * stride..rows.end * stride];
+    let mut into = Image::from_slice_u8(scaled.width, height, into, kind).map_err(|error| impossible(&error))?;
+    resizer.resize(&from, &mut into, &cropped(options, region)).map_err(|error| impossible(&error))
+}
+
+/// The rows of `source` that are mixed to `rows` of `height`, and the part of `region` that these are, within them.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "within the picture")]
+fn part(source: &Raster, region: Region, height: u32, rows: &Range<usize>) -> (u32, u32, Region) {
+    if rows.len() == height as usize {
+        return (0, source.height, region);
+    }
+    let step = region.height / f64::from(height);
+    let top = region.top + step * rows.start as f64;
+    let length = step * rows.len() as f64;
+    let reach = KERNEL * step.max(1.0) + 1.0;
+    let first = (top - reach).floor().max(0.0) as u32;
+    let end = ((top + length + reach).ceil() as u32).min(source.height);
+    let (top, height) = axis(top - f64::from(first), length, end - first);
+    (first, end, Region { top, height, ..region })
 }
 
 /// `region` without what rounding put outside of `source`.
 fn within(region: Region, source: &Raster) -> Region {
-    let axis = |start: f64, length: f64, side: u32| {
-        let (start, side) = (start.max(0.0), f64::from(side));
-        let mut length = length.min(side - start);
-        while start + length > side {
-            length = length.next_down();
-        }
-        (start, length)
-    };
     let (left, width) = axis(region.left, region.width, source.width);
     let (top, height) = axis(region.top, region.height, source.height);
     Region { left, top, width, height }
 }
 
+/// Start and length on one axis, of which neither lies outside of `0..side`, nor their sum.
+fn axis(start: f64, length: f64, side: u32) -> (f64, f64) {
+    let (start, side) = (start.max(0.0), f64::from(side));
+    let mut length = length.min(side - start);
+    while start + length > side {
+        length = length.next_down();
+    }
+    (start, length)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::drawing::noisy;
 
     #[test]
     fn transparent_pixels_do_not_bleed_their_colour() {
@@ -80,6 +125,29 @@ mod tests {
         .unwrap();
         for pixel in scaled.pixels.chunks(4).filter(|pixel| pixel[3] > 8) {
             assert!(pixel[0] > 240 && pixel[1] < 15, "{pixel:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_in_bands_is_the_picture_at_once() {
+        for channels in [Channels::Gray, Channels::Rgba] {
+            let source = noisy(97, 203, channels);
+            let kernels = Kernel::ALL.iter().filter(|kernel| **kernel != Kernel::Nearest);
+            for (&kernel, (width, height)) in kernels.flat_map(|kernel| [(50, 31), (97, 203), (40, 450)].map(|size| (kernel, size))) {
+                let region = Region { left: 1.5, top: 3.25, width: 90.0, height: 190.5 };
+                let options = ResizeOptions::new().resize_alg(kernel::algorithm(kernel)).use_alpha(channels.has_alpha());
+                let mut at_once = source.another(width, height, channels).unwrap();
+                band(&mut Resizer::new(), &source, region, &mut at_once, 0..height as usize, &options).unwrap();
+                let mut bands = source.another(width, height, channels).unwrap();
+                for start in (0..height as usize).step_by(7) {
+                    let rows = start..(start + 7).min(height as usize);
+                    band(&mut Resizer::new(), &source, region, &mut bands, rows, &options).unwrap();
+                }
+                // how finely weights are rounded is a matter of the largest one in a band; colours of few alpha are seen as little
+                let [at_once, bands] = [at_once, bands].map(|raster| raster.flatten([0; 3]).unwrap());
+                let different = at_once.pixels.iter().zip(&bands.pixels[..]).map(|(one, other)| one.abs_diff(*other)).max();
+                assert!(different <= Some(3), "{channels:?} {kernel} {width}x{height}: {different:?}");
+            }
         }
     }
 

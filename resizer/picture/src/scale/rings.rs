@@ -1,10 +1,12 @@
-//! Scaled pixels → the same without the light lines that kernels with lobes leave in the dark.
+//! Scaled pixels → the same without ringing: the bright lines that kernels with negative lobes leave beside edges in dark parts.
 //!
 //! Beside an edge Lanczos gives a few percent of its light. As stored values that is invisible; mixed as light it is a line.
+//!
+//! Below the scaler, above the raster.
 
 use crate::{geometry::Region, raster::Raster};
 
-/// From this value on nobody sees them.
+/// From this value on the lines are not visible.
 const DARK: u8 = 64;
 
 /// Makes dark values no lighter than the lightest of `source` within a pixel of `scaled` of them, of which `region` was scaled.
@@ -51,7 +53,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        raster::Channels,
+        channels::Channels,
         scale::{How, scale},
     };
 

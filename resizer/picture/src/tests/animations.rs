@@ -4,12 +4,7 @@ use gif::{DisposalMethod, Encoder, Frame, Repeat};
 use resize_api::picture::{Animation, Fit};
 
 use super::drawing::{at, extended_webp, flat, lossy_webp, near, noisy, pixels, request, resize, riff_chunk, written};
-use crate::{
-    Error, Format, Request, Stop, animation,
-    animation::Playback,
-    plan,
-    raster::{Channels, Raster},
-};
+use crate::{Error, Format, Request, Stop, animation, channels::Channels, frame::Playback, plan, raster::Raster};
 
 const RED: [u8; 4] = [255, 0, 0, 255];
 const GREEN: [u8; 4] = [0, 255, 0, 255];
@@ -134,7 +129,7 @@ fn it_fits_like_any_other_picture() {
 fn only_what_is_asked_to_stays_an_animation() {
     let source = webp(&[([255, 0, 0], 0, 30), ([0, 0, 255], 0, 90)]);
     let still = resize(&source, &request(20, 0)).unwrap();
-    assert_eq!(animation::count(&still.bytes, crate::probe::Container::WebP, 9), 0);
+    assert_eq!(animation::count(&still.bytes, crate::header::Container::WebP, 9), 0);
     for format in [Format::Png, Format::Jpeg, Format::Avif] {
         let picture = resize(&source, &keep(written(format, 20, 0))).unwrap();
         assert_eq!((picture.format, picture.width, picture.height), (format, 20, 10));

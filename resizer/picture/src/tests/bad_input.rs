@@ -5,7 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::drawing::{gif, jpeg, noisy, one_of_each, request, resize};
-use crate::{Error, Request, raster::Channels};
+use crate::{Error, Request, channels::Channels};
 
 #[test]
 fn a_file_that_ends_early_is_damaged() {

@@ -6,7 +6,7 @@ use moxcms::{ColorProfile, Layout, TransformOptions};
 use turbojpeg::Colorspace;
 
 use super::drawing::{at, flat, jpeg, lossless, near, pixels, png, png_of, resize, with_segment};
-use crate::raster::Channels;
+use crate::channels::Channels;
 
 /// A profile by which full cyan is a dark yellow, and black ink takes all light: nobody would take it for the plain conversion.
 fn odd_cmyk_profile() -> Vec<u8> {

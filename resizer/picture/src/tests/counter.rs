@@ -105,7 +105,7 @@ fn counts_in_rust_and_in_c() {
     let ((), rust) = peak(|| drop(std::hint::black_box(vec![1_u8; 1_000_000])));
     assert!((1_000_000..1_010_000).contains(&rust), "{rust}");
     // libjpeg-turbo alone holds the coefficients of a progressive picture
-    let picture = super::drawing::noisy(640, 640, crate::raster::Channels::Gray);
+    let picture = super::drawing::noisy(640, 640, crate::channels::Channels::Gray);
     let (_, c) = peak(|| super::drawing::jpeg(&picture, |compressor| compressor.set_progressive(true).unwrap()));
     assert!(c > 640 * 640 * 2, "{c}");
 }

@@ -3,12 +3,7 @@
 use resize_api::{Limits, Resolution, picture::Fit};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
-use crate::{
-    Error, Format, Picture, Request, Stop, execute,
-    format::{self, webp},
-    plan,
-    raster::{Channels, Raster},
-};
+use crate::{Error, Format, Picture, Request, Stop, channels::Channels, codec, execute, format::webp, plan, raster::Raster};
 
 /// A request for `width` by `height` with PNG out, so that nothing is lost after scaling.
 pub(crate) fn lossless(width: u32, height: u32) -> Request {
@@ -35,7 +30,7 @@ pub(crate) fn pixels(file: &[u8]) -> Raster {
     let mut whole = lossless(16_000, 16_000);
     (whole.recipe.fit, whole.recipe.without_enlargement) = (Fit::Inside, true);
     let plan = plan(file, &whole).unwrap();
-    format::decode(file, &plan, &plan.budget(&Stop::new())).unwrap().raster
+    codec::decode(file, &plan, &plan.budget(&Stop::new())).unwrap().raster
 }
 
 /// Smooth, and different in every corner.

@@ -3,7 +3,7 @@
 use resize_api::picture::{Colour, Fit, UpTo};
 
 use super::drawing::{at, difference, flat, gradient, jpeg, lossless, near, one_of_each, pixels, png, request, resize, written};
-use crate::{Error, Format, raster::Channels};
+use crate::{Error, Format, channels::Channels};
 
 #[test]
 fn every_format_comes_out_as_itself_or_as_png() {

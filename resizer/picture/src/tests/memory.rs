@@ -8,10 +8,7 @@ use super::{
     counter::peak,
     drawing::{cmyk_profile, gif, jpeg, lossless_webp, lossy_webp, noisy, png, png_of, with_segment},
 };
-use crate::{
-    Error, Request, Stop, execute, plan,
-    raster::{Channels, Raster},
-};
+use crate::{Error, Request, Stop, channels::Channels, execute, plan, raster::Raster};
 
 const SIDES: (u32, u32) = (1403, 1101);
 

@@ -7,10 +7,7 @@ use moxcms::ColorProfile;
 use turbojpeg::Colorspace;
 
 use super::drawing::{at, difference, flat, gradient, jpeg, lossless, near, noisy, pixels, request, resize};
-use crate::{
-    Error,
-    raster::{Channels, Raster},
-};
+use crate::{Error, channels::Channels, raster::Raster};
 
 /// A file in the making: a tag with its type and values each, and the strips or tiles.
 #[derive(Clone)]

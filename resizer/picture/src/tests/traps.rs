@@ -12,9 +12,10 @@ use super::drawing::{
 };
 use crate::{
     Error, Format,
+    channels::Channels,
     orientation::{Orientation, exif},
     plan,
-    raster::{Channels, Raster},
+    raster::Raster,
 };
 
 fn contains(file: &[u8], text: &[u8]) -> bool {

@@ -1,4 +1,6 @@
 //! BMP, which is read and not written: header → [`Probe`]; file → pixels.
+//!
+//! Below `probe` and `codec`; above its quirks and the raster. The decoder is that of the crate `image`.
 
 mod quirks;
 
@@ -12,9 +14,10 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, Limits, codecs::b
 use crate::{
     Error,
     budget::Budget,
+    channels::Channels,
+    header::{Container, Probe},
     orientation::Orientation,
-    probe::{Container, Probe},
-    raster::{Channels, Raster},
+    raster::Raster,
 };
 
 fn failure(error: &ImageError) -> Error {

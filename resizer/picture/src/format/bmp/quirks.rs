@@ -1,4 +1,6 @@
 //! A BMP of a kind that the decoder refuses, or fills with black → one that it takes.
+//!
+//! Below the decoder beside it, above nothing but errors.
 
 use std::borrow::Cow;
 
@@ -63,6 +65,10 @@ pub(super) fn without_runs(source: &[u8], (stride, height): (usize, usize), pixe
     Ok(file)
 }
 
+fn value_of(value: usize) -> u8 {
+    u8::try_from(value).unwrap_or_default()
+}
+
 fn expand(data: &[u8], four: bool, width: usize, stride: usize, height: usize, pixels: &mut [u8]) -> Result<(), Error> {
     let (mut x, mut y, mut at) = (0, 0, 0);
     let byte = |at: usize| data.get(at).copied().map(usize::from).ok_or_else(damaged);
@@ -79,13 +85,9 @@ fn expand(data: &[u8], four: bool, width: usize, stride: usize, height: usize, p
                 pair & 15
             }
         };
-        let mut set = |x: usize, y: usize, value: usize| {
-            if x < width
-                && let Some(pixel) = pixels.get_mut(y * stride + x)
-            {
-                *pixel = u8::try_from(value).unwrap_or_default();
-            }
-        };
+        // of pixels beyond the row nothing is kept
+        let start = y.saturating_mul(stride);
+        let row = pixels.get_mut(start.saturating_add(x)..start.saturating_add(width)).unwrap_or_default();
         match (count, value) {
             (0, 0) => (x, y) = (0, y + 1),
             (0, 1) => return Ok(()),
@@ -94,14 +96,16 @@ fn expand(data: &[u8], four: bool, width: usize, stride: usize, height: usize, p
                 at += 2;
             }
             (0, count) => {
-                for index in 0..count {
-                    set(x + index, y, half(byte(at + if four { index / 2 } else { index })?, index));
+                let length = if four { count.div_ceil(2) } else { count };
+                byte(at + length - 1)?;
+                for (index, pixel) in row.iter_mut().take(count).enumerate() {
+                    *pixel = value_of(half(byte(at + if four { index / 2 } else { index })?, index));
                 }
                 x += count;
-                at += if four { count.div_ceil(2) } else { count }.next_multiple_of(2);
+                at += length.next_multiple_of(2);
             }
             (count, value) => {
-                (0..count).for_each(|index| set(x + index, y, half(value, index)));
+                row.iter_mut().take(count).enumerate().for_each(|(index, pixel)| *pixel = value_of(half(value, index)));
                 x += count;
             }
         }

@@ -1,4 +1,6 @@
 //! GIF: file → whole frames; whole frames → file.
+//!
+//! Below the room `animation`; above the decoder of one picture beside it, and the palette.
 
 use std::ops::Range;
 
@@ -6,14 +8,19 @@ use gif::{Decoder, DisposalMethod, Encoder, Repeat};
 
 use crate::{
     Error,
-    animation::{Frame, Playback},
     budget::Budget,
+    channels::Channels,
     format::{
         essential::Essential,
-        gif::{Area, failure, header, options, palette, part, picture, side, write_failure},
+        gif::{
+            Area, failure, header, options,
+            palette::{Indexed, harden, side},
+            part, picture, write_failure,
+        },
     },
-    probe::Probe,
-    raster::{Channels, Raster},
+    frame::{Frame, Playback},
+    header::Probe,
+    raster::Raster,
 };
 
 /// Browsers take shorter ones for a tenth of a second.
@@ -104,7 +111,7 @@ impl Writer {
 
     /// Adds an RGBA frame of the animation's size.
     pub(crate) fn add(&mut self, mut frame: Frame) -> Result<(), Error> {
-        super::harden(&mut frame.raster);
+        harden(&mut frame.raster)?;
         let whole = (0..frame.raster.width, 0..frame.raster.height);
         let (changed, change) = match self.last.take() {
             None => (whole, frame.raster.copy()?),
@@ -131,21 +138,20 @@ impl Writer {
     }
 
     fn write(&mut self, raster: &Raster, (left, top): (u32, u32), duration: u32, dispose: DisposalMethod) -> Result<(), Error> {
-        let mut frame = if dispose == DisposalMethod::Background { transparent(raster)? } else { palette(raster.copy()?)? };
+        let indexed = if dispose == DisposalMethod::Background { transparent(raster)? } else { Indexed::new(raster.copy()?)? };
+        let mut frame = indexed.frame(side(raster.height)?);
         (frame.left, frame.top, frame.dispose) = (side(left)?, side(top)?, dispose);
         frame.delay = u16::try_from(duration.div_ceil(10)).unwrap_or(u16::MAX);
         self.encoder.write_frame(&frame).map_err(|error| write_failure(&error))
     }
 }
 
-/// Indexed colours, of which one is transparent even if no pixel has it: some decoders clear a frame away to a colour where there is none.
-fn transparent(raster: &Raster) -> Result<gif::Frame<'static>, Error> {
+/// Indexed colours, of which one is transparent even if no pixel has it, but for one in a row below: some decoders clear a frame away to
+/// a colour where there is none.
+fn transparent(raster: &Raster) -> Result<Indexed, Error> {
     let mut taller = raster.another(raster.width, raster.height + 1, raster.channels)?;
     taller.draw(raster, 0, 0);
-    let mut frame = palette(taller)?;
-    frame.height = side(raster.height)?;
-    frame.buffer.to_mut().truncate(usize::from(frame.width) * usize::from(frame.height));
-    Ok(frame)
+    Indexed::new(taller)
 }
 
 /// Whether `next` is transparent where `last` is not: then it cannot be drawn over it.

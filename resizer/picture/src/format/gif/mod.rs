@@ -1,6 +1,9 @@
 //! GIF: header → [`Probe`]; file → pixels of the first frame; pixels → file.
+//!
+//! Below `probe`, `plan`, `codec` and the reader of animations; above the palette, the reader of essential parts, and the raster.
 
 pub(crate) mod animation;
+mod palette;
 
 use std::io::Read;
 
@@ -9,14 +12,15 @@ use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, DisposalMethod, En
 use crate::{
     Error,
     budget::Budget,
-    format::essential::Essential,
+    channels::Channels,
+    format::{
+        essential::Essential,
+        gif::palette::{Indexed, side},
+    },
+    header::{Container, Probe},
     orientation::Orientation,
-    probe::{Container, Probe},
-    raster::{Channels, Raster},
+    raster::Raster,
 };
-
-/// From 1, the slowest search for a palette, to 30.
-const PALETTE_SPEED: i32 = 10;
 
 /// Where a frame lies on the canvas.
 #[derive(Clone, Copy)]
@@ -161,34 +165,12 @@ pub(crate) fn write_failure(error: &dyn std::fmt::Display) -> Error {
     Error::Damaged(format!("cannot write GIF: {error}"))
 }
 
-pub(crate) fn side(side: u32) -> Result<u16, Error> {
-    u16::try_from(side).map_err(|_| Error::TooLarge(format!("a side of {side} pixels")))
-}
-
-/// Makes half transparent pixels of RGBA one or the other.
-pub(crate) fn harden(raster: &mut Raster) {
-    for pixel in raster.pixels.as_chunks_mut::<4>().0 {
-        *pixel = if pixel[3] < 128 { [0; 4] } else { [pixel[0], pixel[1], pixel[2], 255] };
-    }
-}
-
-/// Indexed colours, with a palette of their own.
-pub(crate) fn palette(raster: Raster) -> Result<Frame<'static>, Error> {
-    let (width, height) = (side(raster.width)?, side(raster.height)?);
-    Ok(if raster.channels.has_alpha() {
-        let mut rgba = raster.into_channels(Channels::Rgba)?;
-        harden(&mut rgba);
-        Frame::from_rgba_speed(width, height, &mut rgba.pixels, PALETTE_SPEED)
-    } else {
-        Frame::from_rgb_speed(width, height, &raster.into_channels(Channels::Rgb)?.pixels, PALETTE_SPEED)
-    })
-}
-
 /// Encodes a still picture.
 pub(crate) fn encode(raster: Raster) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, side(raster.width)?, side(raster.height)?, &[]).map_err(|error| write_failure(&error))?;
-    encoder.write_frame(&palette(raster)?).map_err(|error| write_failure(&error))?;
+    let indexed = Indexed::new(raster)?;
+    encoder.write_frame(&indexed.frame(indexed.height())).map_err(|error| write_failure(&error))?;
     drop(encoder);
     Ok(bytes)
 }

@@ -1,4 +1,6 @@
 //! The bytes of a strip or tile → its samples, as bytes one after the other.
+//!
+//! Below the decoder of TIFF, above the layout and the codes of CCITT.
 
 use std::{
     borrow::Cow,

@@ -1,4 +1,6 @@
 //! Bytes of a TIFF or BigTIFF → its first directory, and the values of its tags.
+//!
+//! Below all else of TIFF, above nothing but errors.
 
 use crate::Error;
 

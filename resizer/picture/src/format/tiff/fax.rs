@@ -1,6 +1,8 @@
 //! Bytes of CCITT's codes for black and white → rows of bits, 0 for white.
 //!
 //! The codes are those of the crate `fax`; its decoders want what TIFF does not have: ends of lines before the first one, or none at all.
+//!
+//! Below the chunks of TIFF, above its layout.
 
 use std::{convert::Infallible, io};
 

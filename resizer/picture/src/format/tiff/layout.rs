@@ -1,9 +1,11 @@
 //! Directory → [`Layout`]: what the samples are and where they lie, or the name of what is not read.
+//!
+//! Below all else of TIFF, above its directory.
 
 use crate::{
     Error,
+    channels::Channels,
     format::tiff::directory::{Directory, Values, damaged},
-    raster::Channels,
 };
 
 /// What the first samples of a pixel mean.

@@ -1,6 +1,8 @@
 //! TIFF, which is read and not written: header → [`Probe`]; the first picture → pixels and profile.
 //!
 //! What the samples mean is decided here, whatever their compression: the decoders at hand know fewer kinds, and mistake some for others.
+//!
+//! Below `probe` and `codec`; above its layout, chunks and samples, and the raster.
 
 mod chunks;
 mod directory;
@@ -14,8 +16,8 @@ use crate::{
     Error,
     budget::Budget,
     colour::deep::Deep,
+    header::{Container, Probe},
     orientation::Orientation,
-    probe::{Container, Probe},
     profile,
     raster::Raster,
 };

@@ -1,9 +1,12 @@
 //! Rows of samples of any kind → pixels of 8 bits.
+//!
+//! Below the decoder of TIFF, above the layout and the raster.
 
 use crate::{
+    channels::Channels,
     colour::{deep::Deep, srgb::stored},
     format::tiff::layout::{Colour, Layout, YCbCr},
-    raster::{Channels, Raster},
+    raster::Raster,
 };
 
 impl Layout<'_> {

@@ -1,4 +1,6 @@
 //! The part of libwebp that reads and writes animations, behind a reader and a writer of whole frames.
+//!
+//! Below the room `animation`, above the calls into libwebp beside it.
 #![allow(unsafe_code)]
 
 use std::{
@@ -18,14 +20,15 @@ use libwebp_sys::{
 
 use crate::{
     Error,
-    animation::{Frame, Playback},
     budget::Budget,
+    channels::Channels,
     format::webp::{
-        ALPHA,
+        ALPHA, effort,
         lib::{import, invalid, length},
     },
-    probe::Probe,
-    raster::{Channels, Raster},
+    frame::{Frame, Playback},
+    header::Probe,
+    raster::Raster,
     stop::Stop,
 };
 
@@ -97,6 +100,9 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Up to so many pixels a frame is encoded with libwebp's own effort.
+const SMALL: u64 = 1_500_000;
+
 /// An animation in the making.
 pub(crate) struct Writer {
     encoder: NonNull<WebPAnimEncoder>,
@@ -120,6 +126,10 @@ impl Writer {
     pub(crate) fn new(width: u32, height: u32, playback: Playback, quality: u8, stop: &Stop) -> Result<Self, Error> {
         let mut config = WebPConfig::new().map_err(|()| invalid())?;
         config.quality = f32::from(quality);
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > SMALL {
+            config.method = c_int::from(effort(pixels, true)?);
+        }
         let mut options = MaybeUninit::<WebPAnimEncoderOptions>::uninit();
         // SAFETY: the call fills in all of the options, or says that it did not.
         let mut options = unsafe {

@@ -4,6 +4,8 @@
 //! has read which block has which group: a small picture in a small file can ask for 1.2 GB. What is read here is just that much of the
 //! bitstream. Of the images that come before, only their length matters, and of the one with the groups its literal pixels:
 //! copies repeat what was there.
+//!
+//! Below the header of WebP, above nothing: bits in, a number out.
 
 /// Bytes of a group: its tables at most, by the bits of the colour cache, and what libwebp knows of them.
 const GROUP: [u64; 12] = [2954, 2956, 2958, 2962, 2970, 2986, 3018, 3082, 3212, 3468, 3980, 5004];
@@ -242,7 +244,7 @@ impl Code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{raster::Channels, tests::drawing};
+    use crate::{channels::Channels, tests::drawing};
 
     #[test]
     fn counts_groups() {

@@ -1,0 +1,54 @@
+//! File and plan → the format's decoder → pixels, as stored, and their colour profile; pixels and plan → the format's encoder → file.
+//!
+//! Below the [`pipeline`](crate::pipeline), above the [formats](crate::format), which know no plan.
+
+use crate::{
+    Error, Format, Plan,
+    budget::Budget,
+    format::{avif, bmp, gif, jpeg, png, tiff, webp},
+    header::Container,
+    raster::Raster,
+};
+
+/// From so many pixels of the source for one of the output, a WebP is decoded without smoothing.
+const COARSE: f64 = 1.4;
+
+/// Decoded pixels.
+pub(crate) struct Decoded {
+    pub(crate) raster: Raster,
+    /// ICC profile, if the file has one.
+    pub(crate) profile: Option<Vec<u8>>,
+}
+
+/// Reads pixels as the plan says.
+pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Decoded, Error> {
+    let probe = &plan.probe;
+    let (raster, profile) = match probe.container {
+        Container::Jpeg => (
+            match &plan.reduced {
+                Some(reduced) => jpeg::decode_reduced(source, reduced, budget)?,
+                None => jpeg::decode(source, probe, plan.denominator, budget)?,
+            },
+            jpeg::profile(source),
+        ),
+        Container::Png => png::decode(source, plan.memory, budget)?,
+        Container::WebP => webp::decode(source, probe, plan.shrink() >= COARSE, budget)?,
+        Container::Gif => (gif::decode(source, probe, budget)?, None),
+        Container::Tiff => tiff::decode(source, budget)?,
+        Container::Bmp => (bmp::decode(source, probe, budget)?, None),
+    };
+    Ok(Decoded { raster, profile })
+}
+
+/// Writes pixels as the plan says.
+pub(crate) fn encode(raster: Raster, plan: &Plan) -> Result<Vec<u8>, Error> {
+    raster.budget().go_on()?;
+    let quality = plan.quality();
+    match plan.format {
+        Format::Jpeg => jpeg::encode(&raster.flatten(plan.recipe.background.0)?, quality, plan.recipe.progressive),
+        Format::Png => png::encode(&raster),
+        Format::WebP => webp::encode(raster, quality),
+        Format::Gif => gif::encode(raster),
+        Format::Avif => avif::encode(raster, quality, plan.recipe.avif_speed.get()),
+    }
+}
