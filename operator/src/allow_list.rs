@@ -1,4 +1,6 @@
 //! Patterns of namespaces → patterns of the buckets that they may use. Pure.
+//!
+//! Part of the settings in `config` above; nothing is below.
 
 use std::{collections::BTreeMap, str::FromStr};
 

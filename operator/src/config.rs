@@ -1,4 +1,6 @@
 //! Command line and environment of the operator.
+//!
+//! `main` parses it; rooms above take the parts that they need. Below are `allow_list` and `store_id`.
 
 use std::{net::SocketAddr, time::Duration};
 

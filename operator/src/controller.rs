@@ -1,4 +1,6 @@
 //! Watches → reconciles. Everything is watched in all namespaces, or in each of those that the settings name.
+//!
+//! `main` starts it. Below are `watch`, which hears, and `reconcile`, which is called.
 
 use std::sync::Arc;
 

@@ -2,6 +2,8 @@
 //!
 //! The clock is asked right before a write begins and whenever it goes on, so a process that was
 //! frozen meanwhile does not finish what it had begun.
+//!
+//! `lead` opens it; every call passes through it but those for the Lease itself. Nothing is below.
 
 use std::{
     future::Future,

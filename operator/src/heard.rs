@@ -1,5 +1,7 @@
 //! An object of the API → the endpoint that it is, or as much as can be read of one that was stored by another version of the API:
 //! what claims and deletion need.
+//!
+//! `watch` and `report` above use it; nothing is below.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,8 @@
-//! What the operator connects to because others name it: no address of this machine or its link, and no endless answer.
+//! Connections to hosts that users name: none to loopback or link-local addresses, and no answer without end.
 //!
 //! A name is resolved here, and the connection goes to what it was resolved to, so it cannot lead elsewhere in between.
+//!
+//! `bucket` and `public_url` connect through it. Nothing is below.
 
 use std::{
     io,

@@ -1,4 +1,6 @@
 //! What an endpoint names → which store that is: many spellings, one store. Pure.
+//!
+//! `endpoint` makes it; claims, locks and the record in the status compare it. Nothing is below.
 
 use std::{fmt, str::FromStr};
 

@@ -1,4 +1,6 @@
 //! What the process does, what it counts and the endpoints that it knows → health and metrics over HTTP.
+//!
+//! `main` serves it; the rooms above count here and set the phase. Nothing is below.
 
 pub mod health;
 pub mod metrics;

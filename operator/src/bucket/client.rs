@@ -1,4 +1,4 @@
-//! A bucket over S3: what is read may be asked for again, what is written is written once.
+//! A bucket over S3: reads are retried, writes are sent once. It touches the network.
 
 use std::time::Duration;
 

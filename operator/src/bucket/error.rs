@@ -1,4 +1,6 @@
-//! What can go wrong with a bucket → the reason to report, and in short what would help. Of an answer only its status, code and message are told.
+//! Errors of S3 calls → the reason to report, and in short what would help.
+//!
+//! Of an answer only its status, code and message get into the text.
 
 use std::error::Error;
 

@@ -1,4 +1,7 @@
 //! What is said to S3: an endpoint and the keys to its bucket → rules in or out, and what visitors get.
+//!
+//! `reconcile` above asks for it; below are `public_url`, `report` for verdicts, `endpoint` for what is asked, `fence` and `outbound`
+//! for every call.
 
 pub mod calls;
 pub mod client;
@@ -39,7 +42,7 @@ pub struct Found {
     pub public_url: Verdict,
     /// Since when the public URL answers wrongly, if it does.
     pub wrong_since: Option<Timestamp>,
-    /// Our mark in the bucket.
+    /// What we wrote into the bucket, as the status records it.
     pub record: Record,
     /// What we lifted to let everybody read.
     pub public_read: Option<PublicRead>,
@@ -50,7 +53,7 @@ pub struct Found {
 pub struct Before<'a> {
     /// What was reported last.
     pub status: &'a ResizeEndpointStatus,
-    /// Our mark in the bucket.
+    /// What we wrote into the bucket, as the status records it.
     pub record: Record,
     /// Since when the public URL answers wrongly, if it does.
     pub wrong_since: Option<Timestamp>,
@@ -152,7 +155,7 @@ impl Buckets {
         public_url::settle(verdict, before, wrong_since, (self.now)())
     }
 
-    /// Takes our mark out of the bucket.
+    /// Takes what we wrote out of the bucket: rules, policy statement, and the lifted block.
     pub async fn take_back(&self, mark: Mark, address: &BucketAddress, access: &Access) -> Result<(), BucketError> {
         let Mark { rules, lifted } = mark;
         let bucket = self.enter(address, access)?;

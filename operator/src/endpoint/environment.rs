@@ -1,7 +1,7 @@
 //! The settings that the spec makes, and what a user adds in `workload.env` → what the resizer is told.
 //!
-//! No variable is said twice: what has a field cannot be overridden, and what has none is read here as the
-//! resizer will read it, so that ports, probes and the pod's grace period follow it.
+//! A variable that has a field cannot be overridden; one that has none is parsed here as the resizer parses it, so that ports, probes
+//! and the grace period of the pod follow it.
 
 use std::{collections::BTreeSet, time::Duration};
 

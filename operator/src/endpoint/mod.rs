@@ -1,4 +1,6 @@
 //! `ResizeEndpoint` as written → [`Endpoint`], which builders take without further questions.
+//!
+//! Pure. `reconcile`, `workload`, `bucket` and `tenancy` above take an [`Endpoint`]; below are `config`, `names` and `store_id`.
 
 mod environment;
 mod invalid;

@@ -1,4 +1,4 @@
-//! Decisions by the clock, without one that runs.
+//! Decisions of the lease by time, with a clock of the tests.
 
 use std::sync::{Arc, Mutex};
 

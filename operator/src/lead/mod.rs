@@ -1,4 +1,6 @@
 //! The API's definition and the lease are there → work, until told to stop, or until the lease is lost.
+//!
+//! The top room: `main` gives it the work to do. Below are `watch`, for the definition, `admin`, and `fence`, which it opens.
 
 pub mod lease;
 

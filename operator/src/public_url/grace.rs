@@ -1,11 +1,11 @@
-//! A wrong answer → whether it is told at once: S3 may need a moment until its website follows a write. Pure.
+//! A wrong answer of the public URL → reported at once, or after a grace period: the website may follow a write late. Pure.
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use resize_api::condition::Reason;
 
 use crate::report::Verdict;
 
-/// How long an answer may be wrong before it is told.
+/// How long an answer may be wrong before it is reported.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is said of an answer that is judged as `verdict`: that, or what was said before as long as a wrong answer may be over soon.

@@ -1,4 +1,7 @@
 //! `publicUrl` → what it answers for a picture that cannot exist → condition PublicUrlVerified.
+//!
+//! `bucket` above asks for it after the rules are written; below are `outbound`, for the connection, and `report`. It touches the
+//! network.
 
 mod grace;
 mod judge;

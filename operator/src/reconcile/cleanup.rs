@@ -1,4 +1,4 @@
-//! An endpoint that is being deleted → its mark out of the bucket, before the object and with it the workload goes.
+//! An endpoint that is being deleted → what we wrote is taken out of its bucket, before the object, and with it the workload, goes.
 //!
 //! The Secret may go first: the keys that worked last are remembered. Where nobody can be asked any more, it ends all the same.
 
@@ -29,7 +29,7 @@ use crate::{
 /// What else lets a held object go.
 const HELP: &str = "; to delete this object all the same and leave the rules in the bucket, set deletionPolicy to Retain";
 
-/// Takes our mark out of the bucket of `resource`.
+/// Takes what we wrote out of the bucket of `resource`.
 pub async fn clean_up(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Error> {
     let mark = Mark::of(resource);
     if let Err(error) = take_back(mark.clone(), resource, context).await {
@@ -75,7 +75,7 @@ async fn hold(error: BucketError, resource: &ResizeEndpoint, context: &Context) 
     Err(Error::Cleanup(error))
 }
 
-/// Why nothing can be hoped for any more, if so.
+/// Why the cleanup can never succeed, if so.
 fn why_give_up(error: &BucketError, is_terminating: bool, resource: &ResizeEndpoint, context: &Context) -> Option<&'static str> {
     match error.reason() {
         Reason::SecretInvalid if is_terminating => {
@@ -107,7 +107,7 @@ fn is_store_inside(resource: &ResizeEndpoint) -> bool {
     labels.next() == resource.metadata.namespace.as_deref() && matches!(labels.next(), None | Some("svc"))
 }
 
-/// Tells that the mark stays, in the log with all that somebody needs to take it out.
+/// Reports that rules stay in the bucket; the log line holds all that is needed to take them out by hand.
 async fn give_up(mark: &Mark, error: &BucketError, why: &str, is_terminating: bool, resource: &ResizeEndpoint, context: &Context) {
     let bucket = &resource.spec.bucket;
     tracing::warn!(

@@ -1,4 +1,4 @@
-//! Whatever goes first, the rules go out of the bucket or it is told where they stayed.
+//! In whatever order Secret, store, namespace and operator go, the rules are taken out of the bucket, or it is reported where they stay.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,6 @@
 //! One `ResizeEndpoint` → children, rules, status. Reads as one sentence; the work is in the rooms below.
+//!
+//! `controller` above calls it for every change and timer; below are `bucket`, `workload`, `watch`, `tenancy`, `report` and `endpoint`.
 
 mod cleanup;
 pub mod context;

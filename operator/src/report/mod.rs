@@ -1,4 +1,6 @@
 //! What a reconcile found → the status to write. Pure.
+//!
+//! Every room that comes to a verdict is above; below is `heard`. `writer` and `recorders` make the calls.
 
 pub mod events;
 pub mod recorders;
@@ -71,7 +73,7 @@ pub struct Report {
     pub every_size: bool,
     /// Where rules lead, if the spec is valid.
     pub redirect_url: Option<String>,
-    /// Our mark in the bucket.
+    /// What we wrote into the bucket, as the status records it.
     pub record: Record,
     /// What we lifted to let everybody read.
     pub public_read: Option<PublicRead>,
@@ -168,7 +170,7 @@ impl Report {
     }
 }
 
-/// What nobody can know at the operator's place. `Ready` does not wait for it.
+/// What cannot be known from where the operator runs. `Ready` does not wait for it.
 const UNSEEN: [Reason; 3] = [Reason::PublicUrlUnreachable, Reason::PodsUnreachable, Reason::AccessUnclear];
 
 /// What does not keep `Ready` from being true, and has to be told with it.
@@ -220,7 +222,7 @@ fn cut(message: &str) -> String {
     message.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
-/// The fields of a status that tell of our mark in the bucket.
+/// The fields of a status that record what we wrote into the bucket.
 pub fn record(record: &Record) -> Value {
     json!({
         "routingRules": record.rules,

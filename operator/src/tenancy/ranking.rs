@@ -1,6 +1,6 @@
 //! Endpoints that claim the same things (a bucket; a host and path) → which of them is first. Pure, below claims and hosts.
 //!
-//! Looking costs the same however many endpoints there are.
+//! A look-up costs the same however many endpoints there are.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

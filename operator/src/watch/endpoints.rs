@@ -1,4 +1,4 @@
-//! The watch of ResizeEndpoints → a store and the claims; those that cannot be read whole are told of.
+//! The watch of ResizeEndpoints → a store and the claims; objects that cannot be decoded are reported.
 
 use std::{collections::HashSet, sync::Arc};
 

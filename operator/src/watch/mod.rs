@@ -1,4 +1,6 @@
 //! What is heard: every endpoint, and every object that belongs to one.
+//!
+//! `controller`, `reconcile` and `workload` above read the stores; below are `tenancy`, whose claims follow the watch, and `heard`.
 
 pub mod children;
 pub mod endpoints;

@@ -1,4 +1,4 @@
-//! What of the Kubernetes API is looked at, and how it is listened to.
+//! Which namespaces are watched, and with which backoff.
 
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use kube::{

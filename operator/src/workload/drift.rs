@@ -1,6 +1,6 @@
-//! An object as we want it, and as it is → what is wrong, and what somebody added that only we may say. Pure.
+//! An object as desired, and as it is → the differences, and what others added to fields that are ours alone. Pure.
 //!
-//! What else an object has is not ours: defaults of the API server, annotations and containers of others.
+//! All else is not compared: defaults of the API server, annotations and containers of others.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,7 @@
 //! What is said to Kubernetes: a valid endpoint → its objects as they should be → what its pods do.
+//!
+//! `reconcile` above calls it; `desired` builds, `drift` compares, `apply` writes, `observe` and `originals` look at the pods. Below
+//! are `watch`, `endpoint` and `report`.
 
 pub mod address;
 pub mod apply;

@@ -1,4 +1,6 @@
 //! `bucket.publicRead`: policy and public access block are read, merged, written; put back when it is no longer wanted.
+//!
+//! The room above calls it under the bucket's lock; `policy` and `block` decide, `bucket::client` makes the calls.
 
 mod block;
 mod policy;

@@ -1,5 +1,5 @@
-//! Our calls between those of a foreign writer, with deaths of ours anywhere: foreign rules are
-//! never lost by what we read, ours converge, and deletion leaves nothing of ours.
+//! Our calls interleaved with those of a foreign writer, and killed between any two: no foreign rule is lost by a stale read of
+//! ours, our rules converge, and deletion leaves nothing of ours.
 
 use std::{
     collections::{BTreeSet, VecDeque},

@@ -1,7 +1,7 @@
 //! What we wrote last, what is live, what is wanted → what to do. Pure.
 //!
-//! A website configuration belongs to everybody who writes it. Only our own rules
-//! are touched: foreign rules, their order, and all else survive as they are.
+//! A website configuration has many writers. Only our own rules are touched: foreign rules, their order, and all other fields stay
+//! as they are.
 
 use std::mem;
 

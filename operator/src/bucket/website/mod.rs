@@ -1,4 +1,6 @@
 //! The bucket's website configuration: read, merged, written, verified.
+//!
+//! The room above calls it under the bucket's lock; `merge` decides, `contention` counts removals, `bucket::client` makes the calls.
 
 pub mod contention;
 pub mod merge;

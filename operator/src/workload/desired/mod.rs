@@ -1,4 +1,6 @@
 //! Valid endpoint → the Kubernetes objects that it wants. Pure, and cannot fail.
+//!
+//! `apply` writes what it builds; below is `endpoint`. One file for each kind of object.
 
 mod autoscaler;
 mod budget;
