@@ -1,6 +1,6 @@
 //! Everything that can go wrong with a request → status, public message, stable label.
 //!
-//! The three stand side by side in [`Error::public`]: a visitor sees status and message, metrics and logs see the label, and only
+//! The three stand side by side in `Error::public`: a visitor sees status and message, metrics and logs see the label, and only
 //! logs see the cause. Errors come from `guard`, `store` and the crate `picture`; `http` makes responses of them.
 
 use http::StatusCode;

@@ -1,6 +1,6 @@
 //! The sentence: a key → stored already? fetch the original → make the picture → keep it → [`Outcome`].
 //!
-//! `http` above starts [`run`], one at a time for each key, with a lease of the queue; what comes out goes to every request for the
+//! `http` above starts `run`, one at a time for each key, with a lease of the queue; what comes out goes to every request for the
 //! key. Below stand `service`, with all that requests share, and the rooms that it is made of; pictures are made by the crate `picture`.
 
 mod keep;
