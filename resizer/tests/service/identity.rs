@@ -4,7 +4,9 @@
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader},
+    ops::Range,
     path::PathBuf,
+    process::Child,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -36,26 +38,48 @@ async fn store() -> (String, Arc<Mutex<BTreeSet<String>>>) {
     (url, ids)
 }
 
-/// Asks a resizer with this `identity` for one size after the other until the store has seen `count` keys; gives their ids and sessions.
+/// A running resizer; it ends with this value.
+struct Running {
+    child: Child,
+    ready: Value,
+    sizes: Range<u32>,
+}
+
+impl Running {
+    /// Starts one with this `identity` on the store at `url`.
+    fn start(url: &str, identity: Vec<(&'static str, String)>) -> Self {
+        let mut command = resizer(&GOOD);
+        command.envs([("AWS_ENDPOINT_URL_S3", url), ("S3_FORCE_PATH_STYLE", "true"), ("DRAIN_SECONDS", "0")]).envs(identity);
+        let mut child = command.spawn().unwrap();
+        let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        Self { child, ready: serde_json::from_str(&line).unwrap(), sizes: 10..1000 }
+    }
+
+    /// Asks for sizes that were not asked for before, until an answer has this status and `holds`.
+    async fn asked_until(&mut self, status: u16, holds: impl Fn() -> bool) {
+        let until = Instant::now() + Duration::from_mins(2);
+        for side in &mut self.sizes {
+            let answer = ask(self.ready["listen"].as_str().unwrap(), &format!("/default/resize/{side}x{side}/cat.jpg"), "");
+            if answer.starts_with(&format!("HTTP/1.1 {status}")) && holds() {
+                return;
+            }
+            assert!(Instant::now() < until, "not {status}: {answer}");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// The ids and sessions of the keys that a store sees of a resizer with this `identity`, until there are `count` of them.
 async fn seen_by_the_store(identity: Vec<(&'static str, String)>, count: usize) -> Vec<String> {
     let (url, ids) = store().await;
-    let mut command = resizer(&GOOD);
-    command.envs([("AWS_ENDPOINT_URL_S3", url.as_str()), ("S3_FORCE_PATH_STYLE", "true"), ("DRAIN_SECONDS", "0")]).envs(identity);
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let ready: Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
-    let until = Instant::now() + Duration::from_mins(2);
-    for side in 10.. {
-        let answer = ask(ready["listen"].as_str().unwrap(), &format!("/default/resize/{side}x{side}/cat.jpg"), "");
-        assert!(answer.starts_with("HTTP/1.1 307"), "{answer}");
-        if ids.lock().unwrap().len() >= count {
-            break;
-        }
-        assert!(Instant::now() < until, "the identity is not renewed: {:?}", ids.lock().unwrap());
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    Running::start(&url, identity).asked_until(307, || ids.lock().unwrap().len() >= count).await;
     let ids = ids.lock().unwrap();
     ids.iter().cloned().collect()
 }
@@ -89,5 +113,22 @@ async fn credentials_of_the_environment_come_first() {
     assert_eq!(seen_by_the_store(identity.clone(), 1).await, ["OWN none"]);
     identity.push(("AWS_SESSION_TOKEN", "own-session".to_owned()));
     assert_eq!(seen_by_the_store(identity, 1).await, ["OWN own-session"]);
+    std::fs::remove_file(token).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_that_expires_and_is_not_renewed_is_reported_until_it_is() {
+    let token = token("expired");
+    let identity = pod_identity(&token).await;
+    let (url, _) = store().await;
+    let mut resizer = Running::start(&url, identity);
+    resizer.asked_until(307, || true).await;
+    let right = std::fs::read(&token).unwrap();
+    std::fs::write(&token, "another").unwrap();
+    resizer.asked_until(502, || true).await;
+    let check = ask(resizer.ready["admin_listen"].as_str().unwrap(), "/selfcheck", "");
+    assert!(check.contains("\"originals\":\"CredentialsInvalid\""), "{check}");
+    std::fs::write(&token, right).unwrap();
+    resizer.asked_until(307, || true).await;
     std::fs::remove_file(token).unwrap();
 }
