@@ -30,7 +30,7 @@ pub struct Outbound {
     local: bool,
 }
 
-/// An address to which nobody else may send the operator.
+/// An address to which no user may send the operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{host} is {address}: the operator connects to no loopback and no link-local address for others (outbound.localAddresses of its chart)"
@@ -72,7 +72,7 @@ impl Outbound {
     }
 }
 
-/// Whether `address` is of this machine, of its link, or where a cloud tells a machine its secrets.
+/// Whether `address` is a loopback or link-local address, or one of a cloud's metadata service.
 fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_link_local() || address.octets()[0] == 0,

@@ -1,4 +1,4 @@
-//! What the process waits for, if it does → `/readyz`, a gauge, and a log line when it changes.
+//! The phase of the process: leading, standing by, or waiting for something → `/readyz`, a gauge, and a log line when it changes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -13,7 +13,7 @@ use resize_api::condition::Reason;
 
 use crate::{bucket::website::merge::Refusal, outbound};
 
-/// Longest part of somebody else's text that is repeated.
+/// Longest part of an answer's text that is repeated.
 const SHOWN: usize = 200;
 
 /// Why a bucket is not as it should be.

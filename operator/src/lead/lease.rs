@@ -41,7 +41,7 @@ pub struct Lost {
 enum Plan {
     /// Make it: there is none.
     Create,
-    /// Write our name into it.
+    /// Write our identity into it.
     Take,
     /// Look again, at the latest after this time.
     Wait(Duration),
@@ -54,7 +54,7 @@ struct Sighting {
     since: Instant,
 }
 
-/// One who stands for election.
+/// A candidate for the Lease.
 pub struct Candidate {
     api: Api<Lease>,
     name: String,
@@ -134,7 +134,7 @@ impl Candidate {
         if left.is_zero() { Plan::Take } else { Plan::Wait(left.min(RETRY)) }
     }
 
-    /// `lease` with our name, as of now.
+    /// `lease` with our identity, as of now.
     fn ours(&self, mut lease: Lease) -> Lease {
         let now = MicroTime(Timestamp::now());
         let before = lease.spec.take().unwrap_or_default();

@@ -159,7 +159,7 @@ mod tests {
         let mut other = well.clone();
         other.record.pending = true;
         assert!(!recall(&resource, &other, now), "the status is what counts");
-        // recalled, it grows no younger
+        // what is recalled keeps its age
         let later = memory.clone().after(&resource, &well, Ok(None), age, now + age / 2);
         assert!(later.recall(&resource, &well, age, now + age).is_none());
         let wrong = memory.after(&resource, &report(Reason::AccessDenied), Ok(None), age, now);

@@ -239,7 +239,7 @@ async fn every_reason_is_reached_and_told() {
     assert_eq!(all.difference(&reached).collect::<Vec<_>>(), Vec::<&String>::new(), "no reconcile reaches these");
 }
 
-/// What S3 may answer: status and code; no status is silence.
+/// What S3 may answer: status and code; without a status, no answer.
 type Fault = Option<(u16, &'static str)>;
 
 const FAULTS: [(Fault, Reason); 10] = [

@@ -8,7 +8,7 @@ use crate::{reconcile::memory::Memory, report::Report};
 
 /// How soon to look again at a public URL that may be right in a moment.
 const SOON: Duration = Duration::from_secs(2);
-/// How soon to look again at what tells of itself.
+/// How soon to look again at what triggers a reconcile by itself when it changes.
 const LATER: Duration = Duration::from_secs(30);
 /// Delay after the first failure.
 const FIRST: Duration = Duration::from_secs(1);
@@ -100,7 +100,7 @@ mod tests {
             (Report { routing: no(Reason::AccessDenied), ..well() }, failed(1), Some(FIRST)),
             (Report { routing: no(Reason::AccessDenied), ..well() }, failed(3), Some(FIRST * 4)),
             (Report { routing: no(Reason::S3Throttled), ..well() }, failed(1), Some(THROTTLED)),
-            // told: no longer a matter of moments
+            // reported: it is no longer within the grace period
             (Report { public_url: no(Reason::NoRedirect), ..well() }, wrong(9), Some(FIRST * 256)),
         ] {
             assert_eq!(next_look(&report, &memory, RESYNC, 0.0), next, "{report:?} {memory:?}");

@@ -173,7 +173,7 @@ impl Report {
 /// What cannot be known from where the operator runs. `Ready` does not wait for it.
 const UNSEEN: [Reason; 3] = [Reason::PublicUrlUnreachable, Reason::PodsUnreachable, Reason::AccessUnclear];
 
-/// What does not keep `Ready` from being true, and has to be told with it.
+/// What does not keep `Ready` from being true, and is reported with it.
 fn is_warning(verdict: &Verdict) -> bool {
     matches!(verdict.reason, Reason::NoAddress | Reason::PodsCannotStore | Reason::PodsUnreachable | Reason::AccessUnclear)
 }
@@ -214,7 +214,7 @@ pub fn status(previous: &ResizeEndpointStatus, generation: Option<i64>, report: 
     }
 }
 
-/// A message as long as a person reads and an Event takes.
+/// `message`, cut to what an Event takes.
 fn cut(message: &str) -> String {
     if message.chars().count() <= LONGEST {
         return message.to_owned();

@@ -37,7 +37,7 @@ enum Standing {
     HasRules,
     /// It has asked for nothing yet, or waits.
     Asks,
-    /// It cannot get there: S3 refuses it, or it does not ask. So it keeps nobody else from the bucket.
+    /// S3 refuses it, or it does not ask. It does not keep others from the bucket.
     Refused,
 }
 
@@ -116,7 +116,7 @@ impl Claims {
         self.index().ranking.others(&key, &uid).next().is_some()
     }
 
-    /// Whoever may not have the bucket keeps nobody else from it.
+    /// An endpoint that may not use the bucket does not keep others from it.
     fn may_claim(&self, resource: &ResizeEndpoint, address: &BucketAddress) -> bool {
         policy::may_reach(&self.policy, &self.defaults, &resource.namespace().unwrap_or_default(), address).is_ok()
             && !said(resource, ConditionType::Accepted, Reason::BucketNotAllowed)

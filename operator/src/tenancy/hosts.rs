@@ -181,7 +181,7 @@ mod tests {
         let hosts = hosts(&[&elsewhere, &young]);
         assert_eq!((hosts.take(&elsewhere), hosts.take(&young)), (Ok(()), Ok(())));
         assert!(hosts.take(&old()).is_err());
-        // the one that has it may change other things, and nobody is told
+        // the one that has it may change other fields, and no other endpoint is notified
         let mut edited = said(young, "True", 3);
         edited.metadata.generation = Some(4);
         assert_eq!((hosts.put(&edited), hosts.take(&edited)), (Vec::new(), Ok(())));
@@ -191,7 +191,7 @@ mod tests {
     fn a_new_leader_gives_it_to_the_one_that_was_accepted_with_it() {
         let (accepted, moved_here) = (said(young(), "True", 3), said(old(), "True", 2));
         assert!(hosts(&[&moved_here, &accepted]).take(&moved_here).is_err());
-        // one that is refused for something else keeps nobody from it
+        // one that is refused for another reason does not keep others from it
         let (refused, new) = (said(old(), "False", 3), young());
         assert_eq!(hosts(&[&refused, &new]).take(&new), Ok(()));
     }

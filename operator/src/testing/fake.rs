@@ -1,4 +1,4 @@
-//! For tests: a Kubernetes API and an S3 that remember what they are told, and fail as the test says.
+//! For tests: a Kubernetes API and an S3 in memory, which fail as the test says.
 
 use std::{
     cell::Cell,
@@ -200,7 +200,7 @@ fn context(client: Client, config: Config) -> Arc<Context> {
     let s3 = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
-        // as in earnest, but for the pauses: whatever is repeated there is repeated here
+        // as the operator's own configuration, without pauses: what is retried there is retried here
         .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
         .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(2)).build())
         .credentials_provider(credentials)

@@ -38,7 +38,7 @@ pub fn config() -> Config {
     }
 }
 
-/// What most tests are not about: everybody may everything.
+/// Most tests allow every bucket to every namespace.
 pub fn claims() -> ClaimSettings {
     ClaimSettings { ambient_credentials: AmbientCredentials::Anyone, public_read: true, ..ClaimSettings::default() }
 }

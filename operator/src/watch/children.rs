@@ -143,7 +143,7 @@ fn owns<K: Child>(
     (controller.owns_stream(events.touched_objects()), store)
 }
 
-/// Drops what nobody asks for.
+/// Drops the fields that are not read.
 fn slim(object: &mut impl ResourceExt) {
     object.managed_fields_mut().clear();
 }

@@ -192,8 +192,8 @@ impl Writer<'_> {
         self.settle(desired, applied).await
     }
 
-    /// Takes out of what was `applied` what others added. What is still not as we want it then is kept so by somebody, at
-    /// every write: it is left, with a mark by which the next look knows it.
+    /// Removes from the `applied` object what others added. What differs even then is set again by something at every write: it is
+    /// left as it is, and an annotation holds the fingerprint of the difference.
     async fn settle<K: Child>(&mut self, desired: &Value, applied: K) -> Result<K, ApplyError> {
         let (api, by_us) = (self.api::<K>(), PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() });
         let now = json_of(&applied)?;
@@ -222,7 +222,7 @@ impl Writer<'_> {
         Ok(marked)
     }
 
-    /// Whether the object `now` is marked as one that is kept so by somebody else; it is told then.
+    /// Whether the annotation of `now` names this difference already; it is reported then.
     fn is_left<K: Child>(&mut self, drift: &Drift, now: &Value) -> bool {
         let is_left = now["metadata"]["annotations"][LEFT] == drift.fingerprint(now).as_str();
         if is_left {

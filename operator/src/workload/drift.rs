@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 
 use crate::{endpoint::quantity, fingerprint::fingerprint, names::PREFIX};
 
-/// Annotation of an object that somebody keeps otherwise, again after every write of ours: the fingerprint of the difference.
-/// As long as that is the difference, nothing is written.
+/// Annotation of an object that something changes again after every write of ours: the fingerprint of the difference.
+/// As long as the difference is the same, nothing is written.
 pub const LEFT: &str = "resize-operator.dev/left";
 
 /// Fields whose object is ours with all its keys.
 const WHOLE: [&str; 5] = ["selector", "matchLabels", "nodeSelector", "limits", "requests"];
-/// Fields that nobody else sets beside ours: each changes what the resizer is told, or where it runs.
+/// Fields in which nothing of others is left beside ours: each changes the settings of the resizer, or where it runs.
 const OURS_ALONE: [&str; 8] = ["command", "args", "envFrom", "value", "valueFrom", "nodeSelector", "limits", "requests"];
 /// Lists that are ours with all their items.
 const WHOLE_LISTS: [&str; 2] = ["env", "ports"];
@@ -22,7 +22,7 @@ const WHOLE_LISTS: [&str; 2] = ["env", "ports"];
 pub struct Drift {
     /// What is missing or has another value.
     wrong: Vec<String>,
-    /// What is there beside what we want, in the order in which it stands.
+    /// What is there beside what we want, in the order of the object.
     added: Vec<String>,
 }
 

@@ -102,14 +102,14 @@ pub async fn bring_in_line(
     Ok(Pods { verdict, rolled_out, awaits_address: address == Address::Expected, replicas, selector: selector(&endpoint.name) })
 }
 
-/// Removes the objects of `endpoint`, which leads nobody to them.
+/// Removes the objects of `endpoint`, to which no rule leads.
 pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint) -> Result<(), Verdict> {
     apply::prune(client, children, endpoint).await.map_err(|error| match stopped(&error, None) {
         Stopped::Refused(verdict) | Stopped::Failed(verdict) => verdict,
     })
 }
 
-/// What `error` is to be told as, and what pods of the Deployment as it was `before` still do.
+/// How `error` is reported, and what pods of the Deployment as it was `before` still do.
 fn stopped(error: &ApplyError, before: Option<&Deployment>) -> Stopped {
     let message = if let ApplyError::Kubernetes(error) = error { explain(error) } else { error.to_string() };
     let still = before.and_then(|deployment| deployment.status.as_ref()?.available_replicas).filter(|available| *available > 0);

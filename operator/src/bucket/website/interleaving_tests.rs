@@ -23,7 +23,7 @@ enum Step {
     ForeignAdds,
     /// A polite writer takes a rule of its own out.
     ForeignDrops,
-    /// A writer that thinks the configuration its own puts its rules, and only those.
+    /// A writer that owns the whole configuration replaces it with its own rules.
     ForeignReplaces,
     /// We are killed; the call is not made.
     Killed,
@@ -31,7 +31,7 @@ enum Step {
     KilledAfter,
 }
 
-/// A website, the foreign writer's mind, and what is to come.
+/// A website, what the foreign writer believes is in it, and the events to come.
 #[derive(Default)]
 struct World {
     live: Option<WebsiteConfiguration>,
@@ -82,7 +82,7 @@ impl World {
         self.live = Some(config);
     }
 
-    /// What happens before a call of ours; whether we live to make it, and to hear of it.
+    /// What happens before a call of ours: whether it is made, and whether its answer is received.
     fn step(&mut self) -> (bool, bool) {
         self.calls += 1;
         match self.script.pop_front().unwrap_or(Step::Quiet) {
@@ -200,7 +200,7 @@ async fn run(start: usize, exists: bool, specs: Vec<Wanted>, script: Vec<Step>) 
         now += SignedDuration::from_mins(10);
     }
 
-    // the storm is over; the foreign writer looks once more, as it always will, and so do we
+    // no more faults: the foreign writer reconciles once more, and so does the operator
     let spec = specs.last().unwrap();
     {
         let mut world = site.0.lock().unwrap();
