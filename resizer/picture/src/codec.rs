@@ -1,4 +1,5 @@
-//! File and plan → the format's decoder → pixels, as stored, and their colour profile; pixels and plan → the format's encoder → file.
+//! File and plan → the format's decoder → pixels, as stored, and their colour profile; pixels and plan → the format's encoder →
+//! file.
 //!
 //! Below the [`pipeline`](crate::pipeline), above the [formats](crate::format), which know no plan.
 
