@@ -17,7 +17,8 @@ use image::ImageFormat;
 
 use draw::{
     SOF, bmp, bmp_runs, encoded, exif_loop, flat, gif, gif_with, iccp, jpeg, jpeg_scans, patched, png, png_with, riff, riff_chunk,
-    sixteen_bits, svg, tiff, webp_canvas, webp_frame, webp_header, webp_heads, webp_lossless, with_profiles, with_segments, ztxt,
+    sixteen_bits, svg, tiff, tiff_clears, tiff_runs, webp_canvas, webp_frame, webp_header, webp_heads, webp_junk, webp_lossless,
+    with_profiles, with_segments, ztxt,
 };
 
 /// A case: what it is, its bytes, and the HTTP status that is right for it where 120 MB may be taken.
@@ -150,8 +151,12 @@ fn others(add: Add) {
     add("WebP of 1000 by 1000, lossless, 60000 groups of Huffman tables", TOO_LARGE, webp_groups(1000, 60_000));
     add("WebP of 500 by 500, lossless, 2000 groups of Huffman tables", MADE, webp_groups(500, 2000));
     add("WebP of 500 frames of 16383 by 6000, lossless, with heads of many pixels and few bits", TOO_LARGE, webp_heads((16383, 6000), 500));
+    add("WebP, animated, with a million unknown chunks", MADE, webp_junk(1_000_000));
     add("WebP, canvas of 2^24 by 2^24", TOO_LARGE, webp_canvas());
     add("TIFF of 65535 by 65535", TOO_LARGE, tiff(65535, 65535));
+    add("TIFF of 64 by 64 with 1 MB of LZW codes that only clear the table", DAMAGED, tiff_clears(1 << 20));
+    add("TIFF of 64 by 64 with 20 MB of runs of no length, Huffman", DAMAGED, tiff_runs(2, 20 << 20));
+    add("TIFF of 64 by 64 with 20 MB of runs of no length, Group 4", DAMAGED, tiff_runs(4, 20 << 20));
     add("TIFF whose directories point at each other", DAMAGED, b"II*\0\x08\0\0\0\0\0\x08\0\0\0".to_vec());
     add("BMP of 30000 by 30000, no pixels", DAMAGED, bmp(30_000, 30_000));
     add("BMP of 1 by 1 with 10 million runs", MADE, bmp_runs(10_000_000));

@@ -105,7 +105,7 @@ pub(crate) fn execute(source: &[u8], plan: &Plan, budget: &Budget, mut done: imp
         let raster = finish(raster, profile.as_deref(), plan)?.into_channels(Channels::Rgba)?;
         done(Step::Scale);
         if writer.is_none() {
-            // the first frame comes after all that is said about the whole
+            // how the animation plays is known once its first frame is read
             writer = Some(Writer::new(plan, reader.playback(), budget.stop())?);
         }
         if let Some(writer) = &mut writer {

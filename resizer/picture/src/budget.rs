@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Pixels that are read or written at most between two looks at [`Stop`]. The slowest work on them, a conversion by the tables of a
-/// profile, takes a fifth of a second.
+/// profile, takes a tenth of a second.
 pub(crate) const AT_ONCE: usize = 1 << 22;
 
 /// Memory for pixels, and what a decoder may give.

@@ -61,6 +61,6 @@ pub fn execute(source: &[u8], plan: &Plan, stop: &Stop) -> Result<Picture, Error
 pub fn execute_in_steps(source: &[u8], plan: &Plan, stop: &Stop, done: impl FnMut(Step)) -> Result<Picture, Error> {
     let budget = plan.budget(stop);
     let made = if plan.frames > 1 { animation::execute(source, plan, &budget, done) } else { pipeline::still(source, plan, &budget, done) };
-    // whatever a library makes of being stopped
+    // a library that was stopped reports an error of its own
     made.map_err(|error| if stop.is_stopped() { Error::Stopped } else { error })
 }

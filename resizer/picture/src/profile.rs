@@ -28,8 +28,12 @@ pub(crate) fn inflated(compressed: &[u8]) -> Option<Vec<u8>> {
     Some(profile)
 }
 
-/// How long a compressed profile is, if it is whole and not too large.
+/// How long a compressed profile is, if it is whole and not too large. Nothing stops this, so it reads no more than what such a profile has
+/// uncompressed: blocks of no length may fill the whole file.
 pub(crate) fn inflated_length(compressed: &[u8]) -> Option<usize> {
+    if compressed.len() > LARGEST + (64 << 10) {
+        return None;
+    }
     let length = copy(&mut ZlibDecoder::new(compressed).take(LARGEST as u64 + 1), &mut sink()).ok()?;
     usize::try_from(length).ok().filter(|length| (1..=LARGEST).contains(length))
 }

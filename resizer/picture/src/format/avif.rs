@@ -20,15 +20,15 @@ pub(crate) fn encoding(pixels: u64, quality: u8) -> u64 {
     pixels * symbols + (8 << 20)
 }
 
-/// Pixels that each speed, from 1 to 10, encodes in about a second of one core where they are noise, up to a quality: nothing stops
-/// rav1e. A photo takes less than half of that.
+/// For qualities up to the first number: pixels of noise that each speed, from 1 to 10, encodes in about a second of one core, since
+/// rav1e cannot be stopped. A photo takes less than half of that.
 const MOST_PIXELS: [(u8, [u64; 10]); 3] = [
     (80, [250_000, 250_000, 300_000, 600_000, 600_000, 600_000, 650_000, 650_000, 1_400_000, 2_600_000]),
     (95, [50_000, 50_000, 200_000, 200_000, 450_000, 450_000, 500_000, 500_000, 1_000_000, 2_100_000]),
     (100, [40_000, 40_000, 80_000, 80_000, 200_000, 200_000, 300_000, 300_000, 600_000, 1_200_000]),
 ];
 
-/// The speed that is wanted, or the next one that is done with so many pixels in time.
+/// The speed that is wanted, or the next one that encodes so many pixels within that time.
 pub(crate) fn speed(wanted: u8, quality: u8, pixels: u64) -> Result<u8, Error> {
     let most = MOST_PIXELS.iter().find(|(best, _)| quality <= *best).map_or([0; 10], |(_, most)| *most);
     let fits = |speed: &u8| pixels <= most[usize::from(*speed) - 1];

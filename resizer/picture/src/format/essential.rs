@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn passes_over_what_does_not_matter() {
-        // a letter and as many points as the digit behind it says; capitals matter
+        // a letter, a digit, and as many points as it says; upper case matters
         let part: Part = |source, at| (at + 2 + usize::from(source[at + 1] - b'0'), source[at].is_ascii_uppercase());
         for (source, wanted) in [("A0", "A0"), ("A2..b3...C1.", "A2..C1."), ("a9.........", ""), ("A9..", "A9.."), ("", "")] {
             let mut read = String::new();

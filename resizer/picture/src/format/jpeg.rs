@@ -19,7 +19,7 @@ use crate::{
     raster::Raster,
 };
 
-/// Scans that a progressive picture may have: a few hundred small ones can keep a processor busy for minutes.
+/// Scans that a progressive picture may have: a few hundred can take minutes.
 const MAX_SCANS: u32 = 100;
 
 /// Up to this many bytes of pixels, Huffman tables of the picture's own save a good part of the file, and cost little.
@@ -175,7 +175,7 @@ pub(crate) fn plan_reduced(header: &scaled_jpeg::Header, denominator: u32, regio
     let (left, width) = axis(region.left, region.width, reach.0, size.0);
     let (top, height) = axis(region.top, region.height, reach.1, size.1);
     let inks = matches!(header.colour(), Colour::Cmyk | Colour::Ycck);
-    // how inks are stored may have to be seen from all of them
+    // whether inks are stored inverted is seen from all pixels, so nothing is cut off
     let region = (!inks).then_some(scaled_jpeg::Region { left, top, width, height });
     // pixels and memory have the limits of the whole pipeline
     let options = Options { region, max_scans: MAX_SCANS, max_pixels: u64::MAX, max_memory: u64::MAX, ..Options::new(scale) };
@@ -203,11 +203,11 @@ pub(crate) fn decode_reduced(source: &[u8], plan: &scaled_jpeg::Plan, budget: &B
     Ok(raster)
 }
 
-/// Up to this much of black is none, on average.
+/// An average of black up to this counts as no black ink.
 const NO_BLACK: u64 = 16;
 
-/// Nearly all files, whether Adobe's marker is there or not, store the light that inks leave. Of one without it whose black would then
-/// be full everywhere, the values are ink.
+/// Nearly all files, with or without Adobe's marker, store inks inverted: 255 is none. A file without the marker in which black would then
+/// be full everywhere stores them as they are.
 fn to_ink(source: &[u8], raster: &mut Raster) {
     let pixels = raster.pixels.as_chunks::<4>().0;
     let black: u64 = pixels.iter().map(|pixel| u64::from(pixel[3])).sum();

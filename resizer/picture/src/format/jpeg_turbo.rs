@@ -42,9 +42,9 @@ impl<'a> Decoder<'a> {
         let decoder = Self { handle, source };
         decoder.set(raw::TJPARAM_TJPARAM_SAVEMARKERS, 0)?;
         decoder.set(raw::TJPARAM_TJPARAM_SCANLIMIT, bounds.scans)?;
-        // what is wrong ends the work, so that no scan comes twice
+        // the first warning is an error: a scan that comes twice is one, so work is bounded
         decoder.set(raw::TJPARAM_TJPARAM_STOPONWARNING, 1)?;
-        // in megabytes; what is for rows comes to that
+        // in megabytes; buffers for rows come on top
         let memory = bounds.memory.div_ceil(1 << 20).saturating_add(8);
         decoder.set(raw::TJPARAM_TJPARAM_MAXMEMORY, u32::try_from(memory).unwrap_or(u32::MAX))?;
         Ok(decoder)

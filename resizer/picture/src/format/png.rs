@@ -35,12 +35,12 @@ fn chunks(source: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// What the decoder does not take as it is, although nothing is missing.
+/// What the decoder refuses in a file whose pixels are whole.
 #[derive(Default)]
 struct Quirks {
     /// Where a transparent colour has more bits than the pixels, and the bits that count.
     colour: Option<(usize, u16)>,
-    /// The file ends here, behind its pixels, or all that is worth reading does.
+    /// The file has no IEND, or a broken chunk behind its pixels: it is cut here.
     end: Option<usize>,
 }
 
@@ -76,7 +76,7 @@ impl Quirks {
         if self.end.is_some() || self.colour.is_some() { source.len() as u64 + 12 } else { 0 }
     }
 
-    /// The file without them.
+    /// The file with both mended.
     fn mended(self, source: &[u8]) -> Cow<'_, [u8]> {
         let mut file = Cow::Borrowed(source);
         if let Some((at, bits)) = self.colour
@@ -131,7 +131,7 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
     Ok(Probe { container: Container::Png, width, height, channels, orientation, working, profile, scaled: None })
 }
 
-/// The most bytes of a profile that says the same as numbers.
+/// The most bytes of a profile that is made of `cICP`.
 const NUMBERS: usize = 8 << 10;
 
 /// The signature or a chunk, and whether it makes pixels: see [`Essential`].
@@ -156,7 +156,7 @@ fn profile(source: &[u8]) -> Option<Vec<u8>> {
     compressed_profile(content).and_then(inflated)
 }
 
-/// What says the colours, besides the pixels: whether there is a profile, and the numbers that come before it.
+/// Whether there is an ICC profile, and the `cICP` chunk, which takes precedence.
 fn colours(source: &[u8]) -> (bool, Option<Numbers>) {
     let mut colours = (false, None);
     for (name, content) in chunks(source).take_while(|chunk| chunk.0 != b"IDAT") {
@@ -169,7 +169,7 @@ fn colours(source: &[u8]) -> (bool, Option<Numbers>) {
     colours
 }
 
-/// Whether pixels of 8 bits would not do before the conversion to sRGB.
+/// Whether 8 bits a sample are too few before the conversion to sRGB.
 fn is_deep(depth: u8, (profile, numbers): (bool, Option<Numbers>)) -> bool {
     (depth == 16 && (profile || numbers.is_some())) || numbers.is_some_and(Numbers::is_hdr)
 }
@@ -238,11 +238,11 @@ pub(crate) fn encoding(pixels: u64, has_alpha: bool) -> u64 {
 /// Shares of the raw size that a photo keeps when it is compressed fast.
 const PHOTO: std::ops::Range<usize> = 45..90;
 
-/// Of so many rows, this many are tried.
+/// Of each so many rows, so many are the sample.
 const SAMPLE: (usize, usize) = (128, 8);
 
-/// Encodes fast and filtered, which is best for photos; what does not look like one in its size is also tried thoroughly and unfiltered,
-/// which is best for drawings: a sample of it first.
+/// Compresses fast with adaptive filters, which is best for photos. If the size is not that of a photo, also compresses by level 6 without
+/// filters, which is best for drawings, where that is smaller for a sample of the rows.
 pub(crate) fn encode(raster: &Raster) -> Result<Vec<u8>, Error> {
     let file = fast(raster)?;
     if PHOTO.contains(&(file.len() * 100 / raster.pixels.len().max(1))) {

@@ -12,7 +12,7 @@ pub(crate) fn algorithm(kernel: Kernel) -> ResizeAlg {
     ResizeAlg::Convolution(match kernel {
         Kernel::Nearest => return ResizeAlg::Nearest,
         Kernel::Linear => FilterType::Bilinear,
-        // fast_image_resize's own takes two sines for each weight: 2.4 % of the work on a small picture
+        // fast_image_resize's own computes two sines for each weight: 2.4 % of the work on a small picture
         Kernel::Lanczos3 => filter("lanczos3", |x| not_zero(lanczos3(x)), 3.0),
         Kernel::Cubic => filter("cubic", |x| not_zero(cubic(x.abs())), 2.0),
         Kernel::Mitchell => filter("mitchell", |x| not_zero(mitchell(x.abs())), 2.0),

@@ -23,14 +23,14 @@ use crate::{
     raster::Raster,
 };
 
-/// Browsers take shorter ones for a tenth of a second.
+/// Shorter durations are shown as 100 ms by browsers.
 const LEAST_DURATION: u32 = 20;
 
 /// Frames of an animation, each as it looks when it shows.
 pub(crate) struct Reader<'a> {
     decoder: Decoder<Essential<'a>>,
     canvas: Raster,
-    /// What the last frame leaves to do before the next one.
+    /// How the last frame is disposed of before the next one is drawn.
     dispose: Dispose,
 }
 
@@ -83,10 +83,10 @@ impl<'a> Reader<'a> {
 /// Columns and rows.
 type Rectangle = (Range<u32>, Range<u32>);
 
-/// An animation in the making. Each frame is written as what it changes of the one before.
+/// An animation that is being written. Each frame is written as its difference from the one before.
 pub(crate) struct Writer {
     encoder: Encoder<Vec<u8>>,
-    /// The last frame waits for the next one, which may want it cleared away.
+    /// Not written yet: the next frame decides how it is disposed of.
     last: Option<Last>,
 }
 
@@ -146,8 +146,8 @@ impl Writer {
     }
 }
 
-/// Indexed colours, of which one is transparent even if no pixel has it, but for one in a row below: some decoders clear a frame away to
-/// a colour where there is none.
+/// Indexed colours with a transparent one among them even if all pixels are opaque, by a transparent row below: some decoders dispose of a
+/// frame to a colour where the palette has none.
 fn transparent(raster: &Raster) -> Result<Indexed, Error> {
     let mut taller = raster.another(raster.width, raster.height + 1, raster.channels)?;
     taller.draw(raster, 0, 0);

@@ -86,7 +86,7 @@ pub(crate) fn part(source: &[u8], at: usize) -> (usize, bool) {
     let (mut end, matters) = match source.get(at..).unwrap_or_default() {
         [0x2C, ..] => (at + 11 + source.get(at + 9).map_or(0, |&flags| palette_length(flags)), true),
         [0x21, label, rest @ ..] => (at + 2, *label == 0xF9 || *label == 0xFF && rest.starts_with(b"\x0BNETSCAPE2.0")),
-        // the end, or what only the decoder knows to judge
+        // the trailer, or an unknown block, which the decoder judges
         _ => return (source.len(), true),
     };
     while let Some(&length @ 1..) = source.get(end) {

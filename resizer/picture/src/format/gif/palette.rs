@@ -33,7 +33,7 @@ pub(crate) struct Indexed {
 }
 
 impl Indexed {
-    /// Of a raster; half transparent pixels become one or the other.
+    /// Of a raster; half transparent pixels become opaque or transparent.
     pub(crate) fn new(raster: Raster) -> Result<Self, Error> {
         let has_alpha = raster.channels.has_alpha();
         let mut rgba = raster.into_channels(Channels::Rgba)?;
@@ -77,7 +77,7 @@ pub(crate) fn side(side: u32) -> Result<u16, Error> {
 
 const CLEAR: Colour = [0; 4];
 
-/// Makes half transparent pixels of RGBA one or the other.
+/// Makes half transparent pixels of RGBA opaque or transparent.
 pub(crate) fn harden(raster: &mut Raster) -> Result<(), Error> {
     let width = raster.width as usize;
     for rows in raster.pieces() {
@@ -103,7 +103,7 @@ fn colours(raster: &Raster, pixels: &[Colour]) -> Result<Option<BTreeSet<Colour>
     Ok(Some(colours))
 }
 
-/// The network of colours that stand for all.
+/// The palette that NeuQuant learns.
 fn learnt(raster: &Raster, pixels: &[Colour]) -> Result<NeuQuant, Error> {
     if pixels.len() <= SAMPLE {
         return Ok(NeuQuant::new(SPEED, COLOURS, pixels.as_flattened()));

@@ -5,7 +5,7 @@
 use std::{
     borrow::Cow,
     convert::Infallible,
-    io::{self, Read},
+    io::{self, BufRead, Read},
 };
 
 use flate2::bufread::ZlibDecoder;
@@ -21,6 +21,7 @@ use crate::{
         fax::Rows,
         layout::{Colour, Compression, Layout},
     },
+    stop::{PIECE, Stop},
 };
 
 /// What a chunk holds, uncompressed.
@@ -38,14 +39,14 @@ pub(super) fn open<'a>(
     } else {
         Cow::Borrowed(data)
     };
-    let data = Bytes { data, at: 0 };
+    let data = Bytes { data, at: 0, stop: budget.stop().clone() };
     Ok(match layout.compression {
         Compression::None => Box::new(data),
         Compression::Lzw => Box::new(Lzw { decoder: decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8), data }),
         Compression::Deflate => Box::new(ZlibDecoder::new(data)),
         Compression::PackBits => Box::new(PackBits { data, left: 0, repeated: None }),
         Compression::Huffman | Compression::Group3(_) | Compression::Group4 => {
-            // the tables look further than the last code is long
+            // the code tables peek beyond the last code
             let data = Iterator::chain(data, std::iter::repeat_n(Ok(0), 4));
             Box::new(Rows::new(data, layout.compression, layout.chunk.0 as usize).map_err(|error| failure(&error))?)
         }
@@ -61,23 +62,27 @@ pub(super) fn failure(error: &io::Error) -> Error {
     }
 }
 
-/// The bytes of a chunk as they are in the file.
+/// The bytes of a chunk as they are in the file, in pieces; no more of them come once the work is to stop. So no decoder is away for long:
+/// codes that make no pixels may fill the whole file.
 struct Bytes<'a> {
     data: Cow<'a, [u8]>,
     at: usize,
+    stop: Stop,
 }
 
 impl Read for Bytes<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let length = (&self.data[self.at..]).read(into)?;
-        self.at += length;
+        let length = self.fill_buf()?.read(into)?;
+        self.consume(length);
         Ok(length)
     }
 }
 
-impl io::BufRead for Bytes<'_> {
+impl BufRead for Bytes<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        Ok(&self.data[self.at..])
+        self.stop.check()?;
+        let rest = &self.data[self.at..];
+        Ok(&rest[..rest.len().min(PIECE)])
     }
 
     fn consume(&mut self, amount: usize) {
@@ -89,6 +94,9 @@ impl Iterator for Bytes<'_> {
     type Item = Result<u8, Infallible>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if self.at.is_multiple_of(PIECE) && self.stop.is_stopped() {
+            return None;
+        }
         let byte = self.data.get(self.at).copied();
         self.at += usize::from(byte.is_some());
         byte.map(Ok)
@@ -117,8 +125,8 @@ struct Lzw<'a> {
 impl Read for Lzw<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
-            let result = self.decoder.decode_bytes(&self.data.data[self.data.at..], into);
-            self.data.at += result.consumed_in;
+            let result = self.decoder.decode_bytes(self.data.fill_buf()?, into);
+            self.data.consume(result.consumed_in);
             match result.status {
                 Ok(LzwStatus::Ok) if result.consumed_out == 0 && !into.is_empty() => {}
                 Ok(_) => return Ok(result.consumed_out),
@@ -204,8 +212,30 @@ impl Layout<'_> {
             _ => 0,
         };
         let palette = if matches!(self.colour, Colour::Palette(_)) { 1 << 12 } else { 0 };
-        let changes = if self.bits == 1 { u64::from(self.chunk.0) * 16 } else { 0 };
+        // of this row and the one before, two for each code, as lists that grow
+        let changes = if self.bits == 1 { u64::from(self.chunk.0) * 80 } else { 0 };
         let deep = if self.is_deep() { Deep::working(self.width) } else { 0 };
         own.saturating_add(rows).saturating_add(palette + changes + deep + (256 << 10))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_make_no_samples_come_in_pieces_between_which_the_work_stops() {
+        let stop = Stop::new();
+        let bytes = || Bytes { data: Cow::Owned(vec![0; 4 * PIECE]), at: 0, stop: stop.clone() };
+        // the code of 9 bits that clears the table, over and over
+        let clear = [0x80, 0x40, 0x20, 0x10, 0x08, 0x04, 0x02, 0x01, 0].repeat(PIECE);
+        let decoder = decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8);
+        let mut lzw = Lzw { decoder, data: Bytes { data: Cow::Owned(clear), at: 0, stop: stop.clone() } };
+        let mut bits = bytes();
+        assert_eq!(Iterator::take(&mut bits, PIECE + 1).count(), PIECE + 1);
+        assert_eq!(bytes().fill_buf().unwrap().len(), PIECE);
+        stop.stop();
+        assert!(lzw.read(&mut [0; 10]).is_err() && bytes().fill_buf().is_err());
+        assert_eq!((lzw.data.at, bits.count()), (0, PIECE - 1));
     }
 }

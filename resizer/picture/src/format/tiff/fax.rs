@@ -68,10 +68,17 @@ impl<R: Iterator<Item = Result<u8, Infallible>>> Rows<R> {
         }
     }
 
+    /// Codes that a row may have: one for each pixel, and some without any. More runs of no length would have no end.
+    fn codes(&self) -> std::ops::Range<usize> {
+        0..self.width + 8
+    }
+
     /// Where colours change in a row that is coded by itself.
     fn one_dimension(&mut self) -> io::Result<Vec<usize>> {
         let (mut changes, mut at, mut is_black) = (vec![], 0, false);
+        let mut codes = self.codes();
         while at < self.width {
+            codes.next().ok_or_else(damaged)?;
             at = (at + self.run(is_black)?).min(self.width);
             changes.push(at);
             is_black = !is_black;
@@ -85,8 +92,9 @@ impl<R: Iterator<Item = Result<u8, Infallible>>> Rows<R> {
             return Ok(None);
         }
         let (mut changes, mut at, mut is_black, mut start) = (Vec::<usize>::new(), 0, false, true);
-        let mut first = 0;
+        let (mut first, mut codes) = (0, self.codes());
         while at < self.width {
+            codes.next().ok_or_else(damaged)?;
             // the first change to the other colour behind this place, and the one after it
             while self.before.get(first).is_some_and(|&change| change <= at && !(start && change == 0)) {
                 first += 1;

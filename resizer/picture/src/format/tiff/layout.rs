@@ -140,7 +140,7 @@ fn colour(directory: &Directory, compression: Compression, bits: u32) -> Result<
         3 => palette(directory, bits)?,
         5 if directory.small(332, 1)? != 1 => return unsupported("of inks that are not CMYK"),
         5 => Colour::Cmyk,
-        // its decoder makes RGB of it
+        // the JPEG decoder converts to RGB
         6 if compression == Compression::Jpeg => Colour::Rgb,
         6 => ycbcr(directory)?,
         4 => return unsupported("that is a mask"),
@@ -188,7 +188,7 @@ impl<'a> Layout<'a> {
         let samples = directory.small(277, 1)?;
         let Some(extra) = samples.checked_sub(colour.samples()) else { return Err(damaged("with fewer samples than its colours have")) };
         let kinds: Option<Vec<u64>> = directory.values(338)?.map(|kinds| kinds.iter().take(64).collect());
-        // old files do not say what a fourth sample is
+        // old files do not declare what an extra sample is
         let kinds = kinds.unwrap_or_else(|| vec![2; usize::from(extra == 1)]);
         let alpha = kinds.iter().position(|kind| matches!(kind, 1 | 2)).filter(|&index| index < extra as usize);
         let tiled = directory.values(324)?.is_some();

@@ -46,7 +46,7 @@ impl Layout<'_> {
                     let colour = palette.get(self.index(bytes, x * samples)).copied().unwrap_or_default();
                     pixel[..3].copy_from_slice(&colour);
                 }
-                // inks that cover less leave paper
+                // alpha takes away ink: what is left is paper
                 Colour::Cmyk => (0..4).zip(&mut *pixel).for_each(|(index, ink)| *ink = times(sample(index), alpha)),
                 colour => (0..colour.samples()).zip(&mut *pixel).for_each(|(index, value)| *value = sample(index)),
             }
@@ -112,10 +112,10 @@ impl Layout<'_> {
             32 if self.float => {
                 let value = bytes.get(at * 4..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
                 let value = if self.little { f32::from_le_bytes(value) } else { f32::from_be_bytes(value) };
-                // such numbers are light, as in sharp
+                // floating-point samples are linear light, as in sharp
                 (stored(f64::from(value).clamp(0.0, 1.0)) * 255.0).round() as u8
             }
-            // the highest byte
+            // of more bits, the highest byte
             _ => bytes.get(at * size + if self.little { size - 1 } else { 0 }).copied().unwrap_or_default(),
         }
     }

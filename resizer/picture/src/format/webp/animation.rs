@@ -103,11 +103,11 @@ impl<'a> Reader<'a> {
 /// Up to so many pixels a frame is encoded with libwebp's own effort.
 const SMALL: u64 = 1_500_000;
 
-/// An animation in the making.
+/// An animation that is being written.
 pub(crate) struct Writer {
     encoder: NonNull<WebPAnimEncoder>,
     config: WebPConfig,
-    /// Libwebp keeps a copy of the last frame's picture, which points to the flag of this.
+    /// Libwebp keeps a copy of the last picture, whose `user_data` points to this flag.
     _stop: Stop,
     /// Milliseconds from the start to the next frame.
     elapsed: c_int,
@@ -138,7 +138,7 @@ impl Writer {
             }
             options.assume_init()
         };
-        // 16 bits; whoever wants more wants it without end
+        // the field has 16 bits; a larger count becomes 0, which is endless
         options.anim_params.loop_count = u16::try_from(playback.plays).map_or(0, c_int::from);
         let (width, height) = (length(width)?, length(height)?);
         // SAFETY: the options are alive during the call, which copies them.
@@ -173,7 +173,8 @@ impl Writer {
     }
 }
 
-/// Libwebp says so only if a frame has transparent pixels, not if frames leave some free: decoders that go by it show these black.
+/// Libwebp sets the flag only if a frame has transparent pixels, not if frames leave a part of the canvas free: decoders that go by the flag
+/// show that part black.
 fn say_transparent(file: &mut [u8]) {
     if let Some([b'V', b'P', b'8', b'X', _, _, _, _, flags]) = file.get_mut(12..21) {
         *flags |= ALPHA;

@@ -38,8 +38,8 @@ pub(crate) fn length(value: u32) -> Result<c_int, Error> {
     c_int::try_from(value).map_err(|_| Error::TooLarge(format!("a side of {value} pixels")))
 }
 
-/// Decodes a file, or the data of a frame, to RGB or RGBA, if it has the `size` that was admitted. `coarse` spares smoothing between blocks and colours, which nobody
-/// sees at a smaller size.
+/// Decodes a file, or the data of a frame, to RGB or RGBA, if it has the `size` that was admitted. `coarse` leaves out the loop filter and
+/// the interpolation of chroma, which makes no visible difference at a smaller size.
 pub(crate) fn decode(data: &[u8], size: (u32, u32), coarse: bool, budget: &Budget) -> Result<Raster, Error> {
     if ends_early(data) {
         return Err(failure(VP8StatusCode::VP8_STATUS_NOT_ENOUGH_DATA));
@@ -79,7 +79,7 @@ pub(crate) fn decode(data: &[u8], size: (u32, u32), coarse: bool, budget: &Budge
     Err(failure(VP8StatusCode::VP8_STATUS_NOT_ENOUGH_DATA))
 }
 
-/// Whether `data` is shorter than its first chunk says, which is all of a file: libwebp takes what is given in pieces for what has come so far.
+/// Whether `data` is shorter than its first chunk says, which is the whole file: the incremental decoder would wait for more.
 fn ends_early(data: &[u8]) -> bool {
     let length = data.get(4..8).and_then(|length| length.try_into().ok()).map_or(u32::MAX, u32::from_le_bytes);
     data.len().saturating_sub(8) < length as usize
@@ -116,13 +116,13 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// In percent. More than libwebp's own 50 saves 3 % of the bytes and looks the same.
+/// Spatial noise shaping, in percent. More than libwebp's own 50 saves 3 % of the bytes and looks the same.
 const NOISE_SHAPING: c_int = 80;
 
-/// Freed whatever happens.
+/// A picture of libwebp's, freed when it is dropped.
 pub(crate) struct OwnedPicture {
     pub(crate) picture: WebPPicture,
-    /// What [`go_on`] asks.
+    /// Its flag is what [`go_on`] reads.
     stop: Stop,
 }
 

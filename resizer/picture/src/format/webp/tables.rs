@@ -18,7 +18,7 @@ const LENGTHS: usize = 24;
 const DISTANCES: usize = 40;
 const ORDER: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
-/// Larger pictures are not looked into, and their tables count as the largest: hardly anybody admits so many pixels.
+/// Larger pictures are not parsed, and their tables count as the largest: hardly anybody admits so many pixels.
 const MOST_PIXELS: u64 = 1 << 27;
 
 /// Bytes for the tables of a picture of `width` by `height` whose bitstream, behind its size, is `data`. A broken one has none.
@@ -59,7 +59,7 @@ fn head(bits: &mut Bits, mut width: u32, height: u32) -> Option<(usize, u64)> {
         most = most.max(group as u64);
     })?;
     let different: u32 = seen.iter().map(|word| word.count_ones()).sum();
-    // few are taken as they are numbered
+    // up to 1000 are allocated as they are numbered, more by those in use
     let all = most + 1;
     Some((cache, if all > 1000 || all > u64::from(width) * u64::from(height) { u64::from(different) } else { all }))
 }
