@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use crate::{
     config::{ClaimSettings, ClaimsPolicy, Config},
     testing::{
-        fake::{Fake, NOW, Site},
+        fake::{Fake, NOW},
         fixtures::{claims, config},
+        store::Site,
     },
 };
 

@@ -10,8 +10,9 @@ use serde_json::json;
 use crate::{
     config::{AmbientCredentials, ClaimSettings, Config, OutboundSettings},
     testing::{
-        fake::{Fake, Site},
+        fake::Fake,
         fixtures::{claims, config},
+        store::Site,
     },
     watch::{Scope, Scopes, children::Children},
 };

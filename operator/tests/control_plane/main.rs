@@ -12,6 +12,7 @@ mod proc;
 #[path = "../../../tests/support/s3.rs"]
 mod s3;
 
+mod bench;
 mod cut;
 mod endless;
 mod endpoints;

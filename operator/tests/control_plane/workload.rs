@@ -14,68 +14,11 @@ use resize_api::ResizeEndpoint;
 use serde_json::{Value, json};
 
 use crate::{
+    bench::Bench,
     control_plane::ControlPlane,
-    endpoints::{endpoint, run_deployments, touch, wait_until_all_are},
+    endpoints::{endpoint, touch, wait_until_all_are},
     process::{Operator, eventually, patiently},
-    store::Store,
 };
-
-/// A control plane with a running operator and a store.
-struct Bench {
-    plane: ControlPlane,
-    store: Store,
-    operator: Operator,
-}
-
-impl Bench {
-    async fn start() -> Option<Self> {
-        let plane = ControlPlane::start().await?;
-        let store = Store::start().await;
-        plane.install(&[]).await;
-        run_deployments(plane.client.clone());
-        let operator = Operator::start(&plane, "operator", &plane.kubeconfig_of("resize-operator").await, &[]);
-        operator.wait_until(200, "leading").await;
-        Some(Self { plane, store, operator })
-    }
-
-    /// Applies the endpoint `photos` with this workload.
-    async fn apply(&self, workload: Value) {
-        let mut object = endpoint(&self.store, "photos");
-        object["spec"]["workload"] = workload;
-        self.plane.apply(&[object]).await;
-    }
-
-    fn api<K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>>(&self) -> Api<K> {
-        Api::namespaced(self.plane.client.clone(), "default")
-    }
-
-    async fn deployment(&self) -> Option<Deployment> {
-        self.api::<Deployment>().get_opt("photos-resizer").await.unwrap()
-    }
-
-    async fn replicas(&self) -> Option<i32> {
-        self.deployment().await?.spec?.replicas
-    }
-
-    async fn has<K>(&self) -> bool
-    where
-        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned,
-    {
-        self.api::<K>().get_opt("photos-resizer").await.unwrap().is_some()
-    }
-
-    /// Waits until the status is of the current spec.
-    async fn settled(&self) {
-        eventually("the operator has seen the spec", async || {
-            let endpoint = self.api::<ResizeEndpoint>().get("photos").await.unwrap();
-            endpoint.status.and_then(|status| status.observed_generation) == endpoint.metadata.generation
-        })
-        .await;
-    }
-}
 
 #[tokio::test]
 async fn the_number_of_pods_is_handed_over_and_taken_back() {
