@@ -75,36 +75,20 @@ async fn a_newline_in_a_secrets_value_is_named() {
     .await;
 }
 
-/// The pods' identity is not the operator's: here both have the same keys, and the bucket's policy denies what only pods do.
+/// To the owner of a bucket Ceph tells a missing key also where the policy denies reading, so that is not tried here.
 #[tokio::test]
-async fn pods_that_may_not_read_or_store_are_told_until_they_may() {
+async fn pods_that_may_not_store_are_told() {
     lab::run(async |lab: &Lab| {
+        lab.upload("a.jpg", "image/jpeg", picture(800, 600)).await;
         lab.serve(json!({})).await;
         assert_eq!(lab.wait_for(&lab.name, "OriginalsReadable", "True").await.reason, "PodsCanRead");
-        let deny = async |action: &str| {
-            let resource = |of: &str| format!("arn:aws:s3:::{}{of}", lab.name);
-            let everybody = |effect: &str, action: &str, of: &str| json!({ "Effect": effect, "Principal": "*", "Action": action, "Resource": resource(of) });
-            let statements = [everybody("Allow", "s3:ListBucket", ""), everybody("Allow", "s3:GetObject", "/*"), everybody("Deny", action, "/*")];
-            let policy = json!({ "Version": "2012-10-17", "Statement": statements });
-            lab.s3.put_bucket_policy().bucket(&lab.name).policy(policy.to_string()).send().await.unwrap();
-        };
-        // pods look again within five minutes; new ones at once
-        let restart = async |number: u32| {
-            let annotations = json!({ "example.com/restart": number.to_string() });
-            lab.apply(json!({ "workload": { "podAnnotations": annotations } })).await;
-        };
-        deny("s3:GetObject").await;
-        restart(1).await;
-        let denied = lab.wait_for_reason(&lab.name, "OriginalsReadable", "AccessDenied").await;
-        assert!(denied.message.contains("s3:GetObject"), "{denied:?}");
-        lab.wait_for(&lab.name, "Ready", "False").await;
-
-        deny("s3:PutObject").await;
-        lab.wait_for_reason(&lab.name, "OriginalsReadable", "PodsCanRead").await;
-        lab.wait_for(&lab.name, "Ready", "True").await;
-        lab.allow_everybody(&["s3:GetObject", "s3:ListBucket"]).await;
-        lab.upload("a.jpg", "image/jpeg", picture(800, 600)).await;
-        deny("s3:PutObject").await;
+        let of = |what: &str| format!("arn:aws:s3:::{}{what}", lab.name);
+        let policy = json!({ "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": of("") },
+            { "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": of("/*") },
+            { "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": of("/*") },
+        ] });
+        lab.s3.put_bucket_policy().bucket(&lab.name).policy(policy.to_string()).send().await.unwrap();
         assert_eq!(lab.visit("300x300/a.jpg").await.last().unwrap().status, 200, "it is shown all the same");
         lab.nudge(&lab.name).await;
         let told = lab.wait_for_reason(&lab.name, "OriginalsReadable", "PodsCannotStore").await;
