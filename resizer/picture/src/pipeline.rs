@@ -1,6 +1,6 @@
 //! One picture, as planned: file → decode → scale → colour → orientation → canvas → encode → file.
 //!
-//! Below the root and [`animation`](crate::animation), which finishes each of its frames by it; above the [`codec`](crate::codec) and what
+//! Below the root and `animation`, which finishes each of its frames by it; above the `codec` and what
 //! changes pixels.
 
 use crate::{

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-/// A handle on work in another thread, which ends soon after [`stop`](Self::stop) with [`Error::Stopped`].
+/// A handle on work in another thread, which ends soon after [`stop`](Self::stop) with `Error::Stopped`.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 

@@ -5,6 +5,7 @@
 mod black_point;
 pub(crate) mod deep;
 mod hdr;
+mod inks;
 pub(crate) mod srgb;
 
 use moxcms::{ColorProfile, DataColorSpace, Layout, ProfileVersion, RenderingIntent, TransformExecutor, TransformOptions};
@@ -133,11 +134,6 @@ fn is_identity(channels: Channels, transform: &(dyn TransformExecutor<u8> + Send
     transform.transform(&samples, &mut converted).is_ok() && samples.iter().zip(&converted).all(|(from, into)| from.abs_diff(*into) <= 1)
 }
 
-/// The conversion of viewers that know no profile: each ink takes its share of light away.
 fn from_cmyk(raster: &Raster) -> Result<Raster, Error> {
-    let light = |ink: u8, black: u8| {
-        let product = u32::from(255 - ink) * u32::from(255 - black);
-        u8::try_from((product + 127) / 255).unwrap_or(u8::MAX)
-    };
-    raster.map(Channels::Rgb, |&[cyan, magenta, yellow, black]| [light(cyan, black), light(magenta, black), light(yellow, black)])
+    raster.map(Channels::Rgb, |inks| inks::to_srgb(*inks))
 }

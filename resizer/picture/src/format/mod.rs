@@ -1,6 +1,6 @@
-//! The formats: header → [`Probe`](crate::header::Probe); file → pixels; pixels → file; and what of this each of them takes.
+//! The formats: header → `Probe`; file → pixels; pixels → file; and what of this each of them takes.
 //!
-//! Below [`probe`](crate::probe), [`plan`](crate::plan) and [`codec`](crate::codec); above what pixels are made of. No format knows another
+//! Below `probe`, `plan` and `codec`; above what pixels are made of. No format knows another
 //! one, but for JPEG in TIFF, which is read by scaled-jpeg.
 
 pub(crate) mod avif;
