@@ -1,4 +1,6 @@
-//! `kubectl scale` of an endpoint.
+//! What users of the API see of an endpoint beside its conditions.
+
+use std::collections::BTreeSet;
 
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
@@ -18,6 +20,17 @@ async fn an_endpoint_can_be_scaled() {
         assert_eq!(lab.pods().await.len(), 2);
         let scale = lab.endpoints().get_scale(&lab.name).await.unwrap();
         assert!(scale.status.unwrap().selector.unwrap().contains("resize-operator.dev/endpoint="));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_write_has_the_operator_as_its_manager() {
+    lab::run(async |lab: &Lab| {
+        lab.serve(json!({})).await;
+        let endpoint = lab.endpoints().get(&lab.name).await.unwrap();
+        let managers: BTreeSet<_> = endpoint.metadata.managed_fields.into_iter().flatten().filter_map(|entry| entry.manager).collect();
+        assert_eq!(managers, ["resize-operator", "tests"].map(ToOwned::to_owned).into());
     })
     .await;
 }
