@@ -183,15 +183,13 @@ fn said(resource: &ResizeEndpoint, type_: ConditionType, reason: Reason) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::fixtures::{self, resource, time};
+    use crate::testing::fixtures;
     use resize_api::status::Store;
 
+    /// Without a host to claim.
     fn named(name: &str, created: &str) -> ResizeEndpoint {
-        let mut resource = resource();
-        resource.metadata.name = Some(name.into());
-        resource.metadata.uid = Some(name.into());
+        let mut resource = fixtures::named(name, created);
         resource.spec.ingress = None;
-        resource.metadata.creation_timestamp = Some(time(created));
         resource
     }
 

@@ -123,15 +123,7 @@ impl Hosts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::fixtures::{resource, time};
-
-    fn named(name: &str, created: &str) -> ResizeEndpoint {
-        let mut resource = resource();
-        resource.metadata.name = Some(name.into());
-        resource.metadata.uid = Some(name.into());
-        resource.metadata.creation_timestamp = Some(time(created));
-        resource
-    }
+    use crate::testing::fixtures::named;
 
     fn old() -> ResizeEndpoint {
         named("old", "2026-01-01T00:00:00Z")

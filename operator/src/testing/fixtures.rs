@@ -21,6 +21,15 @@ pub fn resource() -> ResizeEndpoint {
     .unwrap()
 }
 
+/// The same under another name and uid, of another time.
+pub fn named(name: &str, created: &str) -> ResizeEndpoint {
+    let mut resource = resource();
+    resource.metadata.name = Some(name.into());
+    resource.metadata.uid = Some(name.into());
+    resource.metadata.creation_timestamp = Some(time(created));
+    resource
+}
+
 pub fn config() -> Config {
     Config {
         resizer_image: "localhost/resizer:dev".into(),

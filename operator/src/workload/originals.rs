@@ -157,6 +157,26 @@ mod tests {
         assert!(long.message.len() < 300 && !long.message.contains('\n'), "{}", long.message);
     }
 
+    /// A pod of a tenant may answer whatever it likes.
+    #[tokio::test]
+    async fn an_answer_without_end_or_from_this_machine_is_no_answer() {
+        let endless = || async {
+            let spaces = futures::stream::repeat(Ok::<_, std::convert::Infallible>(axum::body::Bytes::from_static(&[b' '; 1024])));
+            axum::body::Body::from_stream(spaces)
+        };
+        let well = || async { r#"{"originals":"Allowed"}"# };
+        for (answer, local, told) in
+            [(axum::routing::get(endless), true, false), (axum::routing::get(well), true, true), (axum::routing::get(well), false, false)]
+        {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let router = axum::Router::new().route(self_check::PATH, answer);
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            let pods = PodClient::new(Outbound::new(local)).unwrap();
+            assert_eq!(pods.ask(address).await.is_some(), told, "loopback allowed: {local}");
+        }
+    }
+
     #[test]
     fn only_a_pod_that_serves_in_a_network_of_its_own_is_asked() {
         let pod = |ready: &str, on_host: bool, leaving: bool| -> Pod {
