@@ -149,6 +149,10 @@ async fn look_and_act(
     if let Err(refusal) = may_have(resource, &endpoint, access, context).await {
         let has_lost = refusal.reason == Reason::BucketClaimed && before.record.rules.is_empty();
         let pruned = if has_lost { workload::prune(&context.client, children, &endpoint).await } else { Ok(()) };
+        if has_lost && pruned.is_ok() {
+            // not before: two Ingresses of one host would both serve
+            context.claims.leave_address(resource);
+        }
         return Report { accepted: refusal, workload: pruned.err().unwrap_or_else(|| before.workload.clone()), ..before };
     }
     let moved;

@@ -311,10 +311,14 @@ async fn who_loses_a_bucket_and_has_no_rules_in_it_keeps_no_pods_either() {
     let mut other = fake.resource().unwrap();
     (other.metadata.namespace, other.metadata.uid) = (Some("other".into()), Some("older".into()));
     other.metadata.creation_timestamp = Some(crate::testing::fixtures::time("2025-01-01T00:00:00Z"));
+    let hosts = &fake.context.claims.hosts;
+    hosts.take(&fake.resource().unwrap()).unwrap();
     fake.context.claims.put(&other);
+    assert!(hosts.take(&other).is_err(), "its Ingress may still be there");
     let _ = fake.reconcile().await;
     let _ = fake.reconcile().await;
     assert_eq!(fake.condition("Accepted").1, "BucketClaimed");
+    assert_eq!(hosts.take(&other), Ok(()));
     let path = "/apis/apps/v1/namespaces/demo/deployments/photos-resizer".to_owned();
     assert!(fake.cluster.lock().unwrap().calls.contains(&(Method::DELETE, path)));
 }

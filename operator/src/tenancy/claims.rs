@@ -93,6 +93,11 @@ impl Claims {
         self.tell(changed);
     }
 
+    /// Forgets the host and path of an endpoint whose Ingress and HTTPRoute are gone; it may ask for them again.
+    pub fn leave_address(&self, resource: &ResizeEndpoint) {
+        self.tell(self.hosts.remove(&resource.uid().unwrap_or_default()));
+    }
+
     fn tell(&self, changed: Vec<ObjectRef<ResizeEndpoint>>) {
         for object in changed {
             // an error means that no controller listens, so nothing reconciles

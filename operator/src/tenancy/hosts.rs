@@ -11,11 +11,7 @@ use std::{
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
-use resize_api::{
-    ResizeEndpoint,
-    condition::{ConditionType, Reason},
-    settings::DEFAULT_PATH,
-};
+use resize_api::{ResizeEndpoint, condition::ConditionType, settings::DEFAULT_PATH};
 
 use crate::tenancy::ranking::{Rank, Ranking};
 
@@ -41,13 +37,6 @@ impl Address {
         };
         let path: Vec<_> = path.split('/').take_while(|segment| !is_size(segment)).collect();
         Self { host: host.to_owned(), path: path.join("/") }
-    }
-
-    /// What `resource` claims: nothing without a bucket, for then it has no pods either.
-    fn claimed(resource: &ResizeEndpoint) -> BTreeSet<Self> {
-        let has_rules = resource.status.as_ref().is_some_and(|status| !status.routing_rules.is_empty());
-        let lost = accepted(resource).is_some_and(|said| said.reason == Reason::BucketClaimed.to_string());
-        if lost && !has_rules { BTreeSet::new() } else { Self::of(resource) }
     }
 
     /// Where `resource` wants to be found.
@@ -92,7 +81,7 @@ impl Hosts {
     /// Notes an endpoint as it is now. Returns those that ask for an address that changed hands.
     pub fn put(&self, resource: &ResizeEndpoint) -> Vec<ObjectRef<ResizeEndpoint>> {
         let rank = Rank::new(resource, Standing::of(resource));
-        self.ranking().change(&resource.uid().unwrap_or_default(), Address::claimed(resource), Some(&rank))
+        self.ranking().change(&resource.uid().unwrap_or_default(), Address::of(resource), Some(&rank))
     }
 
     /// Forgets an endpoint that is gone. Returns those that ask for an address that it had.
@@ -203,9 +192,9 @@ mod tests {
         let (lost, young) = (old(), young());
         let hosts = hosts(&[&lost, &young]);
         assert_eq!(hosts.take(&lost), Ok(()));
-        let mut lost = said(lost, "False", 3);
-        lost.status.as_mut().unwrap().conditions[0].reason = "BucketClaimed".into();
-        assert_eq!(hosts.put(&lost).into_iter().map(|object| object.name).collect::<Vec<_>>(), ["young"]);
+        assert_eq!(hosts.remove("old").into_iter().map(|object| object.name).collect::<Vec<_>>(), ["young"]);
+        let lost = said(lost, "False", 3);
+        assert!(hosts.put(&lost).is_empty(), "it stands behind those that may have it");
         assert_eq!((hosts.take(&young), hosts.take(&lost).is_err()), (Ok(()), true));
         hosts.remove("young");
         assert_eq!(hosts.take(&lost), Ok(()), "it has the bucket again");
