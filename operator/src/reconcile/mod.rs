@@ -182,7 +182,7 @@ async fn look_and_act(
     let (known, said) = memory.recall(resource, &accepted, age(context), Instant::now()).unzip();
     let originals = match said.flatten() {
         Some(said) => said,
-        None if pods.verdict.holds == Some(true) => context.pods.originals(&context.client, &endpoint).await,
+        None if pods.verdict.holds == Some(true) => context.pods.originals(&context.client, &endpoint, pods.listed).await,
         None => accepted.originals.clone(),
     };
     let found = if let Some(known) = known {

@@ -165,6 +165,14 @@ async fn the_rules_are_recorded_before_they_are_written() {
 }
 
 #[tokio::test]
+async fn a_rollout_lists_its_pods_once() {
+    let (client, calls) = api_server(|_, _| None);
+    reconcile(Arc::new(kept()), context(client)).await.unwrap();
+    assert_eq!(condition(&written(&calls), "OriginalsReadable"), is("Unknown", Reason::PodsUnreachable), "they are asked");
+    assert_eq!(calls.lock().unwrap().iter().filter(|(_, path, _)| path.ends_with("/pods")).count(), 1);
+}
+
+#[tokio::test]
 async fn a_cache_that_is_behind_never_leads_to_a_write_into_the_bucket() {
     let (url, writes) = s3().await;
     let (client, _) = api_server(|_, path| path.ends_with("/status").then(|| refuse(StatusCode::CONFLICT, "Conflict")));

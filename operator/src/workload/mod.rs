@@ -1,7 +1,7 @@
 //! What is said to Kubernetes: a valid endpoint → its objects as they should be → what its pods do.
 //!
-//! `reconcile` above calls it; `desired` builds, `drift` compares, `apply` writes, `observe` and `originals` look at the pods. Below
-//! are `watch`, `endpoint` and `report`.
+//! `reconcile` above calls it; `desired` builds, `drift` compares, `apply` writes, `observe` and `originals` look at the `pods`.
+//! Below are `watch`, `endpoint` and `report`.
 
 pub mod address;
 pub mod apply;
@@ -9,6 +9,7 @@ pub mod desired;
 pub mod drift;
 pub mod observe;
 pub mod originals;
+pub mod pods;
 
 use k8s_openapi::{
     api::{apps::v1::Deployment, networking::v1::Ingress},
@@ -21,6 +22,8 @@ use self::{
     address::Address,
     apply::{Applied, ApplyError},
     desired::Objects,
+    observe::Observed,
+    pods::Listed,
 };
 use crate::{
     endpoint::Endpoint,
@@ -32,7 +35,7 @@ use crate::{
 };
 
 /// The pods of an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pods {
     /// Condition WorkloadAvailable.
     pub verdict: Verdict,
@@ -44,6 +47,8 @@ pub struct Pods {
     pub replicas: i32,
     /// How to find them.
     pub selector: String,
+    /// They themselves, if they were looked at.
+    pub listed: Option<Listed>,
 }
 
 /// Why the objects are not as they should be.
@@ -80,10 +85,10 @@ pub async fn bring_in_line(
         }
     };
     let observed = observe::observe(client, endpoint, &deployment, is_settled).await;
-    let (mut verdict, rolled_out) = match observed {
-        Ok(workload) => (workload.verdict, workload.rolled_out),
-        Err(error) => (Verdict::unknown(Reason::KubernetesError, explain(&error)), false),
-    };
+    let Observed { mut verdict, rolled_out, listed } = observed.unwrap_or_else(|error| {
+        let verdict = Verdict::unknown(Reason::KubernetesError, explain(&error));
+        Observed { verdict, rolled_out: false, listed: None }
+    });
     let name = resizer_name(&endpoint.name);
     let mut address = Address::Given;
     if objects.ingress.is_some() {
@@ -99,7 +104,7 @@ pub async fn bring_in_line(
         verdict.message = format!("{}; {note}", verdict.message);
     }
     let replicas = deployment.status.as_ref().and_then(|status| status.replicas).unwrap_or(0);
-    Ok(Pods { verdict, rolled_out, awaits_address: address == Address::Expected, replicas, selector: selector(&endpoint.name) })
+    Ok(Pods { verdict, rolled_out, awaits_address: address == Address::Expected, replicas, selector: selector(&endpoint.name), listed })
 }
 
 /// Removes the objects of `endpoint`, to which no rule leads.

@@ -4,18 +4,21 @@ use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ContainerState, ContainerStatus, Pod},
 };
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use kube::{Client, ResourceExt};
 use resize_api::condition::Reason;
 
-use crate::{endpoint::Endpoint, names::selector, report::Verdict};
+use super::pods::Listed;
+use crate::{endpoint::Endpoint, report::Verdict};
 
 /// What the pods do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
     /// Condition WorkloadAvailable.
     pub verdict: Verdict,
     /// Whether all pods run the current spec, and at least one serves.
     pub rolled_out: bool,
+    /// The pods, if they were looked at.
+    pub listed: Option<Listed>,
 }
 
 /// Looks at the pods too: the Deployment does not tell why they fail, nor of those that are on their way out.
@@ -24,8 +27,12 @@ pub async fn observe(client: &Client, endpoint: &Endpoint, deployment: &Deployme
     if is_settled && rolled_out(deployment, &[]) {
         return Ok(judge(deployment, &[]));
     }
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &endpoint.namespace);
-    Ok(judge(deployment, &pods.list(&ListParams::default().labels(&selector(&endpoint.name))).await?.items))
+    let listed = Listed::of(client, endpoint).await?;
+    let mut observed = judge(deployment, &listed.pods);
+    if let Some(note) = listed.note() {
+        observed.verdict.message = format!("{}; {note}", observed.verdict.message);
+    }
+    Ok(Observed { listed: Some(listed), ..observed })
 }
 
 fn wanted(deployment: &Deployment) -> i32 {
@@ -69,7 +76,7 @@ fn judge(deployment: &Deployment, pods: &[Pod]) -> Observed {
     } else {
         Verdict::no(Reason::Progressing, format!("{serving}; waiting for pods of the current spec"))
     };
-    Observed { verdict, rolled_out }
+    Observed { verdict, rolled_out, listed: None }
 }
 
 /// Whether the rollout has made no progress for longer than the Deployment allows (`progressDeadlineSeconds`).

@@ -9,13 +9,14 @@ use std::{
 
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client, api::ListParams};
+use kube::Client;
 use resize_api::{
     condition::Reason,
     self_check::{self, Access, SelfCheck},
 };
 
-use crate::{endpoint::Endpoint, kubernetes::explain, names::selector, outbound::Outbound, report::Verdict};
+use super::pods::Listed;
+use crate::{endpoint::Endpoint, kubernetes::explain, outbound::Outbound, report::Verdict};
 
 /// How many pods are asked: all have the same identity.
 const ASKED: usize = 3;
@@ -46,11 +47,14 @@ impl PodClient {
         Ok(Self { http, outbound })
     }
 
-    /// Whether the pods of `endpoint` can read the originals, as they say.
-    pub async fn originals(&self, client: &Client, endpoint: &Endpoint) -> Verdict {
-        let pods: Api<Pod> = Api::namespaced(client.clone(), &endpoint.namespace);
-        let pods = match pods.list(&ListParams::default().labels(&selector(&endpoint.name))).await {
-            Ok(pods) => pods.items,
+    /// Whether the pods of `endpoint` can read the originals, as they say. They are listed, if they were not yet.
+    pub async fn originals(&self, client: &Client, endpoint: &Endpoint, listed: Option<Listed>) -> Verdict {
+        let listed = match listed {
+            Some(listed) => Ok(listed),
+            None => Listed::of(client, endpoint).await,
+        };
+        let pods = match listed {
+            Ok(listed) => listed.pods,
             Err(error) => return Verdict::unknown(Reason::KubernetesError, explain(&error)),
         };
         let port = endpoint.settings.admin_listen.port();
