@@ -11,7 +11,7 @@ use http_body_util::LengthLimitError;
 use k8s_openapi::jiff::Timestamp;
 use resize_api::condition::Reason;
 
-use crate::{bucket::website::merge::Refusal, outbound};
+use crate::{bucket::website::merge::Refusal, kubernetes::explain as explain_kubernetes, outbound};
 
 /// Longest part of an answer's text that is repeated.
 const SHOWN: usize = 200;
@@ -43,7 +43,7 @@ pub enum BucketError {
         last: Timestamp,
     },
     /// The record of what we do could not be written, so nothing else was.
-    #[error("cannot record the routing rules: {0}")]
+    #[error("cannot record the routing rules: {}", explain_kubernetes(.0))]
     Record(#[from] kube::Error),
 }
 
@@ -110,7 +110,10 @@ enum Failure {
     NoAnswer {
         detail: String,
     },
-    NoCredentials {
+    /// No identity is set anywhere.
+    NoCredentials,
+    /// One is set, and gives no credentials.
+    Identity {
         detail: String,
     },
     NotSent {
@@ -127,8 +130,11 @@ impl Failure {
         if let Some(refused) = cause::<outbound::Refused>(error) {
             return Self::Forbidden(refused.clone());
         }
-        if cause::<CredentialsError>(error).is_some() {
-            return Self::NoCredentials { detail: detail() };
+        match cause::<CredentialsError>(error) {
+            // its text lists all places that were looked at
+            Some(CredentialsError::CredentialsNotLoaded(_)) => return Self::NoCredentials,
+            Some(_) => return Self::Identity { detail: detail() },
+            None => {}
         }
         let Some(response) = error.raw_response() else {
             return match error {
@@ -203,11 +209,13 @@ fn explain(bucket: &str, action: &str, failure: &Failure) -> S3Error {
                 outbound::MOST
             ),
         ),
-        Failure::NoCredentials { detail } => (
+        Failure::NoCredentials => (
             Reason::InvalidCredentials,
-            format!(
-                "no usable credentials ({detail}): set bucket.credentialsSecretRef, or give the operator an identity (IRSA, Pod Identity)"
-            ),
+            "there are no credentials: set bucket.credentialsSecretRef, or give the operator an identity (IRSA, Pod Identity)".to_owned(),
+        ),
+        Failure::Identity { detail } => (
+            Reason::InvalidCredentials,
+            format!("the operator's own identity gives no credentials ({detail}): correct it, or set bucket.credentialsSecretRef"),
         ),
         Failure::NotSent { detail } => (
             Reason::InvalidCredentials,
@@ -255,6 +263,7 @@ fn refused(bucket: &str, action: &str, status: u16, code: &str, detail: &str) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::fake::refused;
 
     #[test]
     fn every_failure_has_a_reason_and_says_what_to_do() {
@@ -262,7 +271,8 @@ mod tests {
         let detail = || "detail".to_owned();
         for (failure, reason, says) in [
             (Failure::NoAnswer { detail: detail() }, Reason::S3Unreachable, "check bucket.endpoint"),
-            (Failure::NoCredentials { detail: detail() }, Reason::InvalidCredentials, "bucket.credentialsSecretRef"),
+            (Failure::NoCredentials, Reason::InvalidCredentials, "there are no credentials: set bucket.credentialsSecretRef"),
+            (Failure::Identity { detail: detail() }, Reason::InvalidCredentials, "own identity gives no credentials (detail)"),
             (Failure::NotSent { detail: detail() }, Reason::InvalidCredentials, "correct bucket.endpoint"),
             (Failure::NotS3 { status: 200, kind: "text/html".into() }, Reason::S3Error, "no S3 (status 200, text/html)"),
             (answer(404, "NoSuchBucket"), Reason::BucketNotFound, "bucket photos does not exist"),
@@ -287,5 +297,7 @@ mod tests {
             assert_eq!(error.reason, reason, "{error}");
             assert!(error.message.contains(says), "{error}");
         }
+        // the error of the client holds the whole answer of the API server as well
+        assert_eq!(BucketError::Record(refused(409)).to_string(), "cannot record the routing rules: Conflict");
     }
 }

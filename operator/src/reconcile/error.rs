@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::runtime::finalizer;
 use resize_api::condition::Reason;
 
-use crate::bucket::error::BucketError;
+use crate::{bucket::error::BucketError, kubernetes::explain};
 
 /// How long a reconcile may take; each of its calls ends much sooner.
 pub(super) const LONGEST: Duration = Duration::from_mins(5);
@@ -14,7 +14,7 @@ pub(super) const LONGEST: Duration = Duration::from_mins(5);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A call to the Kubernetes API.
-    #[error("kubernetes: {0}")]
+    #[error("kubernetes: {}", explain(.0))]
     Kubernetes(#[from] kube::Error),
     /// The rules cannot be taken out yet.
     #[error("cannot take the routing rules out of the bucket: {0}")]
@@ -23,8 +23,15 @@ pub enum Error {
     #[error("not finished within {} s", LONGEST.as_secs())]
     TooLong,
     /// The finalizer cannot be set or removed.
-    #[error("finalizer: {0}")]
+    #[error("finalizer: {}", explain_finalizer(.0))]
     Finalizer(#[source] Box<finalizer::Error<Error>>),
+}
+
+fn explain_finalizer(error: &finalizer::Error<Error>) -> String {
+    match error {
+        finalizer::Error::AddFinalizer(error) | finalizer::Error::RemoveFinalizer(error) => explain(error),
+        error => error.to_string(),
+    }
 }
 
 impl Error {

@@ -14,6 +14,8 @@ use kube::{
     runtime::events::{Event, Recorder, Reporter},
 };
 
+use crate::kubernetes::explain;
+
 const RECORDERS: u64 = 64;
 
 /// As many recorders as keep each other's Events out of the way.
@@ -34,7 +36,7 @@ impl Recorders {
         if let Some(recorder) = recorder
             && let Err(error) = recorder.publish(event, object).await
         {
-            tracing::warn!(%error, "cannot publish an event");
+            tracing::warn!(error = explain(&error), "cannot publish an event");
         }
     }
 }

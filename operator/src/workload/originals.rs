@@ -114,7 +114,7 @@ fn judge(answers: &[SelfCheck], port: u16) -> Verdict {
         Access::Denied => Verdict::no(Reason::AccessDenied, format!("S3 denies the pods the originals: {said}")),
         Access::CredentialsInvalid => Verdict::no(
             Reason::InvalidCredentials,
-            format!("S3 does not accept the credentials of the pods (those of the Secret, else of workload.serviceAccountName): {said}"),
+            format!("the pods have no credentials that S3 accepts (those of the Secret, else of workload.serviceAccountName): {said}"),
         ),
     }
 }

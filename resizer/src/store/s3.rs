@@ -280,8 +280,10 @@ where
     if is_timeout(error) {
         return StoreError::TimedOut;
     }
-    if let Some(error) = no_credentials(error) {
-        return StoreError::Credentials(error.to_string());
+    match no_credentials(error) {
+        Some(CredentialsError::CredentialsNotLoaded(_)) => return StoreError::Credentials("there are none".to_owned()),
+        Some(error) => return StoreError::Credentials(error.to_string()),
+        None => {}
     }
     let status = error.raw_response().map(|response| response.status().as_u16());
     match (status, error.code()) {

@@ -78,6 +78,8 @@ fn a_pod_without_credentials_says_so_and_stays_in_service_and_lines_name_the_tra
     while !ask(admin, "/selfcheck", "").contains("\"originals\":\"CredentialsInvalid\"") {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
+    let check = ask(admin, "/selfcheck", "");
+    assert!(check.contains("\"message\":\"there are none\""), "{check}");
     assert!(ask(admin, "/readyz", "").starts_with("HTTP/1.1 200"));
     let trace = "0af7651916cd43dd8448eb211c80319c";
     ask(public, "/", &format!("traceparent: 00-{trace}-b7ad6b7169203331-01\r\n"));
