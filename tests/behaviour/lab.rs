@@ -1,6 +1,7 @@
 //! A namespace, a bucket with a website, and a visitor: each test gets its own, which is removed after it.
 //!
-//! Here are the namespace and its endpoints; the bucket and HTTP are in `site`.
+//! Here are the namespace and its endpoints; the bucket and HTTP are in `site`, another release of the operator in `release`, a store
+//! that can be ended in `forwarder`.
 
 use std::{
     panic::{AssertUnwindSafe, resume_unwind},
@@ -22,9 +23,16 @@ use kube::{
 use resize_api::ResizeEndpoint;
 use serde_json::{Value, json};
 
+mod forwarder;
+pub mod identity;
+mod release;
 mod site;
 
-pub use self::site::{Answer, picture, size};
+pub use self::{
+    forwarder::{Forwarder, HOST},
+    release::Release,
+    site::{Answer, picture, size},
+};
 
 #[path = "../support/s3.rs"]
 #[allow(dead_code, reason = "shared with tests without a cluster")]
@@ -78,12 +86,15 @@ pub fn helm() -> Option<PathBuf> {
     helm
 }
 
-async fn connect() -> Result<Client, Box<dyn std::error::Error>> {
-    let config = kube::Config::from_custom_kubeconfig(
-        Kubeconfig::read_from(cache().join("state/cluster/pki/admin.kubeconfig"))?,
-        &KubeConfigOptions::default(),
-    )
-    .await?;
+fn kubeconfig() -> PathBuf {
+    cache().join("state/cluster/pki/admin.kubeconfig")
+}
+
+/// A client of the cluster's administrator, or of the user for whom that one speaks.
+async fn connect(user: Option<&str>) -> Result<Client, Box<dyn std::error::Error>> {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig())?;
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    config.auth_info.impersonate = user.map(ToOwned::to_owned);
     let client = Client::try_from(config)?;
     client.apiserver_version().await?;
     Ok(client)
@@ -91,7 +102,7 @@ async fn connect() -> Result<Client, Box<dyn std::error::Error>> {
 
 impl Lab {
     async fn new() -> Option<Self> {
-        let kube = match connect().await {
+        let kube = match connect(None).await {
             Ok(kube) => kube,
             Err(error) => {
                 assert!(!required(), "no cluster: {error}");
@@ -126,7 +137,7 @@ impl Lab {
         let allow = |action: &str, resource: String| json!({ "Effect": "Allow", "Principal": "*", "Action": action, "Resource": resource });
         let of_bucket = format!("arn:aws:s3:::{}", self.name);
         let statement =
-            |action: &&str| allow(action, if *action == "s3:ListBucket" { of_bucket.clone() } else { format!("{of_bucket}/*") });
+            |action: &&str| allow(action, if action.ends_with("Object") { format!("{of_bucket}/*") } else { of_bucket.clone() });
         let policy = json!({ "Version": "2012-10-17", "Statement": actions.iter().map(statement).collect::<Vec<_>>() });
         self.s3.put_bucket_policy().bucket(&self.name).policy(policy.to_string()).send().await.unwrap();
     }
@@ -225,7 +236,7 @@ impl Lab {
         self.wait_until(name, condition, |found| found.reason == reason).await
     }
 
-    async fn wait_until(&self, name: &str, condition: &str, holds: impl Fn(&Condition) -> bool) -> Condition {
+    pub async fn wait_until(&self, name: &str, condition: &str, holds: impl Fn(&Condition) -> bool) -> Condition {
         let until = Instant::now() + PATIENCE;
         loop {
             let endpoint = self.endpoints().get(name).await.unwrap();

@@ -9,22 +9,21 @@ use k8s_openapi::{
         core::v1::{Namespace, Pod, Secret},
     },
     apimachinery::pkg::apis::meta::v1::Condition,
+    jiff::Timestamp,
 };
 use kube::{
     Api,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
 use resize_api::ResizeEndpoint;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    task::JoinSet,
 };
 
-use crate::lab::{self, Lab, picture};
-
-/// This machine, as pods reach it.
-const HOST: &str = "198.18.255.1";
+use crate::lab::{self, Forwarder, HOST, Lab, picture};
 
 /// The other tenant.
 struct Neighbour<'a> {
@@ -158,6 +157,13 @@ async fn another_spelling_of_a_store_is_no_other_store() {
             neighbour.try_apply(name, spelled(endpoint)).await.unwrap();
             neighbour.is(name, "Accepted", "BucketClaimed").await;
         }
+        // and with the port that it has anyway
+        let store = Forwarder::new(80).await;
+        lab.serve(spelled(&format!("http://{HOST}"))).await;
+        neighbour.try_apply("port", spelled(&format!("http://{HOST}:80"))).await.unwrap();
+        neighbour.is("port", "Accepted", "BucketClaimed").await;
+        lab.delete(&lab.name).await;
+        drop(store);
     })
     .await;
 }
@@ -189,23 +195,61 @@ async fn what_other_services_answer_is_not_told() {
     .await;
 }
 
-/// Answers every request with bytes that never end.
-async fn endless(listener: TcpListener) {
-    while let Ok((mut stream, _)) = listener.accept().await {
-        tokio::spawn(async move {
-            let _ = stream.read(&mut [0; 1 << 12]).await;
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n").await;
-            while stream.write_all(&[b'a'; 1 << 14]).await.is_ok() {}
-        });
-    }
+/// Answers every request with a page of so many bytes, or one that never ends: its URL, and what answers until it is dropped.
+async fn website(length: Option<usize>) -> (String, JoinSet<()>) {
+    let listener = TcpListener::bind((HOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut answers = JoinSet::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            answers.spawn(async move {
+                let _ = stream.read(&mut [0; 1 << 12]).await;
+                let head = length.map(|length| format!("Content-Length: {length}\r\n")).unwrap_or_default();
+                let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{head}\r\n").as_bytes()).await;
+                let mut left = length.unwrap_or(usize::MAX);
+                while left > 0 {
+                    let piece = left.min(1 << 14);
+                    if stream.write_all(&[b'a'; 1 << 14][..piece]).await.is_err() {
+                        break;
+                    }
+                    left -= piece;
+                }
+            });
+        }
+    });
+    (url, tasks)
+}
+
+/// Bytes of memory of each of the demo's operators, measured after `time`, as the metrics server has it.
+async fn memory_after(lab: &Lab, time: Timestamp) -> Vec<u64> {
+    let kind = ApiResource {
+        group: "metrics.k8s.io".into(),
+        version: "v1beta1".into(),
+        api_version: "metrics.k8s.io/v1beta1".into(),
+        kind: "PodMetrics".into(),
+        plural: "pods".into(),
+    };
+    let measured: Api<DynamicObject> = Api::namespaced_with(lab.kube.clone(), "resize-system", &kind);
+    let mut found = Vec::new();
+    lab.eventually("the operators' memory is measured", async || {
+        let pods = measured.list(&ListParams::default()).await.unwrap().items;
+        let is_new = |pod: &&DynamicObject| pod.data["timestamp"].as_str().is_some_and(|at| at.parse::<Timestamp>().unwrap() > time);
+        found = pods.iter().filter(is_new).map(|pod| kibibytes(&pod.data["containers"][0]["usage"]["memory"]) << 10).collect();
+        !found.is_empty() && found.len() == pods.len()
+    })
+    .await;
+    found
+}
+
+fn kibibytes(quantity: &Value) -> u64 {
+    let text = quantity.as_str().unwrap();
+    text.strip_suffix("Ki").map_or_else(|| panic!("{text}"), |number| number.parse().unwrap())
 }
 
 #[tokio::test]
-async fn an_answer_without_end_ends_no_operator() {
+async fn long_and_endless_answers_end_no_operator_and_are_not_repeated() {
     Neighbour::beside(async |lab, neighbour| {
-        let listener = TcpListener::bind((HOST, 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = tokio::spawn(endless(listener));
         let operators: Api<Pod> = Api::namespaced(lab.kube.clone(), "resize-system");
         let ours = ListParams::default().labels("app.kubernetes.io/name=resize-operator");
         let restarts = async || {
@@ -214,18 +258,23 @@ async fn an_answer_without_end_ends_no_operator() {
             statuses.map(|status| status.restart_count).sum::<i32>()
         };
         let before = restarts().await;
-        for number in 0..10 {
-            let name = format!("endless-{number}");
-            neighbour.try_apply(&name, json!({ "bucket": { "name": format!("{}-{number}", lab.name), "endpoint": url } })).await.unwrap();
+        let (page, large, endless) = futures::join!(website(Some(40_000)), website(Some(3_000_000)), website(None));
+        let kinds = [("page", &page.0, "no S3 (status 200, text/html)"), ("large", &large.0, "more than 1048576 bytes")];
+        let endless: Vec<_> = (0..10).map(|number| (format!("endless-{number}"), &endless.0, "more than 1048576 bytes")).collect();
+        let all: Vec<_> = kinds.into_iter().map(|(name, url, says)| (name.to_owned(), url, says)).chain(endless).collect();
+        for (name, url, _) in &all {
+            neighbour.try_apply(name, json!({ "bucket": { "name": format!("{}-{name}", lab.name), "endpoint": url } })).await.unwrap();
         }
-        for number in 0..10 {
-            let told = neighbour.is(&format!("endless-{number}"), "RoutingRuleApplied", "S3Error").await;
-            assert!(told.message.contains("more than 1048576 bytes"), "{told:?}");
+        for (name, _, says) in &all {
+            let told = neighbour.is(name, "RoutingRuleApplied", "S3Error").await;
+            assert!(told.message.contains(says) && told.message.len() < 300, "{told:?}");
         }
         // and the others are served meanwhile
         lab.serve(json!({})).await;
+        let memory = memory_after(lab, Timestamp::now()).await;
+        assert!(memory.iter().all(|bytes| *bytes < 128 << 20), "{memory:?}");
+        println!("after twelve long answers the operators have {memory:?} bytes");
         assert_eq!(restarts().await, before, "an operator ended");
-        server.abort();
     })
     .await;
 }
