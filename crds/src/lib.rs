@@ -25,6 +25,7 @@ pub mod source;
 #[cfg(feature = "kube")]
 pub mod status;
 pub mod stored;
+pub mod sweep;
 mod words;
 #[cfg(feature = "kube")]
 pub mod workload;

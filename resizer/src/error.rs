@@ -56,6 +56,9 @@ pub enum Error {
     /// A codec takes longer than it may.
     #[error("resizing takes too long")]
     TooSlow,
+    /// The original changes faster than a picture of it is made.
+    #[error("original changes while its picture is made")]
+    Changing,
     /// The whole request takes longer than it may.
     #[error("request takes too long")]
     TimedOut,
@@ -109,6 +112,7 @@ impl Error {
             Self::Panic => (StatusCode::UNPROCESSABLE_ENTITY, DAMAGED, "panic"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "internal"),
             Self::TooSlow => (StatusCode::GATEWAY_TIMEOUT, TOO_LONG, "too_slow"),
+            Self::Changing => (StatusCode::SERVICE_UNAVAILABLE, BUSY, "changing"),
             Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, TOO_LONG, "request_timed_out"),
         }
     }

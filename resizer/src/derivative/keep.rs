@@ -1,53 +1,115 @@
-//! A derivative → the store, unless what is there already is as good or somebody else's.
+//! A derivative → the store, in the place that was looked at before; then its original is looked at once more.
 //!
-//! The sentence calls it once the picture is made. Below is `store`.
+//! The sentence calls it once the picture is made. Below are `settle` and `store`.
 
 use tokio::time::timeout;
 
-use super::{Flight, object::Derivative};
+use super::{
+    Flight,
+    make::Made,
+    settle::settle,
+    state::{Source, State, judge},
+};
 use crate::{
     error::Error,
-    store::{Overwrite, Store, StoreError},
+    store::{Head, Object, Overwrite, Store, StoreError},
     watch::stage::Stage,
 };
+
+/// What was found where a derivative goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing, or nothing that could be looked at.
+    Empty,
+    /// A derivative of another version of the original or of other settings, with its ETag.
+    Old(Option<String>),
+    /// One that is as good, or an object that no resizer made.
+    Taken,
+}
+
+impl Place {
+    /// The place of a `found` object that was judged.
+    pub fn of(found: Option<(State, Head)>) -> Self {
+        match found {
+            None => Self::Empty,
+            Some((state, found)) if state.goes() => Self::Old(found.etag),
+            Some(_) => Self::Taken,
+        }
+    }
+}
 
 /// How a derivative came to be in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// It was stored.
     Stored,
-    /// There is an object already, which stays: one with the same source ETag and settings, or one that no resizer made.
+    /// There is an object already, which stays.
     Found,
+    /// The place or the original is another than it was: what to make has to be looked at again.
+    Overtaken,
 }
 
 impl Flight<'_> {
-    pub(super) async fn keep(&mut self, derivative: &Derivative) -> Result<Kept, Error> {
+    /// Stores what was made, and makes sure that it is still what the original gives.
+    pub(super) async fn keep(&mut self, made: &Made, place: &Place) -> Result<Kept, Error> {
         let timer = self.timer();
-        let kept = self.keep_in_time(derivative).await;
+        let kept = self.keep_in_time(made, place).await;
         self.time(Stage::Store, timer);
         self.service.checks.stored(kept.as_ref().map(drop));
-        kept
+        if kept == Ok(Kept::Stored) { self.confirm(made).await } else { kept }
     }
 
-    async fn keep_in_time(&mut self, derivative: &Derivative) -> Result<Kept, Error> {
+    async fn keep_in_time(&mut self, made: &Made, place: &Place) -> Result<Kept, Error> {
         let _permit = self.lease.store().await?;
-        let kept = timeout(self.service.settings.bounds.store, keep(&*self.service.store, derivative)).await;
-        Ok(kept.map_err(|_| StoreError::TimedOut)??)
+        let kept = keep(&*self.service.store, &made.derivative.key, &made.derivative.object, place);
+        Ok(timeout(self.service.settings.bounds.store, kept).await.map_err(|_| StoreError::TimedOut)??)
+    }
+
+    /// Looks at the original once more: it may have been replaced or deleted since it was read.
+    async fn confirm(&self, made: &Made) -> Result<Kept, Error> {
+        let Self { service, key, .. } = self;
+        let found = timeout(service.settings.bounds.store, service.store.head(&key.original)).await.unwrap_or(Err(StoreError::TimedOut));
+        match found {
+            Ok(original) => {
+                let metadata = made.derivative.metadata();
+                let state = judge(&service.settings, key, &metadata, Source::There(original.etag.as_deref()));
+                Ok(if state == State::Stale { Kept::Overtaken } else { Kept::Stored })
+            }
+            Err(StoreError::Missing) => {
+                self.take_back().await;
+                Err(StoreError::Missing.into())
+            }
+            Err(error) => {
+                service.metrics.unsettled.inc();
+                tracing::warn!(key = key.original, %error, "stored, but the original could not be looked at once more");
+                Ok(Kept::Stored)
+            }
+        }
+    }
+
+    /// Deletes the derivative that was just stored, if it is no longer true. Pods that may not delete leave it to a sweep.
+    pub(super) async fn take_back(&self) {
+        let Self { service, key, .. } = self;
+        let settled = timeout(service.settings.bounds.store, settle(&*service.store, &service.settings, key)).await;
+        if let Err(error) = settled.unwrap_or(Err(StoreError::TimedOut)) {
+            service.metrics.unsettled.inc();
+            tracing::warn!(%key, %error, "the original changed while this was made, and what was stored could not be deleted: a sweep will");
+        }
     }
 }
 
-/// Stores `derivative` unless the stored derivative has the same source ETag and settings: another replica may have been faster.
-/// A derivative of another version of the original is replaced, an object that no resizer made is not.
-pub async fn keep(store: &dyn Store, derivative: &Derivative) -> Result<Kept, StoreError> {
-    let Derivative { key, object } = derivative;
-    match store.put(key, object, Overwrite::Never).await {
-        Err(StoreError::Exists) => {}
-        outcome => return outcome.map(|()| Kept::Stored),
-    }
-    match store.metadata(key).await {
-        Ok(found) if !derivative.replaces(&found) => Ok(Kept::Found),
-        // stale, or deleted in between
-        Ok(_) | Err(StoreError::Missing) => store.put(key, object, Overwrite::Always).await.map(|()| Kept::Stored),
+/// Stores `object` under `key` if the place is still as it was found.
+pub async fn keep(store: &dyn Store, key: &str, object: &Object, place: &Place) -> Result<Kept, StoreError> {
+    let overwrite = match place {
+        Place::Taken => return Ok(Kept::Found),
+        Place::Empty => Overwrite::Never,
+        Place::Old(Some(etag)) => Overwrite::Version(etag),
+        Place::Old(None) => Overwrite::Always,
+    };
+    match store.put(key, object, overwrite).await {
+        Ok(()) => Ok(Kept::Stored),
+        // replaced, or deleted: S3 answers 404 to a condition on what is gone
+        Err(StoreError::Exists | StoreError::Missing) => Ok(Kept::Overtaken),
         Err(error) => Err(error),
     }
 }

@@ -1,4 +1,4 @@
-//! The sentence: a key → stored already? fetch the original → make the picture → keep it → [`Outcome`].
+//! The sentence: a key → look what is stored → fetch the original → make the picture → keep it if it is still true → [`Outcome`].
 //!
 //! `http` above starts `run`, one at a time for each key, with a lease of the queue; what comes out goes to every request for the
 //! key. Below stand `service`, with all that requests share, and the rooms that it is made of; pictures are made by the crate `picture`.
@@ -7,9 +7,11 @@ mod keep;
 mod make;
 pub mod object;
 mod original;
+pub mod settle;
 mod show;
+pub mod state;
 
-pub use self::keep::{Kept, keep};
+pub use self::keep::{Kept, Place, keep};
 
 use std::{
     panic::AssertUnwindSafe,
@@ -21,13 +23,18 @@ use futures::future::FutureExt;
 use resize_api::ResizedKey;
 use tokio::time::Instant;
 
+use self::make::Made;
 use crate::{
     error::Error,
     guard::{admission::Lease, loop_guard::Recalled, singleflight::Hold},
     outcome::{Outcome, Shown},
     service::{Finished, Service},
+    store::StoreError,
     watch::{record::Report, stage::Stage},
 };
+
+/// How often a picture is made anew because its original changed meanwhile.
+const ATTEMPTS: u32 = 3;
 
 /// One derivative in the making: what it holds, and what it has spent.
 struct Flight<'a> {
@@ -61,30 +68,44 @@ impl Flight<'_> {
         if let Some(outcome) = self.stored(recalled).await? {
             return Ok(outcome);
         }
-        let original = self.fetch_original().await?;
-        let made = self.make(original).await?;
-        match self.keep(&made.derivative).await {
-            Ok(kept) => {
-                if kept == Kept::Found {
-                    self.service.metrics.already_stored.inc();
+        for _ in 0..ATTEMPTS {
+            let Some((original, place)) = self.fetch_original(recalled).await? else { return self.found().await };
+            let made = self.make(original).await?;
+            match self.keep(&made, &place).await {
+                Ok(Kept::Overtaken) => {
+                    tracing::info!(key = %self.key, "the original or the derivative changed while this was made: once more")
                 }
-                // also when another replica stored it: whichever replica is asked next ends a redirect loop
-                self.service.loop_guard.note(&made.derivative.key, Instant::now());
-                if recalled == Recalled::Loop {
-                    return self.show(Shown::Loop, made).await;
-                }
-                if self.is_refused().await {
-                    // where the original may not be shown either, the redirect and the site's own error must do
-                    return Ok(self.show(Shown::Refused, made).await.unwrap_or(Outcome::Redirect));
-                }
-                Ok(Outcome::Redirect)
-            }
-            Err(error) => {
-                self.service.metrics.store_failures.inc();
-                tracing::warn!(key = made.derivative.key, %error, "derivative not stored");
-                self.show(Shown::NotStored, made).await
+                Ok(kept) => return self.kept(kept, made, recalled).await,
+                Err(error @ Error::Store(StoreError::Missing)) => return Err(error),
+                Err(error) => return self.not_kept(&error, made).await,
             }
         }
+        self.take_back().await;
+        Err(Error::Changing)
+    }
+
+    /// The outcome where the derivative is stored.
+    async fn kept(&mut self, kept: Kept, made: Made, recalled: Recalled) -> Result<Outcome, Error> {
+        if kept == Kept::Found {
+            self.service.metrics.already_stored.inc();
+        }
+        // also when another replica stored it: whichever replica is asked next ends a redirect loop
+        self.service.loop_guard.note(&made.derivative.key, Instant::now());
+        if recalled == Recalled::Loop {
+            return self.show(Shown::Loop, made).await;
+        }
+        if self.is_refused().await {
+            // where the original may not be shown either, the redirect and the site's own error must do
+            return Ok(self.show(Shown::Refused, made).await.unwrap_or(Outcome::Redirect));
+        }
+        Ok(Outcome::Redirect)
+    }
+
+    /// The outcome where the derivative could not be stored.
+    async fn not_kept(&mut self, error: &Error, made: Made) -> Result<Outcome, Error> {
+        self.service.metrics.store_failures.inc();
+        tracing::warn!(key = made.derivative.key, %error, "derivative not stored");
+        self.show(Shown::NotStored, made).await
     }
 
     /// Begins to time a stage.

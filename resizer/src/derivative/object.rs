@@ -1,6 +1,6 @@
 //! Key, original and finished picture → [`Derivative`]: the object that is stored, with the metadata by which it is known again.
 //!
-//! Pure. `make` builds it, `keep` compares it with what is stored; below is `store`, for the types.
+//! Pure. `make` builds it, `state` reads its metadata again; below is `store`, for the types.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use resize_api::ResizedKey;
@@ -10,9 +10,9 @@ use picture::{Format, Picture, Request};
 use crate::store::{Metadata, Object};
 
 /// Metadata that every derivative has: what shaped it.
-const SETTINGS: &str = "resize-settings";
+pub(super) const SETTINGS: &str = "resize-settings";
 /// Metadata: version of the original.
-const SOURCE_ETAG: &str = "resize-source-etag";
+pub(super) const SOURCE_ETAG: &str = "resize-source-etag";
 
 /// S3 takes 2 KiB of metadata in all; what names the source must leave room for the rest.
 const MAX_SOURCE_NAME: usize = 1536;
@@ -56,11 +56,9 @@ impl Derivative {
         Self { key: key.to_string(), object }
     }
 
-    /// Whether it replaces an object with the metadata `found`: one that a resizer made, whose source ETag or settings differ.
-    pub fn replaces(&self, found: &Metadata) -> bool {
-        let ours = |name| self.object.metadata.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
-        let theirs = |name: &str| found.get(name).map(String::as_str);
-        made_by_a_resizer(found) && [SETTINGS, SOURCE_ETAG].into_iter().any(|name| ours(name) != theirs(name))
+    /// Its metadata, as the store will give it back.
+    pub fn metadata(&self) -> Metadata {
+        self.object.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
 }
 
@@ -91,7 +89,7 @@ fn means(content_type: &str, format: Format) -> bool {
 
 /// Names what shapes a picture beside its source: equal for equal settings, of every release.
 /// Limits are not among them: they only say whether there is a picture, not which.
-fn fingerprint(request: &Request) -> String {
+pub(super) fn fingerprint(request: &Request) -> String {
     let resolution = ("RESOLUTION", request.resolution.to_string());
     let variables = std::iter::once(resolution).chain(request.recipe.differences());
     let lines: Vec<String> = variables.map(|(name, value)| format!("{name}={value}\n")).collect();
@@ -141,20 +139,6 @@ mod tests {
             let total: usize = derivative.object.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
             assert!(total < 2048 && derivative.object.metadata.iter().all(|(_, value)| value.is_ascii()));
         }
-    }
-
-    #[test]
-    fn replaces_what_is_stale_and_ours() {
-        let of = |etag: &str| derivative("300x300/a.jpg", &Provenance { content_type: None, etag: Some(etag.into()) });
-        let metadata = |derivative: Derivative| {
-            derivative.object.metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Metadata>()
-        };
-        let ours = of("\"new\"");
-        assert!(!ours.replaces(&metadata(of("\"new\""))));
-        assert!(ours.replaces(&metadata(of("\"old\""))));
-        assert!(ours.replaces(&metadata(derivative("300x301/a.jpg", &Provenance { content_type: None, etag: Some("\"new\"".into()) }))));
-        assert!(!ours.replaces(&Metadata::new()), "somebody else's");
-        assert!(!ours.replaces(&Metadata::from([("author".to_owned(), "me".to_owned())])));
     }
 
     #[test]

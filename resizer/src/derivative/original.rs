@@ -2,19 +2,24 @@
 //!
 //! The sentence calls it for the original, `show` for a stored derivative. Below are `guard::admission` and `store`.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
+use futures::future::{BoxFuture, Either, FutureExt, Shared, select};
+use resize_api::ResizedKey;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Flight,
+    keep::Place,
     object::{Provenance, made_by_a_resizer},
+    state::{Source, judge},
 };
 use crate::{
     error::Error,
-    guard::admission::Charge,
-    store::{Metadata, StoreError},
+    guard::{admission::Charge, loop_guard::Recalled},
+    service::Service,
+    store::{Head, StoreError},
     watch::stage::Stage,
 };
 
@@ -29,30 +34,68 @@ pub(super) struct Fetched {
     pub(super) provenance: Provenance,
 }
 
+/// What is looked at beside an original while it is opened: the place where its derivative goes.
+pub(super) struct Beside<'a> {
+    service: &'a Service,
+    key: &'a ResizedKey,
+    /// Visitors who were sent to the derivative come back: it is made also where its place is taken.
+    is_loop: bool,
+    stored: Shared<BoxFuture<'a, Option<Head>>>,
+}
+
+impl Beside<'_> {
+    /// Whether an original with this head is to be read.
+    async fn is_wanted(&self, original: &Head) -> Result<bool, Error> {
+        if made_by_a_resizer(&original.metadata) {
+            return Err(Error::Derivative);
+        }
+        Ok(self.is_loop || self.place(original.etag.as_deref()).await != Place::Taken)
+    }
+
+    /// The place of the derivative of an original with this ETag.
+    async fn place(&self, etag: Option<&str>) -> Place {
+        let found = self.stored.clone().await;
+        let judged = |found: Head| (judge(&self.service.settings, self.key, &found.metadata, Source::There(etag)), found);
+        Place::of(found.map(judged))
+    }
+}
+
 impl Flight<'_> {
-    /// Reads the original; a derivative is none.
-    pub(super) async fn fetch_original(&mut self) -> Result<Fetched, Error> {
-        let fetched = self.fetch(&self.key.original, |metadata| !made_by_a_resizer(metadata)).await;
-        self.service.checks.read(fetched.as_ref().map(drop));
-        fetched
+    /// Reads the original, and looks at the same time where the derivative goes. None if that place is taken: there is nothing to
+    /// make, unless visitors who were sent there come back.
+    pub(super) async fn fetch_original(&mut self, recalled: Recalled) -> Result<Option<(Fetched, Place)>, Error> {
+        let (service, key) = (self.service, self.key);
+        let name = key.to_string();
+        let stored = timeout(service.settings.bounds.fetch, service.store.head(&name));
+        // what cannot be looked at counts as missing: S3 denies access to a missing key where keys may not be listed
+        let stored = stored.map(|found| found.ok().and_then(Result::ok)).boxed().shared();
+        let beside = Beside { service, key, is_loop: recalled == Recalled::Loop, stored: stored.clone() };
+        let fetched = match select(pin!(self.fetch(&key.original, Some(&beside))), stored).await {
+            Either::Left((fetched, _)) => fetched,
+            Either::Right((_, fetch)) => fetch.await,
+        };
+        service.checks.read(fetched.as_ref().map(drop));
+        let Some(fetched) = fetched? else { return Ok(None) };
+        let place = beside.place(fetched.provenance.etag.as_deref()).await;
+        Ok(Some((fetched, place)))
     }
 
-    /// Reads the object `key` if it is `wanted`, again if its body breaks off.
-    pub(super) async fn fetch(&mut self, key: &str, wanted: impl Fn(&Metadata) -> bool) -> Result<Fetched, Error> {
+    /// Reads the object `key`, again if its body breaks off. None if what is `beside` it makes that needless.
+    pub(super) async fn fetch(&mut self, key: &str, beside: Option<&Beside<'_>>) -> Result<Option<Fetched>, Error> {
         let timer = self.timer();
-        let fetched = self.fetch_repeatedly(key, wanted).await;
+        let fetched = self.fetch_repeatedly(key, beside).await;
         self.time(Stage::Fetch, timer);
-        let fetched = fetched?;
+        let Some(fetched) = fetched? else { return Ok(None) };
         self.report.source_bytes = Some(fetched.bytes.len() as u64);
-        Ok(fetched)
+        Ok(Some(fetched))
     }
 
-    async fn fetch_repeatedly(&mut self, key: &str, wanted: impl Fn(&Metadata) -> bool) -> Result<Fetched, Error> {
+    async fn fetch_repeatedly(&mut self, key: &str, beside: Option<&Beside<'_>>) -> Result<Option<Fetched>, Error> {
         let _permit = self.lease.fetch().await?;
         let mut left = self.service.settings.bounds.fetch;
         let mut pause = PAUSE;
         for _ in 0..REPETITIONS {
-            match self.fetch_once(key, &wanted, &mut left).await {
+            match self.fetch_once(key, beside, &mut left).await {
                 Err(Error::Store(error)) if error.is_passing() => {
                     tracing::warn!(key, %error, "fetching again");
                     self.service.metrics.refetches.inc();
@@ -62,28 +105,30 @@ impl Flight<'_> {
                 outcome => return outcome,
             }
         }
-        self.fetch_once(key, &wanted, &mut left).await
+        self.fetch_once(key, beside, &mut left).await
     }
 
     /// `left` is the time that the store still has; waiting for memory does not count. An object that is not wanted, or whose
     /// first bytes are no picture's, is not read to its end.
-    async fn fetch_once(&mut self, key: &str, wanted: impl Fn(&Metadata) -> bool, left: &mut Duration) -> Result<Fetched, Error> {
+    async fn fetch_once(&mut self, key: &str, beside: Option<&Beside<'_>>, left: &mut Duration) -> Result<Option<Fetched>, Error> {
         let limit = self.service.settings.limits.max_source_bytes;
         let start = Instant::now();
         let mut object = timeout(*left, self.service.store.get(key)).await.map_err(|_| StoreError::TimedOut)??;
-        if !wanted(&object.metadata) {
-            return Err(Error::Derivative);
+        if let Some(beside) = beside
+            && !beside.is_wanted(&object.head).await?
+        {
+            return Ok(None);
         }
         let length = object.bounded_length(limit)?;
         let head = object.head(picture::HEAD, left.saturating_sub(start.elapsed())).await?;
         picture::sniff(&head).map_err(|error| object.content_encoding.clone().map_or(Error::Resize(error), Error::Encoded))?;
         *left = left.saturating_sub(start.elapsed());
         self.lease.hold_source(length).await?;
-        let provenance = Provenance { content_type: object.content_type.clone(), etag: object.etag.clone() };
+        let provenance = Provenance { content_type: object.content_type.clone(), etag: object.head.etag.clone() };
         let start = Instant::now();
         let bytes = object.read(limit, *left).await;
         *left = left.saturating_sub(start.elapsed());
         let (bytes, charge) = self.lease.source(bytes?).ok_or(Error::Internal)?;
-        Ok(Fetched { bytes, charge, provenance })
+        Ok(Some(Fetched { bytes, charge, provenance }))
     }
 }

@@ -4,12 +4,7 @@
 
 use tokio::time::{Instant, timeout};
 
-use super::{
-    Flight,
-    make::Made,
-    object::{is_picture, made_by_a_resizer},
-    original::Fetched,
-};
+use super::{Flight, make::Made, object::is_picture, original::Fetched, settle::look, state::State};
 use crate::{
     error::Error,
     guard::loop_guard::Recalled,
@@ -24,21 +19,38 @@ impl Flight<'_> {
         match recalled {
             Recalled::New => Ok(None),
             Recalled::Stored => {
-                let found = timeout(self.service.settings.bounds.fetch, self.service.store.metadata(&key)).await;
-                let ours = matches!(found, Ok(Ok(metadata)) if made_by_a_resizer(&metadata));
-                if ours {
+                let looked = look(&*self.service.store, &self.service.settings, self.key);
+                let found = timeout(self.service.settings.bounds.fetch, looked).await;
+                let is_fresh = matches!(found, Ok(Ok(Some((State::Fresh, _)))));
+                if is_fresh {
                     self.service.loop_guard.sent(&key, Instant::now());
                 }
-                Ok(ours.then_some(Outcome::Redirect))
+                Ok(is_fresh.then_some(Outcome::Redirect))
             }
             Recalled::Loop => {
                 self.may_show().await?;
-                let Ok(Fetched { bytes, charge, provenance, .. }) = self.fetch(&key, |_| true).await else { return Ok(None) };
-                let Some(content_type) = provenance.content_type.filter(|content_type| is_picture(content_type)) else { return Ok(None) };
-                self.lease.answer(bytes.len() as u64, &charge)?;
-                Ok(Some(Outcome::Picture { why: Shown::Loop, bytes, content_type }))
+                self.show_stored(Shown::Loop).await
             }
         }
+    }
+
+    /// The stored object in the answer itself, if it is a picture that can be read. Whether it may be shown was asked before.
+    async fn show_stored(&mut self, why: Shown) -> Result<Option<Outcome>, Error> {
+        let Ok(Some(stored)) = self.fetch(&self.key.to_string(), None).await else { return Ok(None) };
+        let Fetched { bytes, charge, provenance } = stored;
+        let Some(content_type) = provenance.content_type.filter(|content_type| is_picture(content_type)) else { return Ok(None) };
+        self.lease.answer(bytes.len() as u64, &charge)?;
+        Ok(Some(Outcome::Picture { why, bytes, content_type }))
+    }
+
+    /// The outcome where the place of the derivative is taken: a redirect there, or what is stored if the public URL refuses it.
+    pub(super) async fn found(&mut self) -> Result<Outcome, Error> {
+        self.service.metrics.already_stored.inc();
+        self.service.loop_guard.note(&self.key.to_string(), Instant::now());
+        if self.is_refused().await && self.may_show().await.is_ok() {
+            return Ok(self.show_stored(Shown::Refused).await?.unwrap_or(Outcome::Redirect));
+        }
+        Ok(Outcome::Redirect)
     }
 
     /// The picture itself, which from now on holds memory of the pool for answers.

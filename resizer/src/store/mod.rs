@@ -22,12 +22,16 @@ pub trait Store: Send + Sync {
 
     /// Stores `object` under `key`. No reader ever sees a part of it.
     ///
-    /// With [`Overwrite::Never`] an object that is there already stays, and the error is
-    /// [`StoreError::Exists`]; a store that cannot do so overwrites it.
-    fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// Where `overwrite` does not hold, the object that is there stays, and the error is [`StoreError::Exists`];
+    /// a store that knows no conditions overwrites it.
+    fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite<'a>) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// The user metadata of the object `key`.
-    fn metadata<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>>;
+    /// What is known of the object `key` without its body.
+    fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Head, StoreError>>;
+
+    /// Deletes the object `key` if its ETag is `etag`, else the error is [`StoreError::Exists`]; a store that knows no conditions
+    /// deletes it. Where there is none any more, it is well.
+    fn delete<'a>(&'a self, key: &'a str, etag: Option<&'a str>) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Whether the keys of the bucket may be listed. Who may not is denied access to missing objects too.
     fn may_list(&self) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -38,11 +42,22 @@ pub trait Store: Send + Sync {
 /// User metadata by name, in lower case.
 pub type Metadata = HashMap<String, String>;
 
+/// What is known of an object without its body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Version of the object.
+    pub etag: Option<String>,
+    /// User metadata.
+    pub metadata: Metadata,
+}
+
 /// What to do where there is an object already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overwrite {
+pub enum Overwrite<'a> {
     /// Leave it.
     Never,
+    /// Replace it if it has this ETag.
+    Version(&'a str),
     /// Replace it.
     Always,
 }
@@ -66,10 +81,8 @@ pub struct Opened {
     pub content_type: Option<String>,
     /// `Content-Encoding`, as the object carries it, unless it means none.
     pub content_encoding: Option<String>,
-    /// Version of the object.
-    pub etag: Option<String>,
-    /// User metadata.
-    pub metadata: Metadata,
+    /// Version and metadata.
+    pub head: Head,
     /// Length of the body in bytes, as announced.
     pub length: Option<u64>,
     /// The body.
@@ -111,7 +124,7 @@ pub enum StoreError {
     /// There is no such bucket.
     #[error("no such bucket")]
     NoBucket,
-    /// There is an object already.
+    /// There is an object already, or another one than was to be replaced.
     #[error("object exists")]
     Exists,
     /// The store asks for fewer requests.
@@ -186,8 +199,7 @@ impl Opened {
         Self {
             content_type: Some(content_type.to_owned()),
             content_encoding: None,
-            etag: None,
-            metadata: Metadata::new(),
+            head: Head::default(),
             length: Some(bytes.len() as u64),
             body: futures::stream::iter([Ok(bytes)]).boxed(),
         }

@@ -33,7 +33,7 @@ use resize_api::{
     stored::{Acl, Encryption},
 };
 
-use super::{Metadata, Object, Opened, Overwrite, Store, StoreError};
+use super::{Head, Object, Opened, Overwrite, Store, StoreError};
 use crate::watch::metrics::Metrics;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -66,8 +66,9 @@ pub struct S3 {
     /// How long getting and putting may take, all attempts of an operation together.
     get: TimeoutConfig,
     put: TimeoutConfig,
-    /// The store refused a conditional PUT as such.
-    unconditional: AtomicBool,
+    /// The store refused a condition of a PUT, or of a DELETE, as such.
+    unconditional_put: AtomicBool,
+    unconditional_delete: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
@@ -106,7 +107,8 @@ impl S3 {
             storage: settings.storage.clone(),
             get: timeouts(settings.bounds.fetch),
             put: timeouts(settings.bounds.store),
-            unconditional: AtomicBool::new(false),
+            unconditional_put: AtomicBool::new(false),
+            unconditional_delete: AtomicBool::new(false),
             metrics,
         }
     }
@@ -140,8 +142,7 @@ impl Store for S3 {
                 length: output.content_length.and_then(|length| length.try_into().ok()),
                 content_type: output.content_type,
                 content_encoding: output.content_encoding.filter(|encoding| is_encoded(encoding)),
-                etag: output.e_tag,
-                metadata: output.metadata.unwrap_or_default(),
+                head: Head { etag: output.e_tag, metadata: output.metadata.unwrap_or_default() },
                 body: futures::stream::unfold(output.body, |mut body| async move {
                     let chunk = body.next().await?.map_err(|error| StoreError::Interrupted(DisplayErrorContext(error).to_string()));
                     Some((chunk, body))
@@ -152,9 +153,9 @@ impl Store for S3 {
         .boxed()
     }
 
-    fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite<'a>) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
-            let conditional = overwrite == Overwrite::Never && !self.unconditional.load(Ordering::Relaxed);
+            let overwrite = if self.unconditional_put.load(Ordering::Relaxed) { Overwrite::Always } else { overwrite };
             let request = self
                 .client
                 .put_object()
@@ -165,7 +166,8 @@ impl Store for S3 {
                 .content_type(&object.content_type)
                 .cache_control(&object.cache_control)
                 .set_metadata(Some(object.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()))
-                .set_if_none_match(conditional.then(|| "*".to_owned()))
+                .set_if_none_match((overwrite == Overwrite::Never).then(|| "*".to_owned()))
+                .set_if_match(if let Overwrite::Version(etag) = overwrite { Some(etag.to_owned()) } else { None })
                 .set_acl((self.storage.acl == Acl::PublicRead).then_some(ObjectCannedAcl::PublicRead))
                 .set_server_side_encryption(match self.storage.encryption {
                     Encryption::Bucket => None,
@@ -178,8 +180,8 @@ impl Store for S3 {
                 .set_expected_bucket_owner(self.owner.clone());
             let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
             match self.settle("put", request.send().await) {
-                Err(StoreError::NotImplemented) if conditional => {
-                    self.unconditional.store(true, Ordering::Relaxed);
+                Err(StoreError::NotImplemented) if overwrite != Overwrite::Always => {
+                    self.unconditional_put.store(true, Ordering::Relaxed);
                     self.put(key, object, Overwrite::Always).await
                 }
                 outcome => outcome.map(drop),
@@ -188,12 +190,31 @@ impl Store for S3 {
         .boxed()
     }
 
-    fn metadata<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>> {
+    fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
         async move {
             let request = self.client.head_object().bucket(&self.bucket).key(key);
             let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
             let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
-            Ok(self.settle("head", request.send().await)?.metadata.unwrap_or_default())
+            let output = self.settle("head", request.send().await)?;
+            Ok(Head { etag: output.e_tag, metadata: output.metadata.unwrap_or_default() })
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(&'a self, key: &'a str, etag: Option<&'a str>) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            let etag = etag.filter(|_| !self.unconditional_delete.load(Ordering::Relaxed));
+            let request = self.client.delete_object().bucket(&self.bucket).key(key).set_if_match(etag.map(Into::into));
+            let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
+            let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
+            match self.settle("delete", request.send().await) {
+                Err(StoreError::NotImplemented) if etag.is_some() => {
+                    self.unconditional_delete.store(true, Ordering::Relaxed);
+                    self.delete(key, None).await
+                }
+                Err(StoreError::Missing) => Ok(()),
+                outcome => outcome.map(drop),
+            }
         }
         .boxed()
     }

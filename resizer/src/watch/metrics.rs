@@ -34,6 +34,8 @@ pub struct Metrics {
     pub store_failures: Counter,
     /// Pictures found stored when they were to be stored: another replica was faster.
     pub already_stored: Counter,
+    /// Derivatives whose original could not be looked at after they were stored, or that could not be taken back.
+    pub unsettled: Counter,
     /// Originals fetched again because their body broke off.
     pub refetches: Counter,
     /// Requests answered from what was found missing or bad a moment ago.
@@ -110,6 +112,7 @@ impl Metrics {
             public_url_failures: Counter::default(),
             store_failures: Counter::default(),
             already_stored: Counter::default(),
+            unsettled: Counter::default(),
             refetches: Counter::default(),
             negative_cache_hits: Counter::default(),
             panics: Counter::default(),
@@ -147,6 +150,11 @@ impl Metrics {
             "already_stored",
             "Pictures found stored, by another replica, when they were to be stored",
             self.already_stored.clone(),
+        );
+        to.register(
+            "unsettled_derivatives",
+            "Derivatives whose original could not be looked at again, or that could not be taken back: a sweep looks at them",
+            self.unsettled.clone(),
         );
         to.register("source_refetches", "Originals fetched again because their body broke off", self.refetches.clone());
         to.register("negative_cache_hits", "Requests for what was found missing or bad a moment ago", self.negative_cache_hits.clone());

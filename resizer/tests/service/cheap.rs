@@ -14,7 +14,7 @@ use futures::{
     future::{BoxFuture, FutureExt},
 };
 use http::StatusCode;
-use resizer::store::{Metadata, Object, Opened, Overwrite, Store, StoreError};
+use resizer::store::{Head, Object, Opened, Overwrite, Store, StoreError};
 
 use crate::memory::{Faults, Fixture, Memory, png};
 
@@ -51,12 +51,15 @@ impl Store for Endless {
         async { Ok(original) }.boxed()
     }
 
-    fn put<'a>(&'a self, _: &'a str, _: &'a Object, _: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn put<'a>(&'a self, _: &'a str, _: &'a Object, _: Overwrite<'a>) -> BoxFuture<'a, Result<(), StoreError>> {
         async { Ok(()) }.boxed()
     }
 
-    fn metadata<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>> {
+    fn head<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
         async { Err(StoreError::Missing) }.boxed()
+    }
+    fn delete<'a>(&'a self, _: &'a str, _: Option<&'a str>) -> BoxFuture<'a, Result<(), StoreError>> {
+        async { Ok(()) }.boxed()
     }
 }
 

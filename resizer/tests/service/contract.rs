@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use http::{Method, StatusCode};
-use resizer::store::{Metadata, Object, Opened, Overwrite, Store, StoreError};
+use resizer::store::{Head, Object, Opened, Overwrite, Store, StoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ async fn stores_and_redirects() {
         let (content_type, bytes) = store.object("30x30/photos/cat.jpg").unwrap();
         let picture = image::load_from_memory(&bytes).unwrap();
         assert_eq!((content_type.as_str(), picture.width(), picture.height()), ("image/jpeg", 30, 30));
-        assert_eq!(store.calls(), ["get photos/cat.jpg", "put 30x30/photos/cat.jpg"]);
+        assert_eq!(store.calls(), ["get photos/cat.jpg", "head 30x30/photos/cat.jpg", "put 30x30/photos/cat.jpg", "head photos/cat.jpg"]);
         assert!(fixture.counts("resizer_requests_total{outcome=\"redirected\",resolution=\"30x30\"} 1"));
         for stage in ["fetch", "queue", "decode", "scale", "encode", "store"] {
             assert!(fixture.counts(&format!("resizer_stage_duration_seconds_count{{stage=\"{stage}\"}} 1")), "{stage}");
@@ -279,12 +279,15 @@ impl Store for Panics {
         async { unreachable!("on purpose") }.boxed()
     }
 
-    fn put<'a>(&'a self, _: &'a str, _: &'a Object, _: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn put<'a>(&'a self, _: &'a str, _: &'a Object, _: Overwrite<'a>) -> BoxFuture<'a, Result<(), StoreError>> {
         async { Ok(()) }.boxed()
     }
 
-    fn metadata<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>> {
+    fn head<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
         async { Err(StoreError::Missing) }.boxed()
+    }
+    fn delete<'a>(&'a self, _: &'a str, _: Option<&'a str>) -> BoxFuture<'a, Result<(), StoreError>> {
+        async { Ok(()) }.boxed()
     }
 }
 

@@ -13,4 +13,5 @@ mod process;
 mod s3;
 mod traces;
 mod transport;
+mod truth;
 mod visible;

@@ -17,7 +17,7 @@ use resizer::{
     http::app,
     service::Service,
     store::{
-        Metadata, Object, Opened, Overwrite, Store, StoreError,
+        Head, Metadata, Object, Opened, Overwrite, Store, StoreError,
         website::{Sight, Website},
     },
     watch::metrics::Metrics,
@@ -40,6 +40,7 @@ pub struct Memory {
 pub struct Faults {
     pub get: Option<StoreError>,
     pub put: Option<StoreError>,
+    pub delete: Option<StoreError>,
     pub delay: Duration,
     /// Bytes announced beyond those that come.
     pub missing_bytes: u64,
@@ -68,6 +69,13 @@ impl Memory {
         *self.faults.lock().unwrap() = faults;
     }
 
+    /// The ETag of an object: equal for equal bytes.
+    fn etag(&self, key: &str) -> Option<String> {
+        let (_, bytes) = self.object(key)?;
+        let hash = bytes.iter().fold(7_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+        Some(format!("\"{hash:016x}\""))
+    }
+
     pub fn object(&self, key: &str) -> Option<(String, Bytes)> {
         self.objects.lock().unwrap().get(key).cloned()
     }
@@ -90,20 +98,26 @@ impl Store for Memory {
             }
             let missing = if is_short { faults.missing_bytes } else { 0 };
             original.length = original.length.map(|length| length + missing).filter(|_| !faults.unannounced);
-            original.metadata = self.metadata.lock().unwrap().get(key).cloned().unwrap_or_default();
+            original.head.metadata = self.metadata.lock().unwrap().get(key).cloned().unwrap_or_default();
+            original.head.etag = self.etag(key);
             Ok(original)
         }
         .boxed()
     }
 
-    fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite<'a>) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             self.calls.lock().unwrap().push(format!("put {key}"));
             let faults = self.faults.lock().unwrap().clone();
             if let Some(error) = faults.put {
                 return Err(error);
             }
-            if overwrite == Overwrite::Never && !faults.unconditional && self.object(key).is_some() {
+            let holds = match overwrite {
+                Overwrite::Never => self.object(key).is_none(),
+                Overwrite::Version(etag) => self.etag(key).as_deref() == Some(etag),
+                Overwrite::Always => true,
+            };
+            if !holds && !faults.unconditional {
                 return Err(StoreError::Exists);
             }
             let stored = (object.content_type.clone(), Bytes::copy_from_slice(&object.bytes));
@@ -115,11 +129,27 @@ impl Store for Memory {
         .boxed()
     }
 
-    fn metadata<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Metadata, StoreError>> {
+    fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
         async move {
             self.calls.lock().unwrap().push(format!("head {key}"));
             self.object(key).ok_or(StoreError::Missing)?;
-            Ok(self.metadata.lock().unwrap().get(key).cloned().unwrap_or_default())
+            Ok(Head { etag: self.etag(key), metadata: self.metadata.lock().unwrap().get(key).cloned().unwrap_or_default() })
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(&'a self, key: &'a str, etag: Option<&'a str>) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            self.calls.lock().unwrap().push(format!("delete {key}"));
+            if let Some(error) = self.faults.lock().unwrap().delete.clone() {
+                return Err(error);
+            }
+            if etag.is_some() && self.etag(key).as_deref() != etag {
+                return Err(StoreError::Exists);
+            }
+            self.objects.lock().unwrap().remove(key);
+            self.metadata.lock().unwrap().remove(key);
+            Ok(())
         }
         .boxed()
     }

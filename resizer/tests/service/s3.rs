@@ -165,7 +165,7 @@ async fn gets_what_the_object_carries() {
         Fake::start(|| Response::builder().header("content-type", "image/jpg").header("etag", "\"e\"").body(Body::from(jpeg())).unwrap())
             .await;
     let original = s3(fake.address, &Arc::new(Metrics::new())).get("/dir//푸른 a+b.jpg").await.unwrap();
-    assert_eq!((original.content_type.as_deref(), original.etag.as_deref()), (Some("image/jpg"), Some("\"e\"")));
+    assert_eq!((original.content_type.as_deref(), original.head.etag.as_deref()), (Some("image/jpg"), Some("\"e\"")));
     assert_eq!(original.length, Some(jpeg().len() as u64));
     assert_eq!(original.read(1 << 20, Duration::from_secs(5)).await, Ok(jpeg()));
     let (line, headers, _) = fake.seen.lock().unwrap()[0].clone();
@@ -215,7 +215,7 @@ async fn says_who_pays_and_how_to_store() {
         fake.seen.lock().unwrap().clear();
         store.put(&derivative().key, &derivative().object, Overwrite::Always).await.unwrap();
         drop(store.get("cat.jpg").await.unwrap());
-        store.metadata("cat.jpg").await.unwrap();
+        store.head("cat.jpg").await.unwrap();
         let seen = fake.seen.lock().unwrap();
         for (line, headers, _) in seen.iter() {
             assert_eq!(headers.get("x-amz-request-payer").is_some_and(|payer| payer == "requester"), is_told, "{line}");
@@ -241,48 +241,68 @@ async fn tells_of_an_encoding_that_is_one() {
 /// What a store answers to a PUT that has, or has not, the condition; `unconditional` calls do without.
 #[tokio::test]
 async fn a_conditional_put_leaves_what_is_there() {
-    for (conditional, unconditional, found, expect, calls) in [
-        ((200, ""), (200, ""), None, Ok(Kept::Stored), vec!["PUT*"]),
-        ((412, "PreconditionFailed"), (200, ""), Some("ours"), Ok(Kept::Found), vec!["PUT*", "HEAD"]),
-        ((412, "PreconditionFailed"), (200, ""), Some("stale"), Ok(Kept::Stored), vec!["PUT*", "HEAD", "PUT"]),
-        ((412, "PreconditionFailed"), (200, ""), Some("foreign"), Ok(Kept::Found), vec!["PUT*", "HEAD"]),
-        ((412, "PreconditionFailed"), (200, ""), None, Ok(Kept::Stored), vec!["PUT*", "HEAD", "PUT"]),
-        ((409, "ConditionalRequestConflict"), (200, ""), Some("ours"), Ok(Kept::Found), vec!["PUT*", "HEAD"]),
-        ((501, "NotImplemented"), (200, ""), None, Ok(Kept::Stored), vec!["PUT*", "PUT"]),
-        ((501, "NotImplemented"), (501, "NotImplemented"), None, Err(StoreError::NotImplemented), vec!["PUT*", "PUT"]),
-        ((403, "AccessDenied"), (200, ""), None, Err(StoreError::Forbidden), vec!["PUT*"]),
+    let old = || Place::Old(Some("\"e\"".into()));
+    for (place, conditional, unconditional, expect, calls) in [
+        (Place::Empty, (200, ""), (200, ""), Ok(Kept::Stored), vec!["PUT if-none-match: *"]),
+        (Place::Empty, (412, "PreconditionFailed"), (200, ""), Ok(Kept::Overtaken), vec!["PUT if-none-match: *"]),
+        (Place::Empty, (409, "ConditionalRequestConflict"), (200, ""), Ok(Kept::Overtaken), vec!["PUT if-none-match: *"]),
+        (Place::Empty, (501, "NotImplemented"), (200, ""), Ok(Kept::Stored), vec!["PUT if-none-match: *", "PUT"]),
+        (
+            Place::Empty,
+            (501, "NotImplemented"),
+            (501, "NotImplemented"),
+            Err(StoreError::NotImplemented),
+            vec!["PUT if-none-match: *", "PUT"],
+        ),
+        (Place::Empty, (403, "AccessDenied"), (200, ""), Err(StoreError::Forbidden), vec!["PUT if-none-match: *"]),
+        (old(), (200, ""), (200, ""), Ok(Kept::Stored), vec!["PUT if-match: \"e\""]),
+        (old(), (412, "PreconditionFailed"), (200, ""), Ok(Kept::Overtaken), vec!["PUT if-match: \"e\""]),
+        (old(), (404, "NoSuchKey"), (200, ""), Ok(Kept::Overtaken), vec!["PUT if-match: \"e\""]),
+        (old(), (501, "NotImplemented"), (200, ""), Ok(Kept::Stored), vec!["PUT if-match: \"e\"", "PUT"]),
+        (Place::Old(None), (412, "PreconditionFailed"), (200, ""), Ok(Kept::Stored), vec!["PUT"]),
+        (Place::Taken, (200, ""), (200, ""), Ok(Kept::Found), vec![]),
     ] {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let calls_seen = Arc::clone(&log);
-        let fake = Fake::answering(move |request: &Request| {
-            let condition = request.headers().contains_key("if-none-match");
-            calls_seen.lock().unwrap().push(format!("{}{}", request.method(), if condition { "*" } else { "" }));
-            let answer = Response::builder();
-            let (status, code) = match (request.method().as_str(), condition) {
-                ("PUT", true) => conditional,
-                ("PUT", false) => unconditional,
-                _ if found.is_none() => (404, ""),
-                _ => (200, ""),
-            };
-            if status != 200 {
-                return failure(status, code);
-            }
-            let ours = derivative();
-            let metadata = ours.object.metadata.iter().filter(|_| found != Some("foreign"));
-            let stale = |name: &str| name == "resize-source-etag" && found == Some("stale");
-            metadata
-                .fold(answer, |answer, (name, value)| answer.header(format!("x-amz-meta-{name}"), if stale(name) { "old" } else { value }))
-                .body(Body::empty())
-                .unwrap()
-        })
-        .await;
+        let (fake, log) = conditional_store(conditional, unconditional).await;
         let store = s3(fake.address, &Arc::new(Metrics::new()));
-        assert_eq!(keep(&store, &derivative()).await, expect, "{conditional:?} {found:?}");
-        assert_eq!(*log.lock().unwrap(), calls, "{conditional:?} {found:?}");
+        let Derivative { key, object } = derivative();
+        assert_eq!(keep(&store, &key, &object, &place).await, expect, "{conditional:?} {place:?}");
+        assert_eq!(*log.lock().unwrap(), calls, "{conditional:?} {place:?}");
         if conditional.0 == 501 {
             log.lock().unwrap().clear();
-            drop(keep(&store, &derivative()).await);
+            drop(keep(&store, &key, &object, &place).await);
             assert_eq!(*log.lock().unwrap(), ["PUT"], "it is not asked again for what it cannot do");
         }
     }
+}
+
+#[tokio::test]
+async fn a_conditional_delete_leaves_what_is_another_object() {
+    for (conditional, expect, calls) in [
+        ((204, ""), Ok(()), vec!["DELETE if-match: \"e\""]),
+        ((412, "PreconditionFailed"), Err(StoreError::Exists), vec!["DELETE if-match: \"e\""]),
+        ((404, "NoSuchKey"), Ok(()), vec!["DELETE if-match: \"e\""]),
+        ((501, "NotImplemented"), Ok(()), vec!["DELETE if-match: \"e\"", "DELETE"]),
+        ((403, "AccessDenied"), Err(StoreError::Forbidden), vec!["DELETE if-match: \"e\""]),
+    ] {
+        let (fake, log) = conditional_store(conditional, (204, "")).await;
+        let store = s3(fake.address, &Arc::new(Metrics::new()));
+        assert_eq!(store.delete("300x300/cat.jpg", Some("\"e\"")).await, expect, "{conditional:?}");
+        assert_eq!(*log.lock().unwrap(), calls, "{conditional:?}");
+    }
+}
+
+/// A store that answers so to requests with and without a condition, and what it was asked.
+async fn conditional_store(conditional: (u16, &'static str), unconditional: (u16, &'static str)) -> (Fake, Arc<Mutex<Vec<String>>>) {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&log);
+    let fake = Fake::answering(move |request: &Request| {
+        let conditions =
+            ["if-match", "if-none-match"].map(|name| Some(format!(" {name}: {}", request.headers().get(name)?.to_str().ok()?)));
+        let condition: String = conditions.into_iter().flatten().collect();
+        let (status, code) = if condition.is_empty() { unconditional } else { conditional };
+        seen.lock().unwrap().push(format!("{}{condition}", request.method()));
+        if status < 300 { Response::builder().status(status).body(Body::empty()).unwrap() } else { failure(status, code) }
+    })
+    .await;
+    (fake, log)
 }
