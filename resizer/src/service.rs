@@ -69,6 +69,12 @@ impl Service {
         Self { visible: Visible::new(website), ..self }
     }
 
+    /// The same service for work that no visitor waits for: one that is asked for the same key again makes it as at the first time.
+    #[must_use]
+    pub fn without_visitors(self) -> Self {
+        Self { loop_guard: LoopGuard::off(), ..self }
+    }
+
     /// The same service, which hands over spans to `traces`.
     #[must_use]
     pub fn with_traces(self, traces: Option<Arc<Traces>>) -> Self {

@@ -7,36 +7,15 @@ use tokio::time::timeout;
 use super::{
     Flight,
     make::Made,
+    place::Place,
     settle::settle,
     state::{Source, State, judge},
 };
 use crate::{
     error::Error,
-    store::{Head, Object, Overwrite, Store, StoreError},
+    store::{Object, Overwrite, Store, StoreError},
     watch::stage::Stage,
 };
-
-/// What was found where a derivative goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Nothing, or nothing that could be looked at.
-    Empty,
-    /// A derivative of another version of the original or of other settings, with its ETag.
-    Old(Option<String>),
-    /// One that is as good, or an object that no resizer made.
-    Taken,
-}
-
-impl Place {
-    /// The place of a `found` object that was judged.
-    pub fn of(found: Option<(State, Head)>) -> Self {
-        match found {
-            None => Self::Empty,
-            Some((state, found)) if state.goes() => Self::Old(found.etag),
-            Some(_) => Self::Taken,
-        }
-    }
-}
 
 /// How a derivative came to be in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,11 +7,15 @@ mod keep;
 mod make;
 pub mod object;
 mod original;
+mod place;
 pub mod settle;
 mod show;
 pub mod state;
 
-pub use self::keep::{Kept, Place, keep};
+pub use self::{
+    keep::{Kept, keep},
+    place::Place,
+};
 
 use std::{
     panic::AssertUnwindSafe,
@@ -23,11 +27,10 @@ use futures::future::FutureExt;
 use resize_api::ResizedKey;
 use tokio::time::Instant;
 
-use self::make::Made;
 use crate::{
     error::Error,
-    guard::{admission::Lease, loop_guard::Recalled, singleflight::Hold},
-    outcome::{Outcome, Shown},
+    guard::{admission::Lease, singleflight::Hold},
+    outcome::Outcome,
     service::{Finished, Service},
     store::StoreError,
     watch::{record::Report, stage::Stage},
@@ -72,9 +75,7 @@ impl Flight<'_> {
             let Some((original, place)) = self.fetch_original(recalled).await? else { return self.found().await };
             let made = self.make(original).await?;
             match self.keep(&made, &place).await {
-                Ok(Kept::Overtaken) => {
-                    tracing::info!(key = %self.key, "the original or the derivative changed while this was made: once more")
-                }
+                Ok(Kept::Overtaken) => {}
                 Ok(kept) => return self.kept(kept, made, recalled).await,
                 Err(error @ Error::Store(StoreError::Missing)) => return Err(error),
                 Err(error) => return self.not_kept(&error, made).await,
@@ -82,30 +83,6 @@ impl Flight<'_> {
         }
         self.take_back().await;
         Err(Error::Changing)
-    }
-
-    /// The outcome where the derivative is stored.
-    async fn kept(&mut self, kept: Kept, made: Made, recalled: Recalled) -> Result<Outcome, Error> {
-        if kept == Kept::Found {
-            self.service.metrics.already_stored.inc();
-        }
-        // also when another replica stored it: whichever replica is asked next ends a redirect loop
-        self.service.loop_guard.note(&made.derivative.key, Instant::now());
-        if recalled == Recalled::Loop {
-            return self.show(Shown::Loop, made).await;
-        }
-        if self.is_refused().await {
-            // where the original may not be shown either, the redirect and the site's own error must do
-            return Ok(self.show(Shown::Refused, made).await.unwrap_or(Outcome::Redirect));
-        }
-        Ok(Outcome::Redirect)
-    }
-
-    /// The outcome where the derivative could not be stored.
-    async fn not_kept(&mut self, error: &Error, made: Made) -> Result<Outcome, Error> {
-        self.service.metrics.store_failures.inc();
-        tracing::warn!(key = made.derivative.key, %error, "derivative not stored");
-        self.show(Shown::NotStored, made).await
     }
 
     /// Begins to time a stage.

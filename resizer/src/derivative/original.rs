@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Flight,
-    keep::Place,
     object::{Provenance, made_by_a_resizer},
+    place::Place,
     state::{Source, judge},
 };
 use crate::{

@@ -4,7 +4,7 @@
 
 use tokio::time::{Instant, timeout};
 
-use super::{Flight, make::Made, object::is_picture, original::Fetched, settle::look, state::State};
+use super::{Flight, keep::Kept, make::Made, object::is_picture, original::Fetched, settle::look, state::State};
 use crate::{
     error::Error,
     guard::loop_guard::Recalled,
@@ -53,8 +53,32 @@ impl Flight<'_> {
         Ok(Outcome::Redirect)
     }
 
+    /// The outcome where the derivative is stored.
+    pub(super) async fn kept(&mut self, kept: Kept, made: Made, recalled: Recalled) -> Result<Outcome, Error> {
+        if kept == Kept::Found {
+            self.service.metrics.already_stored.inc();
+        }
+        // also when another replica stored it: whichever replica is asked next ends a redirect loop
+        self.service.loop_guard.note(&made.derivative.key, Instant::now());
+        if recalled == Recalled::Loop {
+            return self.show(Shown::Loop, made).await;
+        }
+        if self.is_refused().await {
+            // where the original may not be shown either, the redirect and the site's own error must do
+            return Ok(self.show(Shown::Refused, made).await.unwrap_or(Outcome::Redirect));
+        }
+        Ok(Outcome::Redirect)
+    }
+
+    /// The outcome where the derivative could not be stored.
+    pub(super) async fn not_kept(&mut self, error: &Error, made: Made) -> Result<Outcome, Error> {
+        self.service.metrics.store_failures.inc();
+        tracing::warn!(key = made.derivative.key, %error, "derivative not stored");
+        self.show(Shown::NotStored, made).await
+    }
+
     /// The picture itself, which from now on holds memory of the pool for answers.
-    pub(super) async fn show(&self, why: Shown, made: Made) -> Result<Outcome, Error> {
+    async fn show(&self, why: Shown, made: Made) -> Result<Outcome, Error> {
         self.may_show().await?;
         let object = made.derivative.object;
         self.lease.answer(object.bytes.len() as u64, &made.charge)?;
@@ -73,7 +97,7 @@ impl Flight<'_> {
     }
 
     /// Whether the public URL does not show the derivative that was just stored.
-    pub(super) async fn is_refused(&self) -> bool {
+    async fn is_refused(&self) -> bool {
         let url = self.service.settings.url.location(self.key);
         let Sight::Refused(status) = self.service.visible.derivative(&url).await else { return false };
         self.service.metrics.public_url_failures.inc();

@@ -16,7 +16,6 @@ use tokio::time::Instant;
 const WINDOW: Duration = Duration::from_secs(5);
 /// How long a key is remembered; then the picture is made again, which replaces one that is stale.
 const MEMORY: Duration = Duration::from_mins(10);
-/// Keys remembered; beyond that the oldest is forgotten.
 const CAPACITY: usize = 2048;
 
 /// What is known of a key.
@@ -31,9 +30,16 @@ pub enum Recalled {
 }
 
 /// The keys stored lately.
-#[derive(Default)]
 pub struct LoopGuard {
     stored: Mutex<Stored>,
+    /// Keys remembered; beyond that the oldest is forgotten.
+    capacity: usize,
+}
+
+impl Default for LoopGuard {
+    fn default() -> Self {
+        Self { stored: Mutex::default(), capacity: CAPACITY }
+    }
 }
 
 #[derive(Default)]
@@ -51,10 +57,18 @@ struct Entry {
 }
 
 impl LoopGuard {
+    /// One that remembers nothing: where nobody is sent to what is stored, nobody comes back.
+    pub fn off() -> Self {
+        Self { capacity: 0, ..Self::default() }
+    }
+
     /// Remembers that `key` was stored at `now`, and its visitor sent there.
     pub fn note(&self, key: &str, now: Instant) {
+        if self.capacity == 0 {
+            return;
+        }
         let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
-        if stored.order.len() == CAPACITY {
+        if stored.order.len() == self.capacity {
             stored.pop();
         }
         stored.order.push_back((now, key.to_owned()));

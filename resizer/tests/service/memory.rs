@@ -202,6 +202,14 @@ impl Fixture {
         Self { app: app(Arc::clone(&service)), service }
     }
 
+    /// The same on work that no visitor waits for.
+    pub fn without_visitors(self) -> Self {
+        let Self { service, app } = self;
+        drop(app);
+        let service = Arc::new(Arc::into_inner(service).unwrap().without_visitors());
+        Self { app: self::app(Arc::clone(&service)), service }
+    }
+
     pub async fn send(&self, method: Method, target: &str) -> Response {
         let request = Request::builder().method(method).uri(target).body(Body::empty()).unwrap();
         self.app.clone().oneshot(request).await.unwrap()

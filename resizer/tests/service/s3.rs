@@ -18,7 +18,7 @@ use resize_api::{
 };
 use resizer::{
     derivative::{
-        Kept, keep,
+        Kept, Place, keep,
         object::{Derivative, Provenance},
     },
     store::{Overwrite, Store, StoreError, s3::S3},

@@ -28,11 +28,12 @@ async fn serve(app: Router) -> String {
     format!("http://{address}")
 }
 
-/// A made-up S3 that has a picture under every key and takes every other.
+/// A made-up S3 that has a picture under every key but those of derivatives, and takes every object.
 async fn s3() -> String {
     serve(Router::new().fallback(async |request: Request| {
         let body = if request.method() == "GET" { Body::from(jpeg()) } else { Body::empty() };
-        Response::new(body)
+        let is_missing = request.method() == "HEAD" && request.uri().path().contains("/30x30/");
+        Response::builder().status(if is_missing { 404 } else { 200 }).body(body).unwrap()
     }))
     .await
 }

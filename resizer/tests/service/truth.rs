@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::BoxFuture;
 use http::StatusCode;
 use resizer::{
     derivative::{
@@ -156,11 +156,11 @@ async fn a_picture_that_is_asked_for_again_is_compared_with_its_original() {
     let store = cat();
     let fixture = Fixture::new(store.clone(), |_| {});
     fixture.get(TARGET).await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     store.calls.lock().unwrap().clear();
     assert_eq!(fixture.get(TARGET).await.status(), StatusCode::TEMPORARY_REDIRECT);
     assert_eq!(store.calls(), ["head 30x30/cat.png", "head cat.png"], "the original is not read");
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     store.objects.lock().unwrap().insert("cat.png".into(), ("image/png".into(), other(99)));
     assert_eq!(fixture.get(TARGET).await.status(), StatusCode::TEMPORARY_REDIRECT);
     assert_eq!(colour(&store), Some(99));
@@ -191,4 +191,15 @@ async fn settling_deletes_what_is_no_longer_true_and_nothing_else() {
     assert_eq!(settle(&*store, &settings(), &key).await, Ok(Settled::Overtaken(State::Stale)));
     store.fail(Faults { delete: Some(StoreError::Forbidden), ..Faults::default() });
     assert_eq!(settle(&*store, &settings(), &key).await, Err(StoreError::Forbidden));
+}
+
+#[tokio::test]
+async fn without_visitors_nobody_goes_round() {
+    let store = cat();
+    let fixture = Fixture::new(store.clone(), |_| {}).without_visitors();
+    for number in [1, 2] {
+        store.objects.lock().unwrap().insert("cat.png".into(), ("image/png".into(), other(number)));
+        assert_eq!(fixture.get(TARGET).await.status(), StatusCode::TEMPORARY_REDIRECT);
+        assert_eq!(colour(&store), Some(number));
+    }
 }
