@@ -28,7 +28,7 @@ pub(crate) fn still(source: &[u8], plan: &Plan, budget: &Budget, mut done: impl 
 /// Decoded pixels → pixels as they are written.
 pub(crate) fn finish(raster: Raster, profile: Option<&[u8]>, plan: &Plan) -> Result<Raster, Error> {
     let orientation = plan.probe.orientation;
-    let scaled = scale::scale(&raster, plan.region(), orientation.turn(plan.geometry.scaled), plan.how())?;
+    let scaled = scale::scale(&raster, plan.region(), orientation.turn(plan.geometry.scaled), plan.recipe.kernel)?;
     drop(raster);
     place(orientation.apply(colour::to_srgb(scaled, profile)?)?, plan)
 }

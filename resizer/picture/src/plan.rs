@@ -14,14 +14,11 @@ use crate::{
     format::{self, jpeg},
     geometry::{Geometry, Region, Rounding, as_reduced, geometry},
     header::{Container, Probe},
-    scale::{How, KERNEL, light},
+    scale::{self, KERNEL},
 };
 
 /// A decoder that reduces by itself leaves at least this much for the scaler: less costs sharpness.
 const MARGIN: f64 = 1.5;
-
-/// So many pixels are mixed as light in a millisecond or two.
-const FEW_PIXELS: u64 = 400_000;
 
 /// What to do with one source, and what it costs, decided from its header alone.
 #[derive(Clone, Debug)]
@@ -58,10 +55,6 @@ impl Plan {
     /// See [`shrink`].
     pub(crate) fn shrink(&self) -> f64 {
         shrink(&self.geometry)
-    }
-
-    pub(crate) fn how(&self) -> How {
-        How { kernel: self.recipe.kernel, linear: is_linear(&self.probe, &self.geometry, self.denominator) }
     }
 
     /// What to scale, in pixels as the decoder gives them.
@@ -156,13 +149,6 @@ fn denominator(geometry: &Geometry) -> u32 {
     [8, 4, 2].into_iter().find(|&denominator| shrink >= MARGIN * f64::from(denominator)).unwrap_or(1)
 }
 
-/// Whether pixels are mixed as light: where they become fewer, and the decoder has left few of them, in all or beside those it has read.
-/// What is enlarged gets rings beside its edges, which light would make bright in the dark.
-fn is_linear(probe: &Probe, geometry: &Geometry, denominator: u32) -> bool {
-    let decoded = u64::from(probe.width.div_ceil(denominator)) * u64::from(probe.height.div_ceil(denominator));
-    light::can(probe.channels) && shrink(geometry) >= 1.0 && decoded <= FEW_PIXELS * u64::from(denominator).div_ceil(2)
-}
-
 /// Width and height of what the decoder gives.
 fn decoded(probe: &Probe, denominator: u32, reduced: Option<&scaled_jpeg::Plan>) -> (u32, u32) {
     let whole = (probe.width.div_ceil(denominator), probe.height.div_ceil(denominator));
@@ -174,7 +160,7 @@ fn colour(profile: usize) -> u64 {
     if profile == 0 { 0 } else { profile as u64 * 7 + (2 << 20) }
 }
 
-/// Decoded, between the two passes of the scaler, and scaled; then once more for colour, orientation, canvas and file.
+/// Decoded, in the scaler, and scaled; then once more for colour, orientation, canvas and file.
 fn memory(
     probe: &Probe,
     geometry: &Geometry,
@@ -183,18 +169,14 @@ fn memory(
     (format, quality): (Format, u8),
     frames: u32,
 ) -> u64 {
-    let (decoded_width, decoded_height) = decoded(probe, denominator, reduced);
-    let (decoded_width, decoded_height) = (u64::from(decoded_width), u64::from(decoded_height));
-    let decoded = decoded_width * decoded_height;
-    let (width, height) = probe.orientation.turn(geometry.scaled);
-    let between = (u64::from(width) * decoded_height).max(decoded_width * u64::from(height));
-    // alpha is multiplied in on a copy
-    let copies = if probe.channels.has_alpha() { 2 } else { 1 };
+    let (width, height) = decoded(probe, denominator, reduced);
+    let (width, height) = (u64::from(width), u64::from(height));
+    let decoded = width * height;
     let working = reduced.map_or(probe.working, scaled_jpeg::Plan::memory);
     let output = u64::from(geometry.canvas.0) * u64::from(geometry.canvas.1);
-    // light has twice the bits
-    let bytes = if is_linear(probe, geometry, denominator) { 3 } else { 1 };
-    let still = (decoded * copies + between) * bytes * probe.channels.count() as u64
+    let region = stored_region(probe, geometry, denominator);
+    let still = decoded * probe.channels.count() as u64
+        + scale::memory((width, height), region, probe.orientation.turn(geometry.scaled), probe.channels)
         + format::encoding(format, output, probe.channels.has_alpha(), quality)
         + working
         + colour(probe.profile)

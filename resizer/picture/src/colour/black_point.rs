@@ -4,7 +4,7 @@
 
 use moxcms::ColorProfile;
 
-use crate::colour::srgb::TABLES;
+use crate::colour::srgb::{ONE, TABLES};
 
 /// What is done to light in sRGB.
 pub(super) struct BlackPoint {
@@ -15,14 +15,14 @@ pub(super) struct BlackPoint {
 /// Black in the tables of profiles of version 4, by the ICC's definition.
 const PERCEPTUAL_BLACK: [f64; 3] = [0.003_36, 0.003_473_1, 0.002_87];
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 65535, or of little weight")]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "from 0 to 1, or of little weight")]
 impl BlackPoint {
     /// For the darkest colour, as it is in sRGB; none is that of version 4.
     pub(super) fn new(black: Option<[u8; 3]>) -> Self {
         let to_xyz = ColorProfile::new_srgb().rgb_to_xyz_matrix();
         let (to, from) = (to_xyz.v, to_xyz.inverse().v);
         let times = |light: [f64; 3]| to.map(|row| row[0] * light[0] + row[1] * light[1] + row[2] * light[2]);
-        let light = |value: u8| f64::from(TABLES.light[usize::from(value)]) / 65_535.0;
+        let light = |value: u8| f64::from(TABLES.light[usize::from(value)]) / f64::from(ONE);
         let (white, black) = (times([1.0; 3]), black.map_or(PERCEPTUAL_BLACK, |black| times(black.map(light))));
         let stretch = [0, 1, 2].map(|axis: usize| white[axis] / (white[axis] - black[axis]).max(1e-3));
         let sum =
@@ -36,8 +36,8 @@ impl BlackPoint {
     pub(super) fn apply(&self, pixel: &mut [u8; 3]) {
         let light = pixel.map(|value| f32::from(TABLES.light[usize::from(value)]));
         for ((value, row), offset) in pixel.iter_mut().zip(self.matrix).zip(self.offset) {
-            let light = row[0] * light[0] + row[1] * light[1] + row[2] * light[2] + offset * 65_535.0;
-            *value = TABLES.stored[usize::from(light.round() as u16)];
+            let light = row[0] * light[0] + row[1] * light[1] + row[2] * light[2] + offset * ONE as f32;
+            *value = TABLES.stored[light.round().clamp(0.0, ONE as f32) as usize];
         }
     }
 }

@@ -4,16 +4,22 @@
 
 use std::sync::LazyLock;
 
-/// Light of 16 bits for each stored value, and the stored value for each light.
+/// All light.
+pub(crate) const ONE: i32 = 1 << 14;
+
+/// Light and alpha for each stored value, and the stored value for each light.
 pub(crate) struct Tables {
-    pub(crate) light: [u16; 256],
-    pub(crate) stored: Vec<u8>,
+    pub(crate) light: [i16; 256],
+    pub(crate) alpha: [i16; 256],
+    /// Longer than there is light: indices need no more than to be cut to so many bits.
+    pub(crate) stored: [u8; 2 * ONE as usize],
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "from 0 to the largest value")]
 pub(crate) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
-    light: std::array::from_fn(|value| (light(value as f64 / 255.0) * 65_535.0).round() as u16),
-    stored: (0..=u16::MAX).map(|value| (stored(f64::from(value) / 65_535.0) * 255.0).round() as u8).collect(),
+    light: std::array::from_fn(|value| (light(value as f64 / 255.0) * f64::from(ONE)).round() as i16),
+    alpha: std::array::from_fn(|value| (value as f64 / 255.0 * f64::from(ONE)).round() as i16),
+    stored: std::array::from_fn(|value| (stored((value as f64 / f64::from(ONE)).min(1.0)) * 255.0).round() as u8),
 });
 
 /// The light of a value from 0 to 1.
@@ -33,7 +39,7 @@ mod tests {
     #[test]
     fn every_value_comes_back() {
         for value in 0..=u8::MAX {
-            assert_eq!(TABLES.stored[usize::from(TABLES.light[usize::from(value)])], value);
+            assert_eq!(TABLES.stored[usize::try_from(TABLES.light[usize::from(value)]).unwrap()], value);
         }
     }
 }

@@ -1,30 +1,42 @@
-//! Name of a kernel → how fast_image_resize mixes pixels.
+//! Name of a kernel → its weights, and how fast_image_resize mixes by them.
 //!
-//! Below the scaler, above nothing.
+//! Below the scalers, above nothing.
 
 use std::f64::consts::PI;
 
 use fast_image_resize::{Filter, FilterType, ResizeAlg};
 use resize_api::picture::Kernel;
 
-pub(crate) fn algorithm(kernel: Kernel) -> ResizeAlg {
-    let filter = |name, weight, support| Filter::new(name, weight, support).map(FilterType::Custom).unwrap_or_default();
-    ResizeAlg::Convolution(match kernel {
-        Kernel::Nearest => return ResizeAlg::Nearest,
-        Kernel::Linear => FilterType::Bilinear,
+/// Weight of what lies so many pixels from the middle.
+pub(super) type Weight = fn(f64) -> f64;
+
+/// The weights of a kernel, and how far it reaches, in pixels of the side that has fewer. [`Kernel::Nearest`] mixes nothing.
+pub(super) fn weights(kernel: Kernel) -> Option<(Weight, f64)> {
+    Some(match kernel {
+        Kernel::Nearest => return None,
+        Kernel::Linear => (|x| not_zero((1.0 - x.abs()).max(0.0)), 1.0),
         // fast_image_resize's own computes two sines for each weight: 2.4 % of the work on a small picture
-        Kernel::Lanczos3 => filter("lanczos3", |x| not_zero(lanczos3(x)), 3.0),
-        Kernel::Cubic => filter("cubic", |x| not_zero(cubic(x.abs())), 2.0),
-        Kernel::Mitchell => filter("mitchell", |x| not_zero(mitchell(x.abs())), 2.0),
-        Kernel::Lanczos2 => filter("lanczos2", |x| not_zero(sinc(x) * sinc(x / 2.0)), 2.0),
-        Kernel::Mks2013 => filter("mks2013", |x| not_zero(magic_2013(x.abs())), 2.5),
-        Kernel::Mks2021 => filter("mks2021", |x| not_zero(magic_2021(x.abs())), 4.5),
+        Kernel::Lanczos3 => (|x| not_zero(within(x, 3.0, lanczos3)), 3.0),
+        Kernel::Cubic => (|x| not_zero(cubic(x.abs())), 2.0),
+        Kernel::Mitchell => (|x| not_zero(mitchell(x.abs())), 2.0),
+        Kernel::Lanczos2 => (|x| not_zero(within(x, 2.0, |x| sinc(x) * sinc(x / 2.0))), 2.0),
+        Kernel::Mks2013 => (|x| not_zero(magic_2013(x.abs())), 2.5),
+        Kernel::Mks2021 => (|x| not_zero(magic_2021(x.abs())), 4.5),
     })
+}
+
+pub(super) fn algorithm(kernel: Kernel) -> ResizeAlg {
+    let Some((weight, support)) = weights(kernel) else { return ResizeAlg::Nearest };
+    ResizeAlg::Convolution(Filter::new("kernel", weight, support).map(FilterType::Custom).unwrap_or_default())
 }
 
 /// Where a kernel is exactly 0 inside of its support, fast_image_resize 6.1 reads outside of its buffer.
 fn not_zero(weight: f64) -> f64 {
     if weight == 0.0 { 1e-12 } else { weight }
+}
+
+fn within(x: f64, support: f64, weight: Weight) -> f64 {
+    if x.abs() < support { weight(x) } else { 0.0 }
 }
 
 fn sinc(x: f64) -> f64 {

@@ -1,10 +1,15 @@
 //! Decoded pixels and a region of them → pixels of the output's size.
 //!
+//! One rule for every picture: an axis that shrinks mixes light, an axis that grows mixes stored values. Light is what the eye sees
+//! from afar of pixels that lie side by side; between the pixels of an enlarged picture it is stored values that look even, and light
+//! would show the rings that kernels leave in the dark. Inks are never mixed as light.
+//!
 //! Below `pipeline`, and `plan`, which knows how far kernels reach; above its kernels, the mixing of light, and the raster.
 
-pub(crate) mod kernel;
-pub(crate) mod light;
-mod rings;
+mod kernel;
+mod light;
+mod mix;
+mod weights;
 
 use std::ops::Range;
 
@@ -16,28 +21,66 @@ use crate::{Error, channels::Channels, geometry::Region, raster::Raster};
 /// How far the kernels reach at most, in pixels of the output.
 pub(crate) const KERNEL: f64 = 4.5;
 
-/// How to scale.
-#[derive(Clone, Copy)]
-pub(crate) struct How {
-    pub(crate) kernel: Kernel,
-    /// Mix pixels as light mixes, where that can be done.
-    pub(crate) linear: bool,
+/// Scales `region` of `source` to `size` pixels, width and height. Alpha weighs the colours.
+pub(crate) fn scale(source: &Raster, region: Region, size: (u32, u32), kernel: Kernel) -> Result<Raster, Error> {
+    let region = within(region, source);
+    let Some(weights) = kernel::weights(kernel).filter(|_| source.channels != Channels::Cmyk) else {
+        return stored(source, region, size, kernel);
+    };
+    let (width, height) = size;
+    match (f64::from(width) < region.width, f64::from(height) < region.height) {
+        (true, true) => light::scale(source, region, size, [weights; 2]),
+        (false, false) => stored(source, region, size, kernel),
+        (true, false) => {
+            let (rows, top) = reached(region.top, region.height, source.height);
+            let all = Region { top: f64::from(rows.start), height: f64::from(rows.end - rows.start), ..region };
+            let narrow = light::scale(source, all, (width, rows.end - rows.start), [weights, light::COPY])?;
+            stored(&narrow, Region { left: 0.0, width: f64::from(width), top, ..region }, size, kernel)
+        }
+        (false, true) => {
+            let (columns, left) = reached(region.left, region.width, source.width);
+            let all = Region { left: f64::from(columns.start), width: f64::from(columns.end - columns.start), ..region };
+            let low = light::scale(source, all, (columns.end - columns.start, height), [light::COPY, weights])?;
+            stored(&low, Region { top: 0.0, height: f64::from(height), left, ..region }, size, kernel)
+        }
+    }
 }
 
-/// Scales `region` of `source` to `size` pixels, width and height. Alpha weighs the colours.
-pub(crate) fn scale(source: &Raster, region: Region, size: (u32, u32), how: How) -> Result<Raster, Error> {
+/// What the scaler takes beside the decoded pixels, in bytes: those have `decoded` width and height, of which `region` becomes `size`.
+pub(crate) fn memory(decoded: (u64, u64), region: Region, size: (u32, u32), channels: Channels) -> u64 {
+    let (width, height) = (u64::from(size.0), u64::from(size.1));
+    // each pixel is in as many windows as kernels reach, and a pair of them takes eight bytes there
+    let weights = (decoded.0 + decoded.1) * 8 * 5 * 2 + (width + height) * 120;
+    let light = decoded.0 * light::PER_VALUE * channels.count() as u64;
+    // between the two passes, and a copy in which alpha is multiplied
+    let between = (width * decoded.1).max(decoded.0 * height) * channels.count() as u64;
+    let copy = if channels.has_alpha() { decoded.0 * decoded.1 * channels.count() as u64 } else { 0 };
+    let much = 1.0 + 1e-6;
+    weights
+        + match (f64::from(size.0) * much < region.width, f64::from(size.1) * much < region.height) {
+            (true, true) => light,
+            (false, false) => light + between + copy,
+            _ => light + between * if channels.has_alpha() { 3 } else { 2 },
+        }
+}
+
+/// What kernels reach of one axis when it grows, and where the region starts in it.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the picture")]
+fn reached(start: f64, length: f64, side: u32) -> (Range<u32>, f64) {
+    let first = (start - KERNEL - 1.0).floor().max(0.0) as u32;
+    let end = ((start + length + KERNEL + 1.0).ceil() as u32).min(side);
+    (first..end, start - f64::from(first))
+}
+
+/// By stored values.
+fn stored(source: &Raster, region: Region, size: (u32, u32), kernel: Kernel) -> Result<Raster, Error> {
     let region = within(region, source);
-    let options = ResizeOptions::new().resize_alg(kernel::algorithm(how.kernel)).use_alpha(source.channels.has_alpha());
-    if how.linear && light::can(source.channels) {
-        let mut scaled = light::scale(source, size, &cropped(&options, region))?;
-        rings::remove(&mut scaled, source, region);
-        return Ok(scaled);
-    }
+    let options = ResizeOptions::new().resize_alg(kernel::algorithm(kernel)).use_alpha(source.channels.has_alpha());
     let mut scaled = source.another(size.0, size.1, source.channels)?;
     let mut resizer = Resizer::new();
     let pixels = u64::from(source.width) * (u64::from(source.height) + u64::from(size.1)) + u64::from(size.0) * u64::from(size.1);
     // which of two pixels is nearest is a matter of rounding, and to copy them takes no time
-    let pixels = if how.kernel == Kernel::Nearest { 1 } else { pixels };
+    let pixels = if kernel == Kernel::Nearest { 1 } else { pixels };
     for rows in source.budget().pieces(size.1 as usize, pixels) {
         band(&mut resizer, source, region, &mut scaled, rows?, &options)?;
     }
@@ -108,6 +151,7 @@ fn axis(start: f64, length: f64, side: u32) -> (f64, f64) {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "sides and sizes are small")]
 mod tests {
     use super::*;
     use crate::tests::drawing::noisy;
@@ -116,13 +160,7 @@ mod tests {
     fn transparent_pixels_do_not_bleed_their_colour() {
         let pixels = (0..64 * 64).flat_map(|i| if i % 64 < 31 { [255, 0, 0, 255] } else { [0, 255, 0, 0] }).collect();
         let source = Raster::test(64, 64, Channels::Rgba, pixels);
-        let scaled = scale(
-            &source,
-            Region { left: 0.0, top: 0.0, width: 64.0, height: 64.0 },
-            (7, 7),
-            How { kernel: Kernel::Lanczos3, linear: true },
-        )
-        .unwrap();
+        let scaled = scale(&source, Region { left: 0.0, top: 0.0, width: 64.0, height: 64.0 }, (7, 7), Kernel::Lanczos3).unwrap();
         for pixel in scaled.pixels.chunks(4).filter(|pixel| pixel[3] > 8) {
             assert!(pixel[0] > 240 && pixel[1] < 15, "{pixel:?}");
         }
@@ -151,15 +189,67 @@ mod tests {
         }
     }
 
+    /// Columns, one black and one white.
+    fn columns(channels: Channels) -> Raster {
+        let count = channels.count();
+        let value = |index: usize| if channels.has_alpha() && index % count == count - 1 { 255 } else { (index / count % 2 * 255) as u8 };
+        Raster::test(600, 700, channels, (0..600 * 700 * count).map(value).collect())
+    }
+
+    #[test]
+    fn an_axis_that_shrinks_mixes_light_and_one_that_grows_stored_values() {
+        for channels in [Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba] {
+            let source = columns(channels);
+            let middle = |region: (f64, f64), size: (u32, u32)| {
+                let region = Region { left: 100.0, top: 50.0, width: region.0, height: region.1 };
+                let scaled = scale(&source, region, size, Kernel::Lanczos3).unwrap();
+                scaled.pixels[(size.1 / 2 * size.0 + size.0 / 2) as usize * channels.count()]
+            };
+            // at every size, and whatever becomes of the other axis
+            for height in [3, 80, 400, 401, 900] {
+                let shrunk = middle((401.0, 400.0), (20, height));
+                assert!(shrunk.abs_diff(188) <= 4, "{channels:?} {height}: {shrunk}");
+                let gray = source
+                    .another(600, 700, channels)
+                    .map(|mut gray| {
+                        gray.fill([90; 3]);
+                        gray
+                    })
+                    .unwrap();
+                let region = Region { left: 0.0, top: 0.0, width: 600.0, height: 700.0 };
+                assert!(
+                    scale(&gray, region, (20, height), Kernel::Mitchell)
+                        .unwrap()
+                        .pixels
+                        .chunks(channels.count())
+                        .all(|pixel| pixel[0] == 90)
+                );
+            }
+            // half way between two columns
+            for height in [3, 400, 900] {
+                let grown = middle((2.0, 400.0), (2001, height));
+                assert!(grown.abs_diff(128) <= 2, "{channels:?} {height}: {grown}");
+            }
+        }
+    }
+
+    #[test]
+    fn inks_are_mixed_as_they_are() {
+        let source = columns(Channels::Cmyk);
+        let region = Region { left: 0.0, top: 0.0, width: 600.0, height: 700.0 };
+        let scaled = scale(&source, region, (10, 10), Kernel::Lanczos3).unwrap();
+        assert!(scaled.pixels.iter().all(|value| value.abs_diff(128) <= 3));
+    }
+
     #[test]
     fn a_flat_picture_stays_flat() {
         for channels in [Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba, Channels::Cmyk] {
             let source = Raster::test(31, 17, channels, vec![200; 31 * 17 * channels.count()]);
             for size in [(1, 1), (7, 40), (31, 17), (90, 3)] {
                 let region = Region { left: 1.5, top: 0.25, width: 29.5, height: 16.75 };
-                for (&kernel, linear) in Kernel::ALL.iter().flat_map(|kernel| [(kernel, false), (kernel, true)]) {
-                    let scaled = scale(&source, region, size, How { kernel, linear }).unwrap();
-                    assert!(scaled.pixels.iter().all(|&value| value.abs_diff(200) <= 1), "{channels:?} {size:?} {kernel} {linear}");
+                for &kernel in Kernel::ALL {
+                    let scaled = scale(&source, region, size, kernel).unwrap();
+                    assert!(scaled.pixels.iter().all(|&value| value.abs_diff(200) <= 1), "{channels:?} {size:?} {kernel}");
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::{
     orientation::Orientation,
     plan,
     raster::Raster,
-    scale::{self, How},
+    scale,
 };
 
 /// What comes of a picture that is stopped when `last` is done.
@@ -71,7 +71,7 @@ type Work = fn(Raster) -> Result<(), Error>;
 
 fn scaled(raster: Raster, size: (u32, u32)) -> Result<(), Error> {
     let region = Region { left: 0.0, top: 0.0, width: f64::from(raster.width), height: f64::from(raster.height) };
-    scale::scale(&raster, region, size, How { kernel: Kernel::Lanczos3, linear: false }).map(drop)
+    scale::scale(&raster, region, size, Kernel::Lanczos3).map(drop)
 }
 
 /// What goes over all pixels, here or in a library, and which pixels it wants.
