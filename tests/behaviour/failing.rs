@@ -62,11 +62,18 @@ async fn a_newline_in_a_secrets_value_is_named() {
     lab::run(async |lab: &Lab| {
         lab.serve(json!({})).await;
         let secrets: Api<Secret> = Api::namespaced(lab.kube.clone(), &lab.name);
-        let wrong = json!({ "stringData": { "AWS_SECRET_ACCESS_KEY": "secret\n" } });
-        secrets.patch("s3", &PatchParams::default(), &Patch::Merge(wrong)).await.unwrap();
-        lab.nudge(&lab.name).await;
-        let refused = lab.wait_for_reason(&lab.name, "RoutingRuleApplied", "SecretInvalid").await;
-        assert!(refused.message.contains("AWS_SECRET_ACCESS_KEY ends with a newline"), "{refused:?}");
+        for (id, secret, named) in
+            [("id\n", "secret", "AWS_ACCESS_KEY_ID ends with a newline"), ("id", "secret\n", "AWS_SECRET_ACCESS_KEY ends with a newline")]
+        {
+            let wrong = json!({ "stringData": { "AWS_ACCESS_KEY_ID": id, "AWS_SECRET_ACCESS_KEY": secret } });
+            secrets.patch("s3", &PatchParams::default(), &Patch::Merge(wrong)).await.unwrap();
+            lab.nudge(&lab.name).await;
+            lab.eventually(named, async || {
+                let refused = lab.wait_for_reason(&lab.name, "RoutingRuleApplied", "SecretInvalid").await;
+                refused.message.contains(named)
+            })
+            .await;
+        }
         assert_eq!(lab.wait_for(&lab.name, "Ready", "False").await.reason, "SecretInvalid");
         // the rules are removed with the keys that worked last
         lab.delete(&lab.name).await;
