@@ -11,6 +11,7 @@ pub mod derivative;
 pub mod error;
 pub mod guard;
 pub mod http;
+pub mod lifecycle;
 pub mod outcome;
 pub mod self_check;
 pub mod service;

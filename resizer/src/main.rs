@@ -1,11 +1,12 @@
-//! Environment → a running service, until SIGTERM or SIGINT. `resizer once` resizes one file instead.
+//! Environment → a running service, until SIGTERM or SIGINT; or arguments → one command.
 
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
-use resize_api::{Recipe, Settings, environment::SettingError};
+use clap::Parser;
+use resize_api::{Recipe, Settings, environment::SettingError, sweep::SweepReport};
 use resizer::{
-    command::once,
+    command::{once, sweep},
     guard::capacity::Capacity,
     http::{
         self,
@@ -14,7 +15,11 @@ use resizer::{
     },
     service::Service,
     store::{s3::S3, website::HttpWebsite},
-    watch::{logs, metrics::Metrics, traces::Traces},
+    watch::{
+        logs::{self, Output},
+        metrics::Metrics,
+        traces::Traces,
+    },
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -28,17 +33,41 @@ const BAD_USAGE: u8 = 64;
 /// Threads that read headers and look up names, beside those of the workers. Each keeps some memory of its own.
 const OTHER_THREADS: usize = 4;
 
+/// Makes a missing size of a picture in a bucket once, stores it beside the original, and redirects to it.
+///
+/// Without a command it serves, until SIGTERM or SIGINT. It reads its settings from the environment: BUCKET and URL at least.
+#[derive(clap::Parser)]
+#[command(version, max_term_width = 120)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Resizes one file into another, without a bucket.
+    Once(once::Arguments),
+    /// Compares all derivatives of the bucket with their originals, and deletes what is no longer true.
+    ///
+    /// It reads the settings of the service from the environment. Exit status: 0, 1 if something failed or it was stopped,
+    /// 3 if it refused to delete, 64 if a setting or an argument is wrong.
+    Sweep(sweep::Arguments),
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = match arguments.split_first() {
-        None => serve(),
-        Some((command, arguments)) if command == "once" => one_file(arguments),
-        Some((command, _)) => {
-            eprintln!("resizer: `{command}`: want no argument, to serve, or once INPUT WIDTHxHEIGHT OUTPUT");
-            return BAD_USAGE.into();
+    let result = match Arguments::try_parse().map(|arguments| arguments.command) {
+        Ok(None) => serve(),
+        Ok(Some(Command::Once(arguments))) => one_file(&arguments),
+        Ok(Some(Command::Sweep(arguments))) => one_sweep(&arguments),
+        Err(error) => {
+            drop(error.print());
+            return if error.use_stderr() { BAD_USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
-    let Err(error) = result else { return ExitCode::SUCCESS };
+    let error = match result {
+        Ok(status) => return status,
+        Err(error) => error,
+    };
     eprintln!("resizer: {error:#}");
     if error.is::<SettingError>() { BAD_USAGE.into() } else { ExitCode::FAILURE }
 }
@@ -47,17 +76,45 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn one_file(arguments: &[String]) -> anyhow::Result<()> {
-    once::run(arguments, Recipe::from_env(variable)?).map_err(anyhow::Error::msg)
+fn one_file(arguments: &once::Arguments) -> anyhow::Result<ExitCode> {
+    once::run(arguments, Recipe::from_env(variable)?).map_err(anyhow::Error::msg)?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn serve() -> anyhow::Result<()> {
+fn one_sweep(arguments: &sweep::Arguments) -> anyhow::Result<ExitCode> {
+    let swept = prepare_sweep(arguments);
+    let report = swept.as_ref().map_or_else(|error| sweep::unbegun(&format!("{error:#}")), Clone::clone);
+    if let Some(file) = &arguments.report {
+        std::fs::write(file, sweep::json(&report)).with_context(|| format!("--report {}", file.display()))?;
+    }
+    println!("{}", sweep::present(&swept?));
+    Ok(sweep::status(report.outcome).into())
+}
+
+fn prepare_sweep(arguments: &sweep::Arguments) -> anyhow::Result<SweepReport> {
     let settings = Settings::from_env(variable)?;
-    logs::init(variable)?;
+    let order = arguments.order(&settings)?;
+    logs::init(variable, Output::Stderr)?;
     let capacity = Capacity::detect(&settings);
+    runtime(capacity)?.block_on(async {
+        let metrics = Arc::new(Metrics::new());
+        let store = Arc::new(S3::from_env(&settings, variable, Arc::clone(&metrics)).await?);
+        let stop = stop_signal().context("cannot listen for signals")?;
+        Ok(sweep::run(order, settings, store, capacity, metrics, stop).await)
+    })
+}
+
+fn serve() -> anyhow::Result<ExitCode> {
+    let settings = Settings::from_env(variable)?;
+    logs::init(variable, Output::Stdout)?;
+    let capacity = Capacity::detect(&settings);
+    runtime(capacity)?.block_on(run(settings, capacity))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime(capacity: Capacity) -> std::io::Result<tokio::runtime::Runtime> {
     let threads = capacity.workers.saturating_add(OTHER_THREADS);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(threads).build()?;
-    runtime.block_on(run(settings, capacity))
+    tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(threads).build()
 }
 
 async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {

@@ -1,3 +1,4 @@
-//! What the program does beside serving, one command a file. `main` calls them; below is the crate `picture`.
+//! What the program does beside serving, one command a file. `main` calls them; below are `lifecycle` and the crate `picture`.
 
 pub mod once;
+pub mod sweep;

@@ -6,17 +6,24 @@ use resize_api::{Limits, Recipe, Resolution, picture::OutputFormat};
 
 use picture::{Request, Stop, execute, plan};
 
-/// What to type.
-const USAGE: &str = "usage: resizer once INPUT WIDTHxHEIGHT OUTPUT[.jpg|.png|.webp|.gif|.avif]";
+/// What to resize.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Arguments {
+    /// A picture.
+    pub input: String,
+    /// The size, WIDTHxHEIGHT in pixels; 0 in one place keeps the ratio.
+    pub resolution: Resolution,
+    /// Where it goes: the ending .jpg, .png, .webp, .gif or .avif says as what.
+    pub output: String,
+}
 
 /// Resizes one file by `recipe`, whose format gives way to the ending of the output's name, if that is one of ours.
-/// `arguments` are those after `once`. An error is a line for people.
-pub fn run(arguments: &[String], mut recipe: Recipe) -> Result<(), String> {
-    let [input, resolution, output] = arguments else { return Err(USAGE.to_owned()) };
-    let resolution: Resolution = resolution.parse().map_err(|error| format!("{error}"))?;
+/// An error is a line for people.
+pub fn run(arguments: &Arguments, mut recipe: Recipe) -> Result<(), String> {
+    let Arguments { input, resolution, output } = arguments;
     let source = fs::read(input).map_err(|error| format!("{input}: {error}"))?;
     recipe.format = format_of(output).unwrap_or(recipe.format);
-    let request = Request { resolution, limits: Limits::default(), recipe };
+    let request = Request { resolution: *resolution, limits: Limits::default(), recipe };
     let picture =
         plan(&source, &request).and_then(|plan| execute(&source, &plan, &Stop::new())).map_err(|error| format!("{input}: {error}"))?;
     fs::write(output, picture.bytes).map_err(|error| format!("{output}: {error}"))
@@ -38,8 +45,8 @@ fn format_of(name: &str) -> Option<OutputFormat> {
 mod tests {
     use super::*;
 
-    fn arguments(words: &[&str]) -> Vec<String> {
-        words.iter().map(|&word| word.to_owned()).collect()
+    fn arguments([input, resolution, output]: [&str; 3]) -> Arguments {
+        Arguments { input: input.to_owned(), resolution: resolution.parse().unwrap(), output: output.to_owned() }
     }
 
     #[test]
@@ -50,21 +57,17 @@ mod tests {
         let bmp = b"BM\x3A\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\0\0\0\0\x04\0\0\0";
         fs::write(&input, [&bmp[..], &[0; 16], &[1, 2, 3, 0]].concat()).unwrap();
         let [input, output, unnamed] = [input, output, unnamed].map(|path| path.to_str().unwrap().to_owned());
-        assert_eq!(run(&arguments(&[&input, "4x2", &output]), Recipe::default()), Ok(()));
+        assert_eq!(run(&arguments([&input, "4x2", &output]), Recipe::default()), Ok(()));
         assert!(fs::read(&output).unwrap().starts_with(b"\x89PNG"));
         let recipe = Recipe { format: OutputFormat::Gif, ..Recipe::default() };
-        assert_eq!(run(&arguments(&[&input, "4x2", &unnamed]), recipe), Ok(()));
+        assert_eq!(run(&arguments([&input, "4x2", &unnamed]), recipe), Ok(()));
         assert!(fs::read(&unnamed).unwrap().starts_with(b"GIF"));
         fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn says_what_is_wrong() {
-        for (words, says) in
-            [(&["in.jpg"][..], "usage"), (&["in.jpg", "0x0", "out.jpg"], "0x0"), (&["/no/such/file", "3x3", "out.jpg"], "/no/such/file")]
-        {
-            let error = run(&arguments(words), Recipe::default()).unwrap_err();
-            assert!(error.contains(says), "{error}");
-        }
+        let error = run(&arguments(["/no/such/file", "3x3", "out.jpg"]), Recipe::default()).unwrap_err();
+        assert!(error.contains("/no/such/file"), "{error}");
     }
 }

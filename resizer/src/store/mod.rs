@@ -3,6 +3,7 @@
 //! The trait, its errors, and the two ways to the network: [`s3`] and [`website`]. `derivative` reads and stores through it; it knows
 //! keys and objects, nothing of pictures. Below is only `watch`.
 
+pub mod listing;
 pub mod s3;
 pub mod website;
 

@@ -3,6 +3,8 @@
 //! Region, endpoint and credentials are what the SDK finds in the environment; it also repeats idempotent operations, within the
 //! bounds set here.
 
+mod listing;
+
 use std::{
     sync::{
         Arc,

@@ -4,6 +4,7 @@
 #[path = "../../../tests/support/identity.rs"]
 mod identity_source;
 
+mod bucket;
 mod cheap;
 mod contract;
 mod flights;
@@ -11,6 +12,7 @@ mod identity;
 mod memory;
 mod process;
 mod s3;
+mod sweep;
 mod traces;
 mod transport;
 mod truth;

@@ -1,0 +1,318 @@
+//! The sentence of a sweep: list → merge by original → look at what is suspect → refuse or delete → report.
+//!
+//! Nothing is deleted before a pass over the whole listing ended well and the brake allowed it. Then each derivative is looked at once
+//! more, with its original, and deleted under its ETag. What is to go is remembered as long as it is little; if it is much, a second
+//! pass deletes as it finds. `command` above starts it; below are the other files of `lifecycle`, and `derivative`.
+
+use std::{pin::pin, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+
+use futures::{
+    Stream, StreamExt,
+    future::{BoxFuture, Either, Shared, select},
+    stream,
+};
+use resize_api::{
+    ResizedKey, Settings,
+    sweep::{SweepOutcome, SweepReport},
+};
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::{
+    brake::{self, Found, Refusal},
+    metered::Metered,
+    order::Order,
+    reader::{Scope, Suspect, Unread, Work},
+    tally::{Tally, count},
+    warm::{Warmed, make},
+};
+use crate::{
+    derivative::state::{Source, State, judge},
+    service::Service,
+    store::{
+        Store, StoreError,
+        listing::{Inventory, Version},
+    },
+};
+
+/// Requests for single objects at once.
+const AT_ONCE: usize = 32;
+/// Objects deleted by one request: few, so that little time passes between looking at one and deleting it.
+const BATCH: usize = 100;
+/// How long what was looked at waits for others to be deleted with.
+const BATCH_WAIT: Duration = Duration::from_millis(500);
+/// Memory for what is to go, in bytes, before it is looked for by a second pass instead.
+const HELD: usize = 16 << 20;
+/// So many failures are no accident.
+const MOST_FAILURES: u64 = 1000;
+
+/// Resolves when the sweep is to stop.
+pub type Stop = Shared<BoxFuture<'static, ()>>;
+
+/// A sweep of one bucket.
+pub struct Sweep {
+    /// The bucket.
+    pub bucket: Arc<Metered>,
+    /// The settings of the pods.
+    pub settings: Arc<Settings>,
+    /// What to do.
+    pub order: Order,
+    /// Makes what is missing, where that is asked for; and how many at once.
+    pub warm: Option<(Arc<Service>, Semaphore)>,
+    /// What is counted.
+    pub tally: Arc<Tally>,
+    /// Ends it early.
+    pub stop: Stop,
+}
+
+/// Why a sweep did not end well.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("more than the {0} derivatives that may go were found in the second pass: sweep again")]
+    Grew(u64),
+    #[error(transparent)]
+    Unread(#[from] Unread),
+    #[error("given up")]
+    GivenUp,
+    #[error("stopped")]
+    Stopped,
+}
+
+/// A derivative that was looked at and is to go.
+struct Doomed {
+    version: Version,
+    is_explained: bool,
+}
+
+impl Sweep {
+    /// Sweeps, and says how it went.
+    pub async fn run(&self) -> SweepReport {
+        let started = self.order.suspicion.now;
+        let ended = self.go().await;
+        let (outcome, message) = match (ended, self.tally.failures()) {
+            (Err(fault @ Fault::Refused(_)), _) => (SweepOutcome::Refused, fault.to_string()),
+            (Err(Fault::Stopped), _) => (SweepOutcome::Interrupted, self.progress()),
+            (Err(Fault::GivenUp) | Ok(_), Some(failures)) => (SweepOutcome::Failed, failures),
+            (Err(fault), _) => (SweepOutcome::Failed, fault.to_string()),
+            (Ok(()), None) if self.order.dry_run => (SweepOutcome::DryRun, self.preview()),
+            (Ok(()), None) => (SweepOutcome::Complete, String::new()),
+        };
+        self.tally.report(self.bucket.calls(), started, outcome, &message)
+    }
+
+    async fn go(&self) -> Result<(), Fault> {
+        if self.order.purge && !self.order.dry_run {
+            return self.delete(self.read(&self.tally), u64::MAX, Some(&self.tally)).await;
+        }
+        let held = self.survey().await?;
+        if self.order.dry_run {
+            return Ok(());
+        }
+        let room = if self.order.force { u64::MAX } else { brake::judge(self.found(), self.order.max_deletions)? };
+        match held {
+            Some(suspects) => self.delete(stream::iter(suspects).map(|suspect| Ok(Work::Look(suspect))), room, None).await,
+            None => self.delete(self.read(&Tally::default()), room, None).await,
+        }
+    }
+
+    /// One pass, which makes what is missing and gives what is to go; none if that is too much to remember.
+    async fn survey(&self) -> Result<Option<Vec<Suspect>>, Fault> {
+        let found = self.read(&self.tally).take_until(self.stop.clone());
+        let mut found = pin!(found.map(|work| self.examine(work)).buffer_unordered(AT_ONCE));
+        let (mut held, mut bytes) = (Some(Vec::new()), 0);
+        while let Some(doomed) = found.next().await {
+            let Some(suspect) = doomed? else { continue };
+            bytes += suspect.bytes();
+            match &mut held {
+                Some(suspects) if bytes <= HELD => suspects.push(suspect),
+                _ => held = None,
+            }
+        }
+        if self.is_stopped() { Err(Fault::Stopped) } else { Ok(held) }
+    }
+
+    fn read<'a>(&'a self, tally: &'a Tally) -> impl Stream<Item = Result<Work, Unread>> + 'a {
+        Scope { bucket: &self.bucket, settings: &self.settings, order: &self.order, tally }.read()
+    }
+
+    /// Counts what a suspect is; gives it back if it is to go.
+    async fn examine(&self, work: Result<Work, Unread>) -> Result<Option<Suspect>, Fault> {
+        let suspect = match work? {
+            Work::Look(suspect) => suspect,
+            Work::Make(key) => {
+                if !self.order.dry_run {
+                    self.make(&key).await?;
+                }
+                return Ok(None);
+            }
+        };
+        let Some((state, _)) = self.look(&suspect, Some(&self.tally)).await? else { return Ok(None) };
+        Ok(state.goes().then_some(suspect))
+    }
+
+    /// Deletes those suspects that are still to go when they are looked at again: at most `room` of those that are not explained.
+    async fn delete(&self, work: impl Stream<Item = Result<Work, Unread>>, mut room: u64, tally: Option<&Tally>) -> Result<(), Fault> {
+        let limit = room;
+        let mut looked = pin!(work.take_until(self.stop.clone()).map(|work| self.condemn(work, tally)).buffer_unordered(AT_ONCE));
+        let mut batch = Vec::new();
+        loop {
+            match timeout(BATCH_WAIT, looked.next()).await {
+                Ok(None) => break,
+                Err(_) => self.flush(&mut batch).await?,
+                Ok(Some(doomed)) => {
+                    let Some(doomed) = doomed? else { continue };
+                    if !doomed.is_explained {
+                        room = room.checked_sub(1).ok_or(Fault::Grew(limit))?;
+                    }
+                    batch.push(doomed.version);
+                    if batch.len() == BATCH {
+                        self.flush(&mut batch).await?;
+                    }
+                }
+            }
+        }
+        self.flush(&mut batch).await?;
+        if self.is_stopped() { Err(Fault::Stopped) } else { Ok(()) }
+    }
+
+    /// Looks at a suspect once more. What is warm is replaced instead of deleted, if it can be.
+    async fn condemn(&self, work: Result<Work, Unread>, tally: Option<&Tally>) -> Result<Option<Doomed>, Fault> {
+        let Work::Look(suspect) = work? else { return Ok(None) };
+        let Some((state, etag)) = self.look(&suspect, tally).await?.filter(|(state, _)| state.goes()) else { return Ok(None) };
+        let is_made_anew = matches!(state, State::Stale | State::Outdated) && self.order.warm.contains(&suspect.key.resolution);
+        if is_made_anew && self.make(&suspect.key).await? {
+            return Ok(None);
+        }
+        let version = Version { key: suspect.key.to_string(), etag };
+        Ok(Some(Doomed { version, is_explained: self.is_explained(state, &suspect) }))
+    }
+
+    async fn flush(&self, batch: &mut Vec<Version>) -> Result<(), Fault> {
+        let versions = std::mem::take(batch);
+        if versions.is_empty() {
+            return Ok(());
+        }
+        let outcomes = self.bucket.delete_many(&versions).await;
+        let outcomes = outcomes.unwrap_or_else(|error| vec![Err(error); versions.len()]);
+        for (Version { key, .. }, outcome) in versions.iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => {
+                    count(&self.tally.deleted);
+                    tracing::debug!(key, "deleted");
+                }
+                // somebody replaced it in the meantime
+                Err(StoreError::Exists) => {}
+                Err(error) => self.fail(key, &error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What a suspect is now, and its ETag; none if it is gone, or could not be looked at.
+    async fn look(&self, suspect: &Suspect, tally: Option<&Tally>) -> Result<Option<(State, Option<String>)>, Fault> {
+        match self.look_at(suspect).await {
+            Ok(found) => {
+                if let (Some((state, _)), Some(tally)) = (&found, tally) {
+                    tally.count(*state);
+                    count(&tally.looked_at);
+                    if state.goes() {
+                        count(&tally.doomed);
+                    }
+                    if state.goes() && self.is_explained(*state, suspect) {
+                        count(&tally.explained);
+                    }
+                }
+                Ok(found)
+            }
+            Err(error) => self.fail(&suspect.key.to_string(), &error).map(|()| None),
+        }
+    }
+
+    /// The original is only asked for where what was listed does not let the derivative stay.
+    async fn look_at(&self, suspect: &Suspect) -> Result<Option<(State, Option<String>)>, StoreError> {
+        let Suspect { key, original, .. } = suspect;
+        let Some(found) = missing_as_none(self.bucket.head(&key.to_string()).await)? else { return Ok(None) };
+        let judged = |source| judge(&self.settings, key, &found.metadata, source);
+        if self.order.purge {
+            let is_foreign = judged(Source::Gone) == State::Foreign;
+            return Ok(Some((if is_foreign { State::Foreign } else { State::Retired }, found.etag)));
+        }
+        let listed = judged(original.as_ref().map_or(Source::Gone, |etag| Source::There(etag.as_deref())));
+        if !listed.goes() {
+            return Ok(Some((listed, found.etag)));
+        }
+        let original = missing_as_none(self.bucket.head(&key.original).await)?;
+        let state = judged(original.as_ref().map_or(Source::Gone, |original| Source::There(original.etag.as_deref())));
+        Ok(Some((state, found.etag)))
+    }
+
+    fn is_explained(&self, state: State, suspect: &Suspect) -> bool {
+        matches!(state, State::Outdated | State::Retired) && self.order.suspicion.is_explained(suspect.modified)
+    }
+
+    /// Makes a derivative; whether there is one now.
+    async fn make(&self, key: &ResizedKey) -> Result<bool, Fault> {
+        let Some((service, at_once)) = &self.warm else { return Ok(false) };
+        let making = pin!(async {
+            let _permit = at_once.acquire().await;
+            make(service, key).await
+        });
+        let Either::Left((warmed, _)) = select(making, self.stop.clone()).await else { return Err(Fault::Stopped) };
+        match warmed {
+            Warmed::Made => count(&self.tally.made),
+            Warmed::Needless => return Ok(false),
+            Warmed::Failed(error) => {
+                self.tally.fail(&key.to_string(), &error);
+                self.give_up_at_last()?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn fail(&self, key: &str, error: &StoreError) -> Result<(), Fault> {
+        self.tally.fail(key, &error.to_string());
+        if matches!(error, StoreError::Credentials(_) | StoreError::NoBucket) { Err(Fault::GivenUp) } else { self.give_up_at_last() }
+    }
+
+    fn give_up_at_last(&self) -> Result<(), Fault> {
+        if self.tally.failed() > MOST_FAILURES { Err(Fault::GivenUp) } else { Ok(()) }
+    }
+
+    fn found(&self) -> Found {
+        let Tally { originals, derivatives, doomed, explained, .. } = &*self.tally;
+        let [originals, derivatives, doomed, explained] = [originals, derivatives, doomed, explained].map(|number| number.load(Relaxed));
+        Found { originals, derivatives, doomed, explained }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.peek().is_some()
+    }
+
+    /// How far it came.
+    fn progress(&self) -> String {
+        let (deleted, doomed) = (self.tally.deleted.load(Relaxed), self.tally.doomed.load(Relaxed));
+        match self.tally.at() {
+            Some(at) => format!("stopped while the originals were compared, at `{at}`; {deleted} derivatives were deleted"),
+            None => format!("stopped after {deleted} of {doomed} deletions"),
+        }
+    }
+
+    /// What would have been done.
+    fn preview(&self) -> String {
+        let found = self.found();
+        let mut text = format!("would delete {} derivatives and make {}", found.doomed, self.tally.missing.load(Relaxed));
+        if let (false, Err(refusal)) = (self.order.force || self.order.purge, brake::judge(found, self.order.max_deletions)) {
+            text = format!("would refuse: {refusal}");
+        }
+        text
+    }
+}
+
+fn missing_as_none<T>(found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(StoreError::Missing) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

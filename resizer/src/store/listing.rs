@@ -1,0 +1,136 @@
+//! What a bucket holds, page by page in the byte order of keys; and the deletion of many objects at once.
+//!
+//! `lifecycle` compares whole buckets through it. The S3 behind it is in `s3::listing`; below are only the types of `store`.
+
+use std::{fmt, str::FromStr, time::SystemTime};
+
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
+use futures::future::BoxFuture;
+
+use super::{Store, StoreError};
+
+/// The largest character: behind every key that begins with the text before it, but for keys that nobody has.
+const LAST: char = char::MAX;
+
+/// A store whose keys can be listed.
+pub trait Inventory: Send + Sync {
+    /// The next objects under `prefix`, from `from` on, in the byte order of their keys.
+    fn page<'a>(&'a self, prefix: &'a str, from: &'a Mark, depth: Depth) -> BoxFuture<'a, Result<Page, StoreError>>;
+
+    /// Deletes each of at most 1000 objects if it has still its ETag, else the error is [`StoreError::Exists`]; a store that knows no
+    /// conditions deletes them. One outcome for each, in the same order. Where there is none any more, it is well.
+    fn delete_many<'a>(&'a self, objects: &'a [Version]) -> BoxFuture<'a, Result<Vec<Result<(), StoreError>>, StoreError>>;
+}
+
+/// A bucket: its objects, and the list of them.
+pub trait Bucket: Store + Inventory {}
+
+impl<T: Store + Inventory> Bucket for T {}
+
+/// Where a page begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Mark {
+    /// With the first key.
+    #[default]
+    Start,
+    /// Behind this key, whether there is such an object or not.
+    After(String),
+    /// Where the store said that the next page begins.
+    Token(String),
+}
+
+impl Mark {
+    /// Behind everything that begins with `prefix`.
+    pub fn behind(prefix: &str) -> Self {
+        Self::After(format!("{prefix}{LAST}"))
+    }
+}
+
+/// What a listing shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Every object.
+    Objects,
+    /// Objects whose key has no `/` behind the prefix, and what others have before it.
+    Folders,
+}
+
+/// Part of a listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Objects, in the byte order of their keys.
+    pub objects: Vec<Listed>,
+    /// With [`Depth::Folders`]: the beginnings of other keys, up to their `/`.
+    pub folders: Vec<String>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Mark>,
+}
+
+/// An object, as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Its version.
+    pub etag: Option<String>,
+    /// When it was stored; for an upload in parts, when that began.
+    pub modified: Moment,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// An object in the state in which it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Its key.
+    pub key: String,
+    /// Its ETag, where the store has one.
+    pub etag: Option<String>,
+}
+
+/// A moment of the store's clock, in seconds since 1970. Written as RFC 3339.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub i64);
+
+impl Moment {
+    /// This moment by the clock of this machine.
+    pub fn now() -> Self {
+        Self(DateTime::from(SystemTime::now()).secs())
+    }
+}
+
+impl FromStr for Moment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let moment = DateTime::from_str(text, DateTimeFormat::DateTimeWithOffset);
+        moment.map(|moment| Self(moment.secs())).map_err(|_| "want a time such as 2026-01-02T03:04:05Z")
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&DateTime::from_secs(self.0).fmt(DateTimeFormat::DateTime).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_as_they_are_written() {
+        assert_eq!("2026-01-02T03:04:05Z".parse::<Moment>().unwrap().to_string(), "2026-01-02T03:04:05Z");
+        assert_eq!("2026-01-02T04:04:05.5+01:00".parse::<Moment>().unwrap().to_string(), "2026-01-02T03:04:05Z");
+        for text in ["", "yesterday", "2026-01-02", "1767323045"] {
+            assert!(text.parse::<Moment>().is_err(), "{text}");
+        }
+        assert!(Moment::now() > "2026-01-02T03:04:05Z".parse().unwrap());
+    }
+
+    #[test]
+    fn the_mark_behind_a_prefix_is_before_what_follows_it() {
+        let Mark::After(mark) = Mark::behind("300x300/") else { unreachable!() };
+        assert!("300x300/zzz" < mark.as_str() && "300x300/푸른.jpg" < mark.as_str() && mark.as_str() < "300x3000");
+    }
+}

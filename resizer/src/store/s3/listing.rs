@@ -1,0 +1,158 @@
+//! Listing a bucket of S3 and deleting many of its objects. It touches the network.
+
+use aws_sdk_s3::{
+    config::Builder,
+    types::{Delete, EncodingType, ObjectIdentifier},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::{
+    StreamExt,
+    future::{BoxFuture, FutureExt},
+    stream,
+};
+use md5::{Digest, Md5};
+use percent_encoding::percent_decode_str;
+
+use super::S3;
+use crate::store::{
+    Store, StoreError,
+    listing::{Depth, Inventory, Listed, Mark, Moment, Page, Version},
+};
+
+/// Single deletions at once, where a store cannot delete many by one request.
+const SINGLE_DELETIONS: usize = 16;
+
+impl Inventory for S3 {
+    fn page<'a>(&'a self, prefix: &'a str, from: &'a Mark, depth: Depth) -> BoxFuture<'a, Result<Page, StoreError>> {
+        async move {
+            let (after, token) = match from {
+                Mark::Start => (None, None),
+                Mark::After(key) => (Some(key.clone()), None),
+                Mark::Token(token) => (None, Some(token.clone())),
+            };
+            let request = self
+                .client
+                .list_objects_v2()
+                .bucket(&self.bucket)
+                .prefix(prefix)
+                .set_start_after(after)
+                .set_continuation_token(token)
+                .set_delimiter((depth == Depth::Folders).then(|| "/".to_owned()))
+                // keys may hold what XML cannot
+                .encoding_type(EncodingType::Url)
+                .set_expected_bucket_owner(self.owner.clone())
+                .set_request_payer(self.payer.clone());
+            let request = request.customize().config_override(Builder::default().timeout_config(self.get.clone()));
+            let output = self.settle("list", request.send().await)?;
+            // a key that is not UTF-8 is no original and no derivative
+            let listed = |object: &aws_sdk_s3::types::Object| {
+                Some(Listed {
+                    key: decode(object.key()?)?,
+                    etag: object.e_tag().map(ToOwned::to_owned),
+                    modified: Moment(object.last_modified().map_or(i64::MAX, aws_sdk_s3::primitives::DateTime::secs)),
+                    size: object.size().and_then(|size| size.try_into().ok()).unwrap_or_default(),
+                })
+            };
+            let objects: Vec<_> = output.contents().iter().filter_map(listed).collect();
+            let folders: Vec<_> = output.common_prefixes().iter().filter_map(|folder| decode(folder.prefix()?)).collect();
+            let next = output.is_truncated().unwrap_or_default().then(|| next(&objects, &folders, output.next_continuation_token));
+            Ok(Page { objects, folders, next: next.transpose()? })
+        }
+        .boxed()
+    }
+
+    fn delete_many<'a>(&'a self, objects: &'a [Version]) -> BoxFuture<'a, Result<Vec<Result<(), StoreError>>, StoreError>> {
+        async move {
+            // control characters do not survive in the XML of the request
+            if objects.iter().any(|object| object.key.contains(char::is_control)) {
+                return Ok(self.delete_one_by_one(objects).await);
+            }
+            match self.delete_by_one_request(objects).await {
+                Err(StoreError::NotImplemented | StoreError::Failed(_)) => Ok(self.delete_one_by_one(objects).await),
+                outcome => outcome,
+            }
+        }
+        .boxed()
+    }
+}
+
+impl S3 {
+    async fn delete_by_one_request(&self, objects: &[Version]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let identify = |object: &Version| ObjectIdentifier::builder().key(&object.key).set_e_tag(object.etag.clone()).build();
+        let identifiers = objects.iter().map(identify).collect::<Result<Vec<_>, _>>();
+        let delete = identifiers.and_then(|all| Delete::builder().quiet(true).set_objects(Some(all)).build());
+        let delete = delete.map_err(|error| StoreError::Failed(error.to_string()))?;
+        let request = self.client.delete_objects().bucket(&self.bucket).delete(delete);
+        let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
+        let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
+        // stores older than the checksums that the SDK sends want this one
+        let request = request.mutate_request(|request| {
+            let digest = request.body().bytes().map(|body| STANDARD.encode(Md5::digest(body)));
+            if let Some(digest) = digest {
+                request.headers_mut().insert("content-md5", digest);
+            }
+        });
+        let output = self.settle("delete_many", request.send().await)?;
+        let outcome = |object: &Version| {
+            let failed = output.errors().iter().find(|error| error.key() == Some(&object.key));
+            failed.map_or(Ok(()), |error| match error.code().unwrap_or_default() {
+                "NoSuchKey" => Ok(()),
+                "PreconditionFailed" | "ConditionalRequestConflict" => Err(StoreError::Exists),
+                "AccessDenied" => Err(StoreError::Forbidden),
+                "SlowDown" => Err(StoreError::SlowDown),
+                code => Err(StoreError::Failed(code.to_owned())),
+            })
+        };
+        Ok(objects.iter().map(outcome).collect())
+    }
+
+    async fn delete_one_by_one(&self, objects: &[Version]) -> Vec<Result<(), StoreError>> {
+        let deletions: Vec<_> = objects.iter().map(|object| self.delete(&object.key, object.etag.as_deref())).collect();
+        stream::iter(deletions).buffered(SINGLE_DELETIONS).collect().await
+    }
+}
+
+/// Behind the last thing of a page; a store may also show an empty page and say that more follows.
+fn next(objects: &[Listed], folders: &[String], token: Option<String>) -> Result<Mark, StoreError> {
+    let object = objects.last().map(|object| &object.key);
+    match (object, folders.last()) {
+        (object, Some(folder)) if object < Some(folder) => Ok(Mark::behind(folder)),
+        (Some(object), _) => Ok(Mark::After(object.clone())),
+        (None, _) => {
+            token.map(Mark::Token).ok_or_else(|| StoreError::Interrupted("a page of the listing does not say what follows".into()))
+        }
+    }
+}
+
+/// Some stores write a blank as `+`, none writes a plus so.
+fn decode(text: &str) -> Option<String> {
+    let text = text.replace('+', "%20");
+    percent_decode_str(&text).decode_utf8().ok().map(|text| text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(key: &str) -> Listed {
+        Listed { key: key.to_owned(), etag: None, modified: Moment(0), size: 1 }
+    }
+
+    #[test]
+    fn the_next_page_begins_behind_the_last_thing_seen() {
+        let folder = |text: &str| vec![text.to_owned()];
+        assert_eq!(next(&[listed("a"), listed("b")], &[], None), Ok(Mark::After("b".into())));
+        assert_eq!(next(&[listed("a")], &folder("b/"), None), Ok(Mark::behind("b/")));
+        assert_eq!(next(&[listed("c")], &folder("b/"), Some("t".into())), Ok(Mark::After("c".into())));
+        assert_eq!(next(&[], &[], Some("t".into())), Ok(Mark::Token("t".into())));
+        assert!(next(&[], &[], None).is_err());
+    }
+
+    #[test]
+    fn keys_are_decoded_once() {
+        for (text, key) in [("a%20b%2Bc", "a b+c"), ("a+b", "a b"), ("100%25.jpg", "100%.jpg"), ("%ED%91%B8/%01", "푸/\u{1}")] {
+            assert_eq!(decode(text).as_deref(), Some(key));
+        }
+        assert_eq!(decode("%FF"), None);
+    }
+}
