@@ -36,7 +36,6 @@ const LOG: Duration = Duration::from_secs(10);
 
 /// What to do. An argument goes before its variable.
 #[derive(clap::Args, Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a word of its own")]
 pub struct Arguments {
     /// Only say what would be deleted and made.
     #[arg(long, env = "SWEEP_DRY_RUN", value_parser = FalseyValueParser::new())]

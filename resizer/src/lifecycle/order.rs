@@ -8,7 +8,6 @@ use super::{brake::MaxDeletions, suspicion::Suspicion};
 
 /// What a sweep is asked to do.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a word of its own of the command")]
 pub struct Order {
     /// Only say what would go.
     pub dry_run: bool,

@@ -104,7 +104,6 @@ impl<'a> Scope<'a> {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one")]
 enum Start<'a> {
     No(Scope<'a>),
     Yes(Reader<'a>),

@@ -93,7 +93,7 @@ impl Sweep {
         let (outcome, message) = match (ended, self.tally.failures()) {
             (Err(fault @ Fault::Refused(_)), _) => (SweepOutcome::Refused, fault.to_string()),
             (Err(Fault::Stopped), _) => (SweepOutcome::Interrupted, self.progress()),
-            (Err(Fault::GivenUp) | Ok(_), Some(failures)) => (SweepOutcome::Failed, failures),
+            (Err(Fault::GivenUp) | Ok(()), Some(failures)) => (SweepOutcome::Failed, failures),
             (Err(fault), _) => (SweepOutcome::Failed, fault.to_string()),
             (Ok(()), None) if self.order.dry_run => (SweepOutcome::DryRun, self.preview()),
             (Ok(()), None) => (SweepOutcome::Complete, String::new()),

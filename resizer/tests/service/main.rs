@@ -11,6 +11,7 @@ mod flights;
 mod identity;
 mod memory;
 mod process;
+mod races;
 mod s3;
 mod sweep;
 mod traces;

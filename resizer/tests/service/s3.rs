@@ -21,7 +21,11 @@ use resizer::{
         Kept, Place, keep,
         object::{Derivative, Provenance},
     },
-    store::{Overwrite, Store, StoreError, s3::S3},
+    store::{
+        Overwrite, Store, StoreError,
+        listing::{Depth, Inventory, Listed, Mark, Page, Version},
+        s3::S3,
+    },
     watch::metrics::{Metrics, Usage},
 };
 
@@ -305,4 +309,89 @@ async fn conditional_store(conditional: (u16, &'static str), unconditional: (u16
     })
     .await;
     (fake, log)
+}
+
+#[tokio::test]
+async fn lists_in_pages_whose_keys_are_decoded() {
+    let xml = |truncated: bool, contents: &str| {
+        let page = format!(
+            "<ListBucketResult><Name>photos</Name><IsTruncated>{truncated}</IsTruncated><NextContinuationToken>t</NextContinuationToken>{contents}</ListBucketResult>"
+        );
+        Response::builder().header("content-type", "application/xml").body(Body::from(page)).unwrap()
+    };
+    let fake = Fake::answering(move |request: &Request| match request.uri().query().unwrap_or_default() {
+        query if query.contains("delimiter") => xml(true, "<CommonPrefixes><Prefix>30x30/</Prefix></CommonPrefixes>"),
+        query if query.contains("continuation-token") => xml(false, ""),
+        query if query.contains("start-after") => xml(true, ""),
+        _ => xml(
+            true,
+            "<Contents><Key>dir/a+b%2B%ED%91%B8</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>7</Size></Contents>",
+        ),
+    })
+    .await;
+    let store = s3(fake.address, &Arc::new(Metrics::new()));
+    let page = store.page("dir/", &Mark::Start, Depth::Objects).await.unwrap();
+    let listed =
+        Listed { key: "dir/a b+푸".into(), etag: Some("\"e\"".into()), modified: "2026-01-02T03:04:05Z".parse().unwrap(), size: 7 };
+    assert_eq!(page, Page { next: Some(Mark::After(listed.key.clone())), objects: vec![listed], folders: vec![] });
+    let page = store.page("dir/", &page.next.unwrap(), Depth::Objects).await.unwrap();
+    assert_eq!(page, Page { next: Some(Mark::Token("t".into())), ..Page::default() });
+    assert_eq!(store.page("dir/", &page.next.unwrap(), Depth::Objects).await, Ok(Page::default()));
+    let page = store.page("3", &Mark::Start, Depth::Folders).await.unwrap();
+    assert_eq!((page.folders, page.next), (vec!["30x30/".to_owned()], Some(Mark::behind("30x30/"))));
+    let (line, headers, _) = fake.seen.lock().unwrap()[1].clone();
+    assert!(
+        line.contains("start-after=dir%2Fa%20b%2B%ED%91%B8") && line.contains("encoding-type=url") && line.contains("prefix=dir%2F"),
+        "{line}"
+    );
+    assert_eq!(headers["x-amz-expected-bucket-owner"], "111122223333");
+}
+
+#[tokio::test]
+async fn deletes_many_each_under_its_etag_or_one_by_one() {
+    let version = |key: &str| Version { key: key.to_owned(), etag: Some(format!("\"{}\"", key.len())) };
+    let objects = ["a&b", "ccc", "dddd", "eeeee"].map(version);
+    let errors: String = [("ccc", "PreconditionFailed"), ("dddd", "AccessDenied"), ("eeeee", "NoSuchKey")]
+        .map(|(key, code)| format!("<Error><Key>{key}</Key><Code>{code}</Code></Error>"))
+        .concat();
+    let fake = Fake::answering(move |_: &Request| {
+        let text = format!("<DeleteResult>{errors}</DeleteResult>");
+        Response::builder().header("content-type", "application/xml").body(Body::from(text)).unwrap()
+    })
+    .await;
+    let store = s3(fake.address, &Arc::new(Metrics::new()));
+    let outcomes = store.delete_many(&objects).await;
+    assert_eq!(outcomes, Ok(vec![Ok(()), Err(StoreError::Exists), Err(StoreError::Forbidden), Ok(())]));
+    let (line, headers, body) = fake.seen.lock().unwrap()[0].clone();
+    assert!(line.starts_with("POST /photos/?delete"), "{line}");
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    assert!(
+        body.contains("<Key>a&amp;b</Key><ETag>\"3\"</ETag>") || body.contains("<Key>a&amp;b</Key><ETag>&quot;3&quot;</ETag>"),
+        "{body}"
+    );
+    let md5 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, <md5::Md5 as md5::Digest>::digest(&body));
+    assert_eq!(headers["content-md5"], md5);
+    assert_eq!(headers["x-amz-expected-bucket-owner"], "111122223333");
+
+    // what cannot be written into XML, and a store that cannot do it at all
+    for (status, code, objects) in [(200, "", [version("a\u{1}"), version("b")]), (501, "NotImplemented", ["a", "b"].map(version))] {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&log);
+        let fake = Fake::answering(move |request: &Request| {
+            let condition = request.headers().get("if-match").map(|etag| etag.to_str().unwrap().to_owned()).unwrap_or_default();
+            seen.lock().unwrap().push(format!("{} {condition}", request.method()));
+            match *request.method() {
+                http::Method::POST if status != 200 => failure(status, code),
+                _ => Response::builder().status(204).body(Body::empty()).unwrap(),
+            }
+        })
+        .await;
+        let store = s3(fake.address, &Arc::new(Metrics::new()));
+        assert_eq!(store.delete_many(&objects).await, Ok(vec![Ok(()), Ok(())]));
+        let calls = log.lock().unwrap().clone();
+        let singles = calls.iter().filter(|call| call.starts_with("DELETE \"")).count();
+        assert_eq!((singles, calls.len()), (2, if status == 200 { 2 } else { 3 }), "{calls:?}");
+    }
+    let fake = Fake::answering(|_: &Request| failure(403, "AccessDenied")).await;
+    assert_eq!(s3(fake.address, &Arc::new(Metrics::new())).delete_many(&["a"].map(version)).await, Err(StoreError::Forbidden));
 }

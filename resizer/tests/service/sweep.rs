@@ -177,7 +177,7 @@ async fn a_bucket_that_lost_its_originals_is_left_alone() {
         let (bucket, settings) = many(|number| number < kept);
         let before = bucket.keys();
         let report = sweep(&bucket, &settings, order()).await;
-        assert_eq!((report.outcome, report.deleted, bucket.keys()), (SweepOutcome::Refused, 0, before), "{report:?}");
+        assert_eq!((report.outcome, report.deleted, bucket.keys() == before), (SweepOutcome::Refused, 0, true), "{report:?}");
         assert!(report.message.contains(says), "{}", report.message);
         let dry = sweep(&bucket, &settings, Order { dry_run: true, ..order() }).await;
         assert!(dry.outcome == SweepOutcome::DryRun && dry.message.starts_with("would refuse: "), "{}", dry.message);
@@ -209,7 +209,7 @@ async fn what_cannot_be_listed_or_looked_at_is_not_deleted() {
     for (faults, says) in [
         (broken("", 1, StoreError::Forbidden), "cannot list `` (want s3:ListBucket): access to the object is denied"),
         (broken("", 16, StoreError::Forbidden), "cannot list ``"),
-        (broken("30x30/", 14, StoreError::Forbidden), "cannot list `30x30/`"),
+        (broken("30x30/", 4, StoreError::Forbidden), "cannot list `30x30/`"),
         (broken("", 16, StoreError::TimedOut), "timed out"),
         (broken("640x0/", 1, StoreError::Interrupted("cut".into())), "broke off: cut"),
         (broken("", 16, StoreError::Failed("500 InternalError".into())), "500 InternalError"),
@@ -222,12 +222,12 @@ async fn what_cannot_be_listed_or_looked_at_is_not_deleted() {
         let before = bucket.keys();
         *bucket.faults.lock().unwrap() = faults.clone();
         let report = sweep(&bucket, &settings, order()).await;
-        assert_eq!((report.outcome, report.deleted, bucket.keys()), (SweepOutcome::Failed, 0, before), "{faults:?} {report:?}");
+        assert_eq!((report.outcome, report.deleted, bucket.keys() == before), (SweepOutcome::Failed, 0, true), "{faults:?} {report:?}");
         assert!(report.message.contains(says), "{faults:?}: {}", report.message);
     }
     // what passes is tried again
     let (bucket, settings) = many(|number| number % 20 != 0);
-    *bucket.faults.lock().unwrap() = broken("30x30/", 12, StoreError::SlowDown);
+    *bucket.faults.lock().unwrap() = broken("30x30/", 3, StoreError::SlowDown);
     let healing = Arc::clone(&bucket);
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -253,11 +253,11 @@ async fn it_stops_when_it_is_told_and_says_how_far_it_came() {
             SweepOutcome::Complete => assert_eq!(report.deleted, 86),
             _ => assert_eq!(report.outcome, SweepOutcome::Interrupted),
         }
-        said.insert(report.message.split_whitespace().take(3).collect::<Vec<_>>().join(" "));
+        said.insert(report.message.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
         let again = sweep(&bucket, &settings, order()).await;
         assert_eq!((again.outcome, again.deleted), (SweepOutcome::Complete, 86 - report.deleted));
     }
-    assert_eq!(said.into_iter().collect::<Vec<_>>(), ["", "stopped after 0", "stopped while the"]);
+    assert_eq!(said.into_iter().collect::<Vec<_>>(), ["", "stopped after", "stopped while"]);
 }
 
 #[tokio::test]
@@ -279,7 +279,7 @@ async fn what_is_warm_is_made_and_made_anew() {
     assert_eq!(dry.message, "would delete 3 derivatives and make 1");
     let report = sweep(&bucket, &settings, warm()).await;
     assert_eq!((report.outcome, report.stale, report.made, report.deleted), (SweepOutcome::Complete, 3, 2, 2), "{report:?}");
-    let derivatives: Vec<_> = bucket.keys().into_iter().filter(|key| key.contains("x")).filter(|key| !key.ends_with("txt")).collect();
+    let derivatives: Vec<_> = bucket.keys().into_iter().filter(|key| key.contains('x')).filter(|key| !key.ends_with("txt")).collect();
     assert_eq!(derivatives, ["30x30/a.png", "30x30/b.png"]);
     let again = sweep(&bucket, &settings, warm()).await;
     assert_eq!((again.fresh, again.made, again.deleted), (2, 0, 0), "{again:?}");

@@ -1,5 +1,7 @@
 //! Listing a bucket of S3 and deleting many of its objects. It touches the network.
 
+use std::borrow::Cow;
+
 use aws_sdk_s3::{
     config::Builder,
     types::{Delete, EncodingType, ObjectIdentifier},
@@ -127,7 +129,7 @@ fn next(objects: &[Listed], folders: &[String], token: Option<String>) -> Result
 /// Some stores write a blank as `+`, none writes a plus so.
 fn decode(text: &str) -> Option<String> {
     let text = text.replace('+', "%20");
-    percent_decode_str(&text).decode_utf8().ok().map(|text| text.into_owned())
+    percent_decode_str(&text).decode_utf8().ok().map(Cow::into_owned)
 }
 
 #[cfg(test)]
