@@ -8,6 +8,7 @@ mod colours;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod counter;
 pub(crate) mod drawing;
+mod faults;
 mod formats;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod memory;

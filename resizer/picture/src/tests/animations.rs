@@ -43,7 +43,7 @@ fn webp(frames: &[([u8; 3], u8, u8)]) -> Vec<u8> {
 }
 
 /// Every frame of `file` with its duration, and how it plays.
-fn frames(file: &[u8]) -> (Vec<(Raster, u32)>, Playback) {
+pub(super) fn frames(file: &[u8]) -> (Vec<(Raster, u32)>, Playback) {
     let plan = plan(file, &keep(request(1, 1))).unwrap();
     let mut reader = animation::Reader::new(file, &plan, &plan.budget(&Stop::new())).unwrap();
     let mut frames = vec![];

@@ -11,16 +11,16 @@ use crate::{Error, channels::Channels, raster::Raster};
 
 /// A file in the making: a tag with its type and values each, and the strips or tiles.
 #[derive(Clone)]
-struct Tiff {
-    little: bool,
-    big: bool,
-    tags: Vec<(u16, u16, Vec<u64>)>,
-    chunks: Vec<Vec<u8>>,
+pub(super) struct Tiff {
+    pub(super) little: bool,
+    pub(super) big: bool,
+    pub(super) tags: Vec<(u16, u16, Vec<u64>)>,
+    pub(super) chunks: Vec<Vec<u8>>,
 }
 
 impl Tiff {
     /// One strip without compression.
-    fn new((width, height): (u64, u64), photometric: u64, bits: u64, samples: u64, data: Vec<u8>) -> Self {
+    pub(super) fn new((width, height): (u64, u64), photometric: u64, bits: u64, samples: u64, data: Vec<u8>) -> Self {
         let tags = [(256, width), (257, height), (259, 1), (262, photometric), (277, samples), (278, height)];
         let file = Self { little: true, big: false, tags: vec![], chunks: vec![data] };
         let file = tags.into_iter().fold(file, |file, (tag, value)| file.with(tag, &[value]));
@@ -28,18 +28,18 @@ impl Tiff {
     }
 
     /// With the values of a tag, numbers of 16 bits.
-    fn with(mut self, tag: u16, values: &[u64]) -> Self {
+    pub(super) fn with(mut self, tag: u16, values: &[u64]) -> Self {
         self.tags.retain(|other| other.0 != tag);
         self.tags.push((tag, 3, values.to_vec()));
         self
     }
 
-    fn with_bytes(mut self, tag: u16, bytes: &[u8]) -> Self {
+    pub(super) fn with_bytes(mut self, tag: u16, bytes: &[u8]) -> Self {
         self.tags.push((tag, 7, bytes.iter().map(|&byte| byte.into()).collect()));
         self
     }
 
-    fn compressed(self, compression: u64, how: impl Fn(&[u8]) -> Vec<u8>) -> Self {
+    pub(super) fn compressed(self, compression: u64, how: impl Fn(&[u8]) -> Vec<u8>) -> Self {
         let chunks = self.chunks.iter().map(|chunk| how(chunk)).collect();
         Self { chunks, ..self }.with(259, &[compression])
     }
@@ -48,7 +48,7 @@ impl Tiff {
         if self.little { value.to_le_bytes()[..size].to_vec() } else { value.to_be_bytes()[8 - size..].to_vec() }
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         let mut file = if self.little { b"II".to_vec() } else { b"MM".to_vec() };
         let (word, entry) = if self.big { (8, 20) } else { (4, 12) };
         file.extend(self.number(if self.big { 43 } else { 42 }, 2));
@@ -93,7 +93,7 @@ impl Tiff {
     }
 }
 
-fn of(raster: &Raster, photometric: u64) -> Tiff {
+pub(super) fn of(raster: &Raster, photometric: u64) -> Tiff {
     let samples = raster.channels.count() as u64;
     let file = Tiff::new((raster.width.into(), raster.height.into()), photometric, 8, samples, raster.pixels.to_vec());
     if raster.channels.has_alpha() { file.with(338, &[2]) } else { file }
@@ -176,18 +176,18 @@ fn further_samples_are_alpha_only_if_they_say_so() {
     }
 }
 
-fn lzw(data: &[u8]) -> Vec<u8> {
+pub(super) fn lzw(data: &[u8]) -> Vec<u8> {
     weezl::encode::Encoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8).encode(data).unwrap()
 }
 
-fn deflate(data: &[u8]) -> Vec<u8> {
+pub(super) fn deflate(data: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(vec![], flate2::Compression::default());
     encoder.write_all(data).unwrap();
     encoder.finish().unwrap()
 }
 
 /// Runs of three, and what is between them.
-fn packbits(data: &[u8]) -> Vec<u8> {
+pub(super) fn packbits(data: &[u8]) -> Vec<u8> {
     let part = |part: &[u8]| match part {
         [a, b, c] if a == b && b == c => vec![254, *a],
         _ => [&[u8::try_from(part.len() - 1).unwrap()], part, &[128]].concat(),
@@ -210,7 +210,7 @@ fn every_compression_gives_the_same() {
 }
 
 /// The differences that the predictor stores.
-fn differences(row: &[u8], samples: usize) -> Vec<u8> {
+pub(super) fn differences(row: &[u8], samples: usize) -> Vec<u8> {
     (0..row.len()).map(|index| row[index].wrapping_sub(if index < samples { 0 } else { row[index - samples] })).collect()
 }
 
@@ -284,7 +284,7 @@ fn luma_and_colour_differences_become_colours() {
 }
 
 /// A row of 20 pixels of white and black runs, by the tables of CCITT.
-fn fax_row(bits: &mut VecWriter, runs: &[u16]) {
+pub(super) fn fax_row(bits: &mut VecWriter, runs: &[u16]) {
     for (index, &run) in runs.iter().enumerate() {
         let code = if index % 2 == 0 { maps::white::encode(run) } else { maps::black::encode(run) };
         bits.write(code.unwrap()).unwrap();
