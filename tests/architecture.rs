@@ -58,7 +58,7 @@ fn read(folder: &Path) -> BTreeMap<Module, Source> {
 fn read_module(file: &Path, folder: &Path, module: &Module, into: &mut BTreeMap<Module, Source>) {
     let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let mut reader = Reader { module, children: Vec::new(), source: Source::default() };
+    let mut reader = Reader { module, inner: Vec::new(), children: Vec::new(), source: Source::default() };
     reader.children = children(&parsed.items);
     reader.visit_file(&parsed);
     let children = std::mem::take(&mut reader.children);
@@ -92,6 +92,8 @@ fn children(items: &[Item]) -> Vec<String> {
 
 struct Reader<'a> {
     module: &'a Module,
+    /// Modules within the file that are being read.
+    inner: Vec<String>,
     children: Vec<String>,
     source: Source,
 }
@@ -100,7 +102,7 @@ impl Reader<'_> {
     /// The path from the root of the crate, if `segments` is one within it.
     fn absolute(&self, segments: &[String]) -> Option<Module> {
         let (first, rest) = segments.split_first()?;
-        let mut from = self.module.clone();
+        let mut from: Module = self.module.iter().chain(&self.inner).cloned().collect();
         match first.as_str() {
             "crate" => from.clear(),
             "self" => {}
@@ -148,6 +150,12 @@ impl Reader<'_> {
 }
 
 impl<'ast> Visit<'ast> for Reader<'_> {
+    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        self.inner.push(item.ident.to_string());
+        visit::visit_item_mod(self, item);
+        self.inner.pop();
+    }
+
     fn visit_item(&mut self, item: &'ast Item) {
         let attributes = match item {
             Item::Mod(item) => &item.attrs,
@@ -276,14 +284,17 @@ fn the_check_sees_what_it_looks_for() {
     let module = |path: &str| path.split('/').map(ToOwned::to_owned).collect::<Module>();
     let source = |text: &str, at: &str| {
         let (module, parsed) = (module(at), syn::parse_file(text).unwrap());
-        let mut reader = Reader { module: &module, children: children(&parsed.items), source: Source::default() };
+        let mut reader = Reader { module: &module, inner: Vec::new(), children: children(&parsed.items), source: Source::default() };
         reader.visit_file(&parsed);
         reader.source
     };
     let sources: BTreeMap<_, _> = [
         (Module::new(), Source::default()),
         (module("a"), source("pub mod b; pub use b::Thing; use crate::c::{self, d::Other};", "a")),
-        (module("a/b"), source("fn f() { super::super::c::g() } #[cfg(test)] mod tests { use crate::e; }", "a/b")),
+        (
+            module("a/b"),
+            source("fn f() { super::super::c::g() } #[cfg(test)] mod tests { use crate::e; } mod within { use super::Local; }", "a/b"),
+        ),
         (module("c"), source("pub mod d; use crate::a::Thing as Renamed;", "c")),
         (module("c/d"), source("use std::fmt;", "c/d")),
         (module("e"), source("", "e")),

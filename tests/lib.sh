@@ -96,15 +96,19 @@ launch() {
   STEP_WHAT[$id]=$2 STEP_START[$id]=$SECONDS
   shift 2
   : > "$LOGS/$id.log"
+  rm -f "$LOGS/$id.end"
   set -m # a process group of its own, so that `end_steps` reaches all of it
-  (trap 'echo $SECONDS > "$LOGS/$id.end"' EXIT; "$@") > "$LOGS/$id.log" 2>&1 < /dev/null &
+  (trap 'echo "$? $SECONDS" > "$LOGS/$id.end"' EXIT; "$@") > "$LOGS/$id.log" 2>&1 < /dev/null &
   STEP_PID[$id]=$!
   set +m
 }
 # await ID: tells how long the step takes while it runs, and shows its log when it fails
 await() {
-  local id=$1 pid=${STEP_PID[$1]} status=0 told=0 took line
-  while kill -0 "$pid" 2> /dev/null; do
+  local id=$1 pid=${STEP_PID[$1]} status end told=0 took line
+  # its end is in a file: a PID may come round, and be another's
+  until [ -s "$LOGS/$id.end" ]; do
+    # killed so that it could not write one
+    kill -0 "$pid" 2> /dev/null || { sleep 0.5 && [ -s "$LOGS/$id.end" ]; } || echo "137 $SECONDS" > "$LOGS/$id.end"
     took=$((SECONDS - STEP_START[$id]))
     line=$(tail -c 400 "$LOGS/$id.log" | tr '\r' '\n' | sed 's/\x1b\[[0-9;]*m//g' | grep -v '^ *$' | tail -n 1) || true
     if [ -t 1 ]; then
@@ -115,11 +119,11 @@ await() {
     fi
     sleep 0.2
   done
-  wait "$pid" || status=$?
   unset "STEP_PID[$id]"
-  took=$(($(cat "$LOGS/$id.end") - STEP_START[$id]))
+  read -r status end < "$LOGS/$id.end"
+  took=$((end - STEP_START[$id]))
   [ ! -t 1 ] || printf '\r\033[K'
-  if [ $status -ne 0 ]; then
+  if [ "$status" -ne 0 ]; then
     printf '%6d s  FAILED: %s; the end of %s:\n' "$took" "${STEP_WHAT[$id]}" "$LOGS/$id.log"
     tail -n 100 "$LOGS/$id.log"
     exit "$status"

@@ -6,15 +6,19 @@ use anyhow::Context;
 use clap::Parser;
 use resize_api::{Recipe, Settings, environment::SettingError, sweep::SweepReport};
 use resizer::{
-    command::{once, sweep},
+    command::{follow, once, sweep},
     guard::capacity::Capacity,
     http::{
         self,
         admin::{self, Readiness},
         server::{Grace, Server},
     },
+    lifecycle::follow::sqs::Queue,
     service::Service,
-    store::{s3::S3, website::HttpWebsite},
+    store::{
+        s3::{self, S3},
+        website::HttpWebsite,
+    },
     watch::{
         logs::{self, Output},
         metrics::Metrics,
@@ -52,6 +56,10 @@ enum Command {
     /// It reads the settings of the service from the environment. Exit status: 0, 1 if something failed or it was stopped,
     /// 3 if it refused to delete, 64 if a setting or an argument is wrong.
     Sweep(sweep::Arguments),
+    /// Follows the events of the bucket, and deletes what is no longer true within seconds, until SIGTERM or SIGINT.
+    ///
+    /// It reads the settings of the service from the environment.
+    Follow(follow::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +67,7 @@ fn main() -> ExitCode {
         Ok(None) => serve(),
         Ok(Some(Command::Once(arguments))) => one_file(&arguments),
         Ok(Some(Command::Sweep(arguments))) => one_sweep(&arguments),
+        Ok(Some(Command::Follow(arguments))) => follow_events(arguments),
         Err(error) => {
             drop(error.print());
             return if error.use_stderr() { BAD_USAGE.into() } else { ExitCode::SUCCESS };
@@ -104,6 +113,24 @@ fn prepare_sweep(arguments: &sweep::Arguments) -> anyhow::Result<SweepReport> {
     })
 }
 
+fn follow_events(arguments: follow::Arguments) -> anyhow::Result<ExitCode> {
+    let settings = Settings::from_env(variable)?;
+    arguments.check(&settings)?;
+    logs::init(variable, Output::Stdout)?;
+    let capacity = Capacity::detect(&settings);
+    runtime(capacity)?.block_on(async {
+        let metrics = Arc::new(Metrics::new());
+        let shared = s3::shared_config(variable).await?;
+        let store = Arc::new(S3::new(&shared, &settings, Arc::clone(&metrics)));
+        let queue = arguments.queue_url.as_deref().map(|url| Queue::new(&shared, url));
+        let stop = stop_signal().context("cannot listen for signals")?;
+        follow::run(arguments, settings, store, queue, capacity, metrics, stop).await?;
+        anyhow::Ok(())
+    })?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
 fn serve() -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env(variable)?;
     logs::init(variable, Output::Stdout)?;
@@ -123,8 +150,9 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     let traces = Traces::from_env(variable)?.map(Arc::new);
 
     let signal = stop_signal().context("cannot listen for signals")?;
-    let server = Server::bind(settings.listen, settings.admin_listen, &settings.bounds)?;
-    let (listen, admin_listen) = server.addresses()?;
+    let server = Server::bind(settings.listen, &settings.bounds)?;
+    let admin_server = Server::bind(settings.admin_listen, &settings.bounds)?;
+    let (listen, admin_listen) = (server.address()?, admin_server.address()?);
     let Capacity { memory, workers } = capacity;
     tracing::info!(%listen, %admin_listen, bucket = settings.bucket, url = %settings.url, memory, workers, "ready");
 
@@ -140,8 +168,9 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     let checking = Arc::clone(&service);
     tokio::spawn(async move { checking.check_itself().await });
     let readiness = Readiness::ready();
-    let admin = admin::app(Arc::clone(&service), readiness.clone());
-    server.run(http::app(service), admin, readiness, grace, signal).await;
+    let admin = tokio::spawn(admin_server.serve(admin::app(Arc::clone(&service), readiness.clone())));
+    server.serve_until(signal, http::app(service), readiness, grace).await;
+    admin.abort();
     if let Some(traces) = traces {
         tokio::task::spawn_blocking(move || traces.shut_down()).await?;
     }

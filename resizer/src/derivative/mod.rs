@@ -67,15 +67,18 @@ pub(crate) async fn run(service: Arc<Service>, key: ResizedKey, lease: Lease, ho
 
 impl Flight<'_> {
     async fn outcome(&mut self) -> Result<Outcome, Error> {
-        let recalled = self.service.loop_guard.recall(&self.key.to_string(), Instant::now());
+        let recalled = self.recall().await;
         if let Some(outcome) = self.stored(recalled).await? {
             return Ok(outcome);
         }
+        let mut refused = None;
         for _ in 0..ATTEMPTS {
             let Some((original, place)) = self.fetch_original(recalled).await? else { return self.found().await };
+            // a store that refuses the very ETag that it gave reads conditions in a way of its own
+            let place = if refused.as_ref() == Some(&place) { place.unconditional() } else { place };
             let made = self.make(original).await?;
             match self.keep(&made, &place).await {
-                Ok(Kept::Overtaken) => {}
+                Ok(Kept::Overtaken) => refused = Some(place),
                 Ok(kept) => return self.kept(kept, made, recalled).await,
                 Err(error @ Error::Store(StoreError::Missing)) => return Err(error),
                 Err(error) => return self.not_kept(&error, made).await,

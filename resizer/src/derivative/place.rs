@@ -25,4 +25,10 @@ impl Place {
             Some(_) => Self::Taken,
         }
     }
+
+    /// The same place, where no condition is made on what is overwritten.
+    #[must_use]
+    pub fn unconditional(self) -> Self {
+        if matches!(self, Self::Old(_)) { Self::Old(None) } else { self }
+    }
 }

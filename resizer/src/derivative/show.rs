@@ -13,6 +13,23 @@ use crate::{
 };
 
 impl Flight<'_> {
+    /// What is known of the key. Visitors who come back because the derivative is gone again are in no loop.
+    pub(super) async fn recall(&self) -> Recalled {
+        let key = self.key.to_string();
+        let recalled = self.service.loop_guard.recall(&key, Instant::now());
+        let is_excused = recalled == Recalled::Loop && self.is_gone().await && self.service.loop_guard.excuse(&key);
+        if is_excused { Recalled::New } else { recalled }
+    }
+
+    /// Whether there is no derivative, or one that is made again.
+    async fn is_gone(&self) -> bool {
+        let looked = look(&*self.service.store, &self.service.settings, self.key);
+        match timeout(self.service.settings.bounds.fetch, looked).await {
+            Ok(Ok(found)) => found.is_none_or(|(state, _)| state.goes()),
+            _ => false,
+        }
+    }
+
     /// The outcome where nothing need be made: the derivative was stored a while ago and is still there.
     pub(super) async fn stored(&mut self, recalled: Recalled) -> Result<Option<Outcome>, Error> {
         let key = self.key.to_string();

@@ -54,6 +54,8 @@ struct Entry {
     /// The last redirect to it.
     sent: Instant,
     looped: bool,
+    /// It was found gone from the store once, which is no loop.
+    excused: bool,
 }
 
 impl LoopGuard {
@@ -72,8 +74,8 @@ impl LoopGuard {
             stored.pop();
         }
         stored.order.push_back((now, key.to_owned()));
-        let looped = stored.keys.get(key).is_some_and(|entry| entry.looped);
-        stored.keys.insert(key.to_owned(), Entry { stored: now, sent: now, looped });
+        let (looped, excused) = stored.keys.get(key).map_or((false, false), |entry| (entry.looped, entry.excused));
+        stored.keys.insert(key.to_owned(), Entry { stored: now, sent: now, looped, excused });
     }
 
     /// Remembers that one more visitor was sent to `key` at `now`.
@@ -84,6 +86,15 @@ impl LoopGuard {
         }
     }
 
+    /// Whether a visitor came back because `key` is gone from the store: an event or a sweep deletes what is stale. So it is once;
+    /// if what is stored is gone time after time, it is a loop.
+    pub fn excuse(&self, key: &str) -> bool {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = stored.keys.get_mut(key).filter(|entry| !entry.excused) else { return false };
+        (entry.looped, entry.excused) = (false, true);
+        true
+    }
+
     /// What is known of `key` at `now`, when somebody asks for it.
     pub fn recall(&self, key: &str, now: Instant) -> Recalled {
         let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +102,9 @@ impl LoopGuard {
             stored.pop();
         }
         let Some(entry) = stored.keys.get_mut(key) else { return Recalled::New };
-        entry.looped |= now.duration_since(entry.sent) <= WINDOW;
+        let is_back = now.duration_since(entry.sent) <= WINDOW;
+        entry.looped |= is_back;
+        entry.excused &= is_back;
         if entry.looped { Recalled::Loop } else { Recalled::Stored }
     }
 }

@@ -1,4 +1,4 @@
-//! Two listeners → connections → their routers, until the stop signal and through the drain after it. It touches the network.
+//! A listener → connections → its router, until the stop signal and through the drain after it. It touches the network.
 //!
 //! `main` runs it; `seats` bounds how many connections there are, `connection` how long a client may take.
 
@@ -32,10 +32,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Largest request head in bytes: a key has 1 KiB at the most, three times that where it is percent-encoded.
 const MAX_HEAD: usize = 16 << 10;
 
-/// Both ports, open.
+/// A port, open.
 pub struct Server {
-    public: TcpListener,
-    admin: TcpListener,
+    listener: TcpListener,
     connections: usize,
     patience: Patience,
 }
@@ -50,37 +49,38 @@ pub struct Grace {
 }
 
 impl Server {
-    /// Opens both ports; `bounds` hold for their connections. To be called on a tokio runtime.
-    pub fn bind(public: SocketAddr, admin: SocketAddr, bounds: &Bounds) -> io::Result<Self> {
-        let bind = |address: SocketAddr| {
-            let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-            listen(address).and_then(TcpListener::from_std).map_err(named)
-        };
+    /// Opens a port; `bounds` hold for its connections. To be called on a tokio runtime.
+    pub fn bind(address: SocketAddr, bounds: &Bounds) -> io::Result<Self> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+        let listener = listen(address).and_then(TcpListener::from_std).map_err(named)?;
         let patience = Patience { step: bounds.client, answer: bounds.request };
-        Ok(Self { public: bind(public)?, admin: bind(admin)?, connections: bounds.connections.get(), patience })
+        Ok(Self { listener, connections: bounds.connections.get(), patience })
     }
 
-    /// The addresses of both ports, as opened.
-    pub fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
-        Ok((self.public.local_addr()?, self.admin.local_addr()?))
+    /// Its address, as opened.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until it is dropped.
+    pub async fn serve(self, app: Router) {
+        accept(self.listener, app, self.connections, self.patience, pending()).await;
     }
 
     /// Serves until `signal`, then says so by `readiness`, and stops within `grace`: first
     /// nothing changes but the readiness, then no connection is accepted and what runs is finished.
-    pub async fn run(self, public: Router, admin: Router, readiness: Readiness, grace: Grace, signal: impl Future<Output = ()>) {
-        let admin = tokio::spawn(accept(self.admin, admin, self.connections, self.patience, pending()));
+    pub async fn serve_until(self, signal: impl Future<Output = ()>, app: Router, readiness: Readiness, grace: Grace) {
         let drained = async {
             signal.await;
             readiness.withdraw();
             tracing::info!(drain_seconds = grace.drain.as_secs(), "stopping: no longer ready");
             sleep(grace.drain).await;
         };
-        let connections = accept(self.public, public, self.connections, self.patience, drained).await;
+        let connections = accept(self.listener, app, self.connections, self.patience, drained).await;
         tracing::info!(connections = connections.count(), shutdown_seconds = grace.shutdown.as_secs(), "stopping: finishing what runs");
         if timeout(grace.shutdown, connections.shutdown()).await.is_err() {
             tracing::warn!("stopping: some requests did not finish in time");
         }
-        admin.abort();
     }
 }
 

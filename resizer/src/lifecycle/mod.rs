@@ -5,6 +5,7 @@
 //! `derivative`, which says what is fresh, and the `store`.
 
 pub mod brake;
+pub mod follow;
 pub mod lanes;
 pub mod merge;
 pub mod metered;

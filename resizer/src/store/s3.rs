@@ -82,20 +82,7 @@ impl S3 {
         variable: impl Fn(&str) -> Option<String>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, SettingError> {
-        credentials(&variable)?;
-        let endpoint = endpoint(variable)?;
-        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_PAUSE).with_max_backoff(LONGEST_PAUSE);
-        let shared = aws_config::defaults(BehaviorVersion::latest())
-            .retry_config(retries)
-            // `Opened::read` has a deadline for bodies
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .load()
-            .await;
-        let region = shared.region().cloned().filter(|region| !region.as_ref().is_empty()).or(endpoint.map(|_| ENDPOINT_REGION));
-        let Some(region) = region else {
-            return Err(SettingError { name: "AWS_REGION", problem: "not set; want the bucket's region".to_owned() });
-        };
-        Ok(Self::new(&shared.into_builder().region(region).build(), settings, metrics))
+        Ok(Self::new(&shared_config(variable).await?, settings, metrics))
     }
 
     /// The bucket of `settings`, reached as `shared` says.
@@ -169,7 +156,7 @@ impl Store for S3 {
                 .cache_control(&object.cache_control)
                 .set_metadata(Some(object.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()))
                 .set_if_none_match((overwrite == Overwrite::Never).then(|| "*".to_owned()))
-                .set_if_match(if let Overwrite::Version(etag) = overwrite { Some(etag.to_owned()) } else { None })
+                .set_if_match(if let Overwrite::Version(etag) = overwrite { Some(bare(etag)) } else { None })
                 .set_acl((self.storage.acl == Acl::PublicRead).then_some(ObjectCannedAcl::PublicRead))
                 .set_server_side_encryption(match self.storage.encryption {
                     Encryption::Bucket => None,
@@ -206,7 +193,7 @@ impl Store for S3 {
     fn delete<'a>(&'a self, key: &'a str, etag: Option<&'a str>) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let etag = etag.filter(|_| !self.unconditional_delete.load(Ordering::Relaxed));
-            let request = self.client.delete_object().bucket(&self.bucket).key(key).set_if_match(etag.map(Into::into));
+            let request = self.client.delete_object().bucket(&self.bucket).key(key).set_if_match(etag.map(bare));
             let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
             let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
             match self.settle("delete", request.send().await) {
@@ -230,6 +217,29 @@ impl Store for S3 {
         }
         .boxed()
     }
+}
+
+/// What the environment says about the way to the services of AWS, or to those that are compatible.
+pub async fn shared_config(variable: impl Fn(&str) -> Option<String>) -> Result<SdkConfig, SettingError> {
+    credentials(&variable)?;
+    let endpoint = endpoint(variable)?;
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_PAUSE).with_max_backoff(LONGEST_PAUSE);
+    let shared = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(retries)
+        // `Opened::read` has a deadline for bodies
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .load()
+        .await;
+    let region = shared.region().cloned().filter(|region| !region.as_ref().is_empty()).or(endpoint.map(|_| ENDPOINT_REGION));
+    let Some(region) = region else {
+        return Err(SettingError { name: "AWS_REGION", problem: "not set; want the bucket's region".to_owned() });
+    };
+    Ok(shared.into_builder().region(region).build())
+}
+
+/// An ETag as a condition has it: AWS takes it with and without quotes, Ceph 16 only without.
+fn bare(etag: &str) -> String {
+    etag.trim_matches('"').to_owned()
 }
 
 /// At most `whole` for an operation, and half of it for each attempt.

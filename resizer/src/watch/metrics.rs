@@ -5,7 +5,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
@@ -42,6 +42,9 @@ pub struct Metrics {
     pub negative_cache_hits: Counter,
     /// Panics caught while a picture was made.
     pub panics: Counter,
+    events: Family<EventLabel, Counter>,
+    /// Age in seconds of the event of the bucket that was received last.
+    pub event_age: Gauge,
     rejected: Family<ReasonLabel, Counter>,
     self_check: Family<AccessLabel, Gauge>,
     memory_budget: Gauge,
@@ -74,6 +77,24 @@ struct OutcomeLabel {
     outcome: &'static str,
     /// As in the list, or `other`.
     resolution: Cow<'static, str>,
+}
+
+/// What became of an event of the bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Event {
+    /// It came.
+    Received,
+    /// A derivative was deleted or made.
+    Acted,
+    /// There was nothing to do.
+    Ignored,
+    /// It could not be read, or not be handled to its end.
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabel {
+    event: Event,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -116,6 +137,8 @@ impl Metrics {
             refetches: Counter::default(),
             negative_cache_hits: Counter::default(),
             panics: Counter::default(),
+            events: Family::default(),
+            event_age: Gauge::default(),
             rejected: Family::default(),
             self_check: Family::default(),
             memory_budget: Gauge::default(),
@@ -156,6 +179,8 @@ impl Metrics {
             "Derivatives whose original could not be looked at again, or that could not be taken back: a sweep looks at them",
             self.unsettled.clone(),
         );
+        to.register("events", "Events of the bucket, by what became of them", self.events.clone());
+        to.register("event_age_seconds", "How long ago the event that came last was sent", self.event_age.clone());
         to.register("source_refetches", "Originals fetched again because their body broke off", self.refetches.clone());
         to.register("negative_cache_hits", "Requests for what was found missing or bad a moment ago", self.negative_cache_hits.clone());
         to.register("rejected_sources", "Originals that were refused, by reason", self.rejected.clone());
@@ -173,6 +198,11 @@ impl Metrics {
     pub fn count_request(&self, outcome: &'static str, resolution: Option<Resolution>) {
         let resolution = resolution.map_or(Cow::Borrowed("other"), |resolution| resolution.to_string().into());
         self.requests.get_or_create(&OutcomeLabel { outcome, resolution }).inc();
+    }
+
+    /// Counts an event of the bucket.
+    pub fn count_event(&self, event: Event) {
+        self.events.get_or_create(&EventLabel { event }).inc();
     }
 
     /// Counts an original that was refused.

@@ -289,8 +289,8 @@ impl Inventory for Bucket {
 pub struct Witness {
     pub bucket: Arc<Bucket>,
     pub settings: Settings,
-    /// By derivative: its version as it was looked at, and that of its original as it was first seen after that.
-    seen: Mutex<BTreeMap<String, (Option<u64>, Option<Option<u64>>)>>,
+    /// Versions as they were looked at.
+    seen: Mutex<BTreeMap<String, Option<u64>>>,
     pub verdict: Arc<Verdict>,
 }
 
@@ -323,12 +323,12 @@ impl Witness {
         let etag = original.etag();
         let source = resizer::derivative::state::Source::There(Some(&etag));
         let state = resizer::derivative::state::judge(&self.settings, &resized, &deleted.metadata, source);
-        let (looked_at, seen) = self.seen.lock().unwrap().get(key).copied().unwrap_or_default();
-        if state != resizer::derivative::state::State::Fresh || seen != Some(Some(original.version)) {
+        let seen = self.seen.lock().unwrap();
+        if state != resizer::derivative::state::State::Fresh || seen.get(name) != Some(&Some(original.version)) {
             return;
         }
         *self.verdict.wrongly.lock().unwrap() += 1;
-        if looked_at == Some(deleted.version) {
+        if seen.get(key) == Some(&Some(deleted.version)) {
             self.verdict.never.lock().unwrap().push(key.to_owned());
         }
     }
@@ -347,10 +347,7 @@ impl Store for Witness {
         async move {
             let head = self.bucket.head(key).await;
             // nothing happens in between: there is one thread
-            let (version, mut seen) = (self.version(key), self.seen.lock().unwrap());
-            let derivatives = seen.iter_mut().filter(|(derivative, _)| derivative.split_once('/').is_some_and(|(_, name)| name == key));
-            derivatives.for_each(|(_, (_, original))| *original = original.or(Some(version)));
-            seen.insert(key.to_owned(), (version, None));
+            self.seen.lock().unwrap().insert(key.to_owned(), self.version(key));
             head
         }
         .boxed()

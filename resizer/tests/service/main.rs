@@ -8,6 +8,7 @@ mod bucket;
 mod cheap;
 mod contract;
 mod flights;
+mod follow;
 mod identity;
 mod memory;
 mod process;

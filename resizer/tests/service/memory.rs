@@ -48,6 +48,8 @@ pub struct Faults {
     pub short_bodies: usize,
     /// No announced length at all.
     pub unannounced: bool,
+    /// A condition on an ETag never holds.
+    pub refuses_etags: bool,
     /// Objects are overwritten, whatever the request says.
     pub unconditional: bool,
 }
@@ -114,7 +116,7 @@ impl Store for Memory {
             }
             let holds = match overwrite {
                 Overwrite::Never => self.object(key).is_none(),
-                Overwrite::Version(etag) => self.etag(key).as_deref() == Some(etag),
+                Overwrite::Version(etag) => self.etag(key).as_deref() == Some(etag) && !faults.refuses_etags,
                 Overwrite::Always => true,
             };
             if !holds && !faults.unconditional {

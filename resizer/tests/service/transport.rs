@@ -32,13 +32,17 @@ fn start(store: Arc<Memory>, drain: Duration, shutdown: Duration) -> Running {
 fn start_with(store: Arc<Memory>, drain: Duration, shutdown: Duration, bounds: &Bounds) -> Running {
     let Fixture { service, .. } = Fixture::new(store, |settings| settings.bounds = bounds.clone());
     let loopback = ([127, 0, 0, 1], 0).into();
-    let server = Server::bind(loopback, loopback, bounds).unwrap();
-    let (public, admin) = server.addresses().unwrap();
+    let [server, admin_server] = [loopback; 2].map(|address| Server::bind(address, bounds).unwrap());
+    let [public, admin] = [&server, &admin_server].map(|server| server.address().unwrap());
     let (stop, stopped) = oneshot::channel();
     let readiness = Readiness::ready();
     let admin_app = admin::app(Arc::clone(&service), readiness.clone());
     let signal = async move { drop(stopped.await) };
-    let ended = tokio::spawn(server.run(http::app(service), admin_app, readiness, Grace { drain, shutdown }, signal));
+    let ended = tokio::spawn(async move {
+        let admin = tokio::spawn(admin_server.serve(admin_app));
+        server.serve_until(signal, http::app(service), readiness, Grace { drain, shutdown }).await;
+        admin.abort();
+    });
     Running { public, admin, stop, ended }
 }
 
@@ -229,13 +233,13 @@ async fn idle_connections_give_way() {
 #[tokio::test]
 async fn every_address_is_that_of_both_families() {
     let bounds = Bounds::default();
-    let server = Server::bind("[::]:0".parse().unwrap(), "[::]:0".parse().unwrap(), &bounds).unwrap();
-    let (public, _) = server.addresses().unwrap();
+    let server = Server::bind("[::]:0".parse().unwrap(), &bounds).unwrap();
+    let public = server.address().unwrap();
     for address in ["127.0.0.1", "::1"] {
         if std::net::TcpListener::bind((address, 0)).is_ok() {
             TcpStream::connect((address, public.port())).await.expect(address);
         }
     }
-    let taken = Server::bind(public, "127.0.0.1:0".parse().unwrap(), &bounds);
+    let taken = Server::bind(public, &bounds);
     assert!(taken.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse && error.to_string().contains(&public.to_string())));
 }

@@ -203,3 +203,14 @@ async fn without_visitors_nobody_goes_round() {
         assert_eq!(colour(&store), Some(number));
     }
 }
+
+#[tokio::test]
+async fn a_store_that_takes_no_etag_as_a_condition_keeps_no_stale_derivative() {
+    let store = cat();
+    let fixture = Fixture::new(store.clone(), |_| {}).without_visitors();
+    fixture.get(TARGET).await;
+    store.fail(Faults { refuses_etags: true, ..Faults::default() });
+    store.objects.lock().unwrap().insert("cat.png".into(), ("image/png".into(), other(5)));
+    assert_eq!(fixture.get(TARGET).await.status(), StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(colour(&store), Some(5));
+}

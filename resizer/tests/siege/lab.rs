@@ -40,10 +40,15 @@ pub async fn run(body: impl AsyncFnOnce(&Lab)) {
 impl Lab {
     pub async fn new() -> Option<Self> {
         let s3 = s3::running().await?;
+        Some(Self::on(s3).await)
+    }
+
+    /// A fresh bucket of another store.
+    pub async fn on(s3: S3) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_mins(2)).build().unwrap();
         let lab = Self { s3, http, bucket: format!("service-{:08x}", rand::random::<u32>()) };
         lab.s3.create_bucket().bucket(&lab.bucket).send().await.unwrap();
-        Some(lab)
+        lab
     }
 
     pub async fn delete_bucket(&self) {
@@ -70,15 +75,24 @@ impl Lab {
 
     /// Starts the resizer on the bucket; `variables` beside or instead of the usual ones.
     pub fn resizer(&self, variables: &[(&str, &str)]) -> Resizer {
-        self.resizer_in(None, variables)
+        self.start(None, "", variables)
     }
 
-    /// The same, in a control group.
+    /// Starts what follows the events of the bucket.
+    pub fn follower(&self, variables: &[(&str, &str)]) -> Resizer {
+        self.start(None, "follow", variables)
+    }
+
+    /// The resizer in a control group.
     pub fn resizer_in(&self, cage: Option<&Cage>, variables: &[(&str, &str)]) -> Resizer {
+        self.start(cage, "", variables)
+    }
+
+    fn start(&self, cage: Option<&Cage>, arguments: &str, variables: &[(&str, &str)]) -> Resizer {
         let mut command = Command::new("sh");
         // a shell, which joins the group before it becomes the resizer
         let join = cage.map_or_else(String::new, |cage| format!("echo $$ > {}/cgroup.procs && ", cage.0.display()));
-        command.args(["-c", &format!("{join}exec \"$0\""), &program().display().to_string()]).env_clear();
+        command.args(["-c", &format!("{join}exec \"$0\" {arguments}"), &program().display().to_string()]).env_clear();
         command.envs([
             ("BUCKET", self.bucket.as_str()),
             ("URL", "http://photos.example.com"),
@@ -125,7 +139,7 @@ impl Resizer {
         let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = output.next().expect("it says that it is ready").unwrap();
         let ready: Value = serde_json::from_str(&ready).unwrap();
-        let address = |name: &str| format!("http://{}", ready[name].as_str().expect(name));
+        let address = |name: &str| format!("http://{}", ready[name].as_str().unwrap_or_default());
         let (public, admin) = (address("listen"), address("admin_listen"));
         let lines = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&lines);
@@ -151,6 +165,11 @@ impl Resizer {
 
     pub fn url(&self, key: &str) -> String {
         format!("{}/default/resize?key={key}", self.public)
+    }
+
+    /// Where its second port is.
+    pub fn admin(&self) -> &str {
+        &self.admin
     }
 
     pub async fn metrics(&self) -> Metrics {

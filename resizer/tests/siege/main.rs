@@ -9,6 +9,8 @@
 mod bombs;
 mod cold;
 mod faults;
+mod follow;
 mod kill;
 mod lab;
 mod proxy;
+mod race;

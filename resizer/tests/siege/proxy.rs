@@ -5,7 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -41,7 +41,8 @@ pub enum Fault {
 struct State {
     /// By method: the fault, and how many requests still meet it.
     faults: HashMap<String, (Fault, usize)>,
-    begun: HashMap<String, usize>,
+    /// When each request came, its method and its path.
+    begun: Vec<(Instant, String, String)>,
     cut: Arc<tokio::sync::Notify>,
     release: Arc<tokio::sync::SetOnce<()>>,
 }
@@ -94,17 +95,25 @@ impl Proxy {
 
     /// How many requests of `method` have begun.
     pub fn begun(&self, method: &str) -> usize {
-        self.state.lock().unwrap().begun.get(method).copied().unwrap_or_default()
+        self.state.lock().unwrap().begun.iter().filter(|(_, known, _)| known == method).count()
+    }
+
+    /// When requests of `method` for `path` came.
+    pub fn times(&self, method: &str, path: &str) -> Vec<Instant> {
+        let state = self.state.lock().unwrap();
+        let those = state.begun.iter().filter(|(_, known, at)| known == method && at.split('?').next() == Some(path));
+        those.map(|(time, ..)| *time).collect()
     }
 }
 
 /// One connection, one request: both sides are told that it closes.
 async fn serve(mut client: TcpStream, state: Arc<Mutex<State>>) -> io::Result<()> {
     let (head, rest) = read_head(&mut client).await?;
-    let method = head.split(' ').next().unwrap_or_default().to_owned();
+    let mut words = head.split(' ').map(ToOwned::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let fault = {
         let mut state = state.lock().unwrap();
-        *state.begun.entry(method.clone()).or_default() += 1;
+        state.begun.push((Instant::now(), method.clone(), path));
         state.faults.get_mut(&method).filter(|(_, times)| *times > 0).map(|(fault, times)| {
             *times = times.saturating_sub(1);
             fault.clone()

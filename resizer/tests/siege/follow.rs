@@ -1,0 +1,258 @@
+//! Events of real stores: pushed by Ceph into the webhook, and through a queue that speaks the protocol of SQS.
+
+use std::{
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use aws_sdk_s3::{
+    Client as S3,
+    config::{BehaviorVersion, Credentials, Region},
+    primitives::ByteStream,
+    types::{Event, NotificationConfiguration, QueueConfiguration, TopicConfiguration},
+};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::lab::{self, Lab, picture, s3};
+
+const TOKEN: &str = "a-token-that-nobody-guesses";
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const EVERYTHING: [Event; 2] = [Event::S3ObjectCreated, Event::S3ObjectRemoved];
+
+/// Waits until `is_so`, and says how long that took.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < PATIENCE, "{what}: not after {PATIENCE:?}");
+        sleep(Duration::from_millis(5)).await;
+    }
+    start.elapsed()
+}
+
+fn percentiles(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    format!("p50 {:?}, p99 {:?}", times[times.len() / 2], times[times.len() * 99 / 100])
+}
+
+/// Asks Ceph, by its own protocol for topics, to push to `endpoint`.
+fn topic(name: &str, endpoint: &str, token: &str) {
+    let attributes = [("push-endpoint", endpoint), ("OpaqueData", token)];
+    let mut curl = Command::new("curl");
+    curl.args(["-fsS", "--aws-sigv4", "aws:amz:us-east-1:sns", "--user", &format!("{}:{}", s3::KEY_ID, s3::KEY), s3::URL]);
+    curl.args(["-d", "Action=CreateTopic", "-d", &format!("Name={name}")]);
+    for (number, (key, value)) in (1..).zip(attributes) {
+        curl.args([
+            "-d",
+            &format!("Attributes.entry.{number}.key={key}"),
+            "--data-urlencode",
+            &format!("Attributes.entry.{number}.value={value}"),
+        ]);
+    }
+    assert!(curl.stdout(Stdio::null()).status().unwrap().success(), "CreateTopic");
+}
+
+async fn notify_topic(lab: &Lab) {
+    let topic = TopicConfiguration::builder()
+        .id("t")
+        .topic_arn(format!("arn:aws:sns:default::{}", lab.bucket))
+        .set_events(Some(EVERYTHING.to_vec()));
+    let configuration = NotificationConfiguration::builder().topic_configurations(topic.build().unwrap()).build();
+    let put = lab.s3.put_bucket_notification_configuration().bucket(&lab.bucket).notification_configuration(configuration);
+    put.send().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ceph_pushes_and_derivatives_go_within_seconds() {
+    lab::run(async |lab: &Lab| {
+        let resizer = lab.resizer(&[("ALLOWED_RESOLUTIONS", "30x30,60x60")]);
+        let follower = lab.follower(&[("ALLOWED_RESOLUTIONS", "30x30,60x60"), ("EVENTS_TOKEN", TOKEN)]);
+        topic(&lab.bucket, &format!("{}/events", follower.admin()), TOKEN);
+        notify_topic(lab).await;
+
+        // every kind of name, replaced and deleted
+        let mut took = Vec::new();
+        for round in 0..20 {
+            for name in ["cat.jpg", "a b+%41푸.jpg", "dir/x&y=z.jpg"] {
+                let key = format!("{round}/{name}");
+                let size = format!("30x30/{key}");
+                let path = percent_encoding::utf8_percent_encode(&size, percent_encoding::NON_ALPHANUMERIC).to_string();
+                lab.upload(&key, "image/jpeg", picture(64, 48, round)).await;
+                assert_eq!(resizer.get(&path).await.unwrap().status, 307, "{key}");
+                assert!(lab.object(&size).await.is_some(), "{key}");
+                lab.upload(&key, "image/jpeg", picture(64, 48, round + 100)).await;
+                took.push(until("replaced", async || lab.object(&size).await.is_none()).await);
+                assert_eq!(resizer.get(&path).await.unwrap().status, 307, "{key}");
+                lab.s3.delete_object().bucket(&lab.bucket).key(&key).send().await.unwrap();
+                took.push(until("deleted", async || lab.object(&size).await.is_none()).await);
+            }
+        }
+        println!("pushed by Ceph: {} events to deletion, {}", took.len(), percentiles(took));
+
+        // a foreign object under a prefix stays, and a stranger is not heard
+        lab.upload("30x30/banner.jpg", "image/jpeg", picture(8, 8, 1)).await;
+        lab.upload("banner.jpg", "image/jpeg", picture(8, 8, 2)).await;
+        lab.s3.delete_object().bucket(&lab.bucket).key("banner.jpg").send().await.unwrap();
+        assert!(lab.object("30x30/banner.jpg").await.is_some());
+        let url = format!("{}/events", follower.admin());
+        assert_eq!(lab.http.post(&url).body("{\"Records\":[]}").send().await.unwrap().status(), 401);
+        let metrics = follower.metrics().await;
+        assert!(metrics["resizer_events_total{event=\"Acted\"}"] >= 120.0, "{metrics:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ceph_pushes_and_warm_resolutions_are_there_before_anybody_asks() {
+    lab::run(async |lab: &Lab| {
+        let follower = lab.follower(&[("ALLOWED_RESOLUTIONS", "30x30,60x60"), ("EVENTS_TOKEN", TOKEN), ("WARM_RESOLUTIONS", "30x30")]);
+        topic(&lab.bucket, &format!("{}/events", follower.admin()), TOKEN);
+        notify_topic(lab).await;
+        let mut versions = Vec::new();
+        for seed in [1, 2] {
+            lab.upload("cat.jpg", "image/jpeg", picture(64, 48, seed)).await;
+            until("made", async || {
+                let found = lab.object("30x30/cat.jpg").await;
+                found.is_some_and(|bytes| !versions.contains(&bytes))
+            })
+            .await;
+            versions.extend(lab.object("30x30/cat.jpg").await);
+        }
+        assert!(lab.object("60x60/cat.jpg").await.is_none());
+    })
+    .await;
+}
+
+/// A made-up AWS with S3 and SQS, which sends real events of its own buckets.
+struct Moto {
+    child: Child,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Moto {
+    /// Starts it, if `tests/sqs/install` was run.
+    async fn start() -> Option<Self> {
+        let cache = s3::state().parent()?.parent()?.to_owned();
+        let program = std::env::var_os("MOTO_SERVER").map_or_else(|| cache.join("tools/moto-5.2.5/bin/moto_server"), PathBuf::from);
+        if !program.exists() {
+            assert!(!std::env::var("RESIZE_CLUSTER").is_ok_and(|value| value == "required"), "no {}", program.display());
+            eprintln!("skipped: no {}; tests/sqs/install gets it", program.display());
+            return None;
+        }
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(program);
+        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        let moto = Self { child: command.spawn().unwrap(), url: format!("http://127.0.0.1:{port}"), http: reqwest::Client::new() };
+        until("moto", async || moto.http.get(&moto.url).send().await.is_ok()).await;
+        Some(moto)
+    }
+
+    async fn sqs(&self, action: &str, body: Value) -> Value {
+        let request = self.http.post(&self.url).header("content-type", "application/x-amz-json-1.0");
+        let request = request.header("x-amz-target", format!("AmazonSQS.{action}"));
+        // it wants to know the service, and believes the rest
+        let scope = "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0";
+        let answer = request.header("authorization", scope).body(body.to_string()).send().await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default()
+    }
+
+    fn s3(&self) -> S3 {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .credentials_provider(Credentials::new("key", "secret", None, None, "tests"))
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&self.url)
+            .force_path_style(true);
+        S3::from_conf(config.build())
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_queue_are_handled_in_every_shape_and_a_bad_one_blocks_nothing() {
+    let Some(moto) = Moto::start().await else { return };
+    let lab = Lab::on(moto.s3()).await;
+    let bucket = &lab.bucket;
+    let queue = moto.sqs("CreateQueue", json!({"QueueName": "events"})).await["QueueUrl"].as_str().unwrap().to_owned();
+    let queue = format!("{}/{}", moto.url, queue.splitn(4, '/').nth(3).unwrap());
+    let here = [
+        ("AWS_ENDPOINT_URL", moto.url.as_str()),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("ALLOWED_RESOLUTIONS", "30x30"),
+        ("EVENTS_QUEUE_URL", queue.as_str()),
+    ];
+    let resizer = lab.resizer(&here);
+    let follower = lab.follower(&here);
+    let send = async |body: String| moto.sqs("SendMessage", json!({"QueueUrl": queue, "MessageBody": body})).await;
+    let gone = async |size: &str| until(size, async || lab.object(size).await.is_none()).await;
+    let make = async |key: &str, seed: u32| {
+        lab.s3
+            .put_object()
+            .bucket(bucket)
+            .key(key)
+            .content_type("image/jpeg")
+            .body(ByteStream::from(picture(64, 48, seed)))
+            .send()
+            .await
+            .unwrap();
+        let path = percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC).to_string();
+        assert_eq!(resizer.get(&format!("30x30/{path}")).await.unwrap().status, 307, "{key}");
+        format!("30x30/{key}")
+    };
+
+    // through an envelope of SNS and one of EventBridge, behind a message that is none
+    send("this is no event".to_owned()).await;
+    let size = make("a b+푸.jpg", 1).await;
+    lab.s3.delete_object().bucket(bucket).key("a b+푸.jpg").send().await.unwrap();
+    let record =
+        json!({"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": bucket}, "object": {"key": "a+b%2B%ED%91%B8.jpg"}}}]});
+    send(json!({"Type": "Notification", "Message": record.to_string()}).to_string()).await;
+    gone(&size).await;
+    let size = make("c+d.jpg", 2).await;
+    lab.s3.delete_object().bucket(bucket).key("c+d.jpg").send().await.unwrap();
+    let detail = json!({"bucket": {"name": bucket}, "object": {"key": "c+d.jpg", "sequencer": "01"}});
+    send(json!({"detail-type": "Object Deleted", "source": "aws.s3", "detail": detail}).to_string()).await;
+    gone(&size).await;
+
+    // the store's own, which begin with a test event
+    let queue_arn = "arn:aws:sqs:us-east-1:123456789012:events";
+    let to = QueueConfiguration::builder().queue_arn(queue_arn).set_events(Some(EVERYTHING.to_vec())).build().unwrap();
+    let configuration = NotificationConfiguration::builder().queue_configurations(to).build();
+    lab.s3.put_bucket_notification_configuration().bucket(bucket).notification_configuration(configuration).send().await.unwrap();
+    let mut took = Vec::new();
+    for round in 0..20 {
+        let key = format!("{round}/é & ü.jpg");
+        let size = make(&key, round).await;
+        lab.s3
+            .put_object()
+            .bucket(bucket)
+            .key(&key)
+            .content_type("image/jpeg")
+            .body(ByteStream::from(picture(64, 48, round + 100)))
+            .send()
+            .await
+            .unwrap();
+        took.push(gone(&size).await);
+    }
+    println!("through SQS: {} events to deletion, {}", took.len(), percentiles(took));
+    let metrics = follower.metrics().await;
+    assert!(metrics["resizer_events_total{event=\"Failed\"}"] >= 1.0, "{metrics:?}");
+    let left =
+        || async { moto.sqs("GetQueueAttributes", json!({"QueueUrl": queue, "AttributeNames": ["All"]})).await["Attributes"].clone() };
+    until("all but the bad message are deleted", async || {
+        let left = left().await;
+        left["ApproximateNumberOfMessages"] == "0" && left["ApproximateNumberOfMessagesNotVisible"] == "1"
+    })
+    .await;
+}
