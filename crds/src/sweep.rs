@@ -72,7 +72,7 @@ pub struct SweepReport {
     pub list_calls: u64,
     /// HEAD requests.
     pub head_calls: u64,
-    /// DELETE requests, of one or many keys.
+    /// DELETE requests.
     pub delete_calls: u64,
 }
 

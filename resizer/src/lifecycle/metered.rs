@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::store::{
     Head, Object, Opened, Overwrite, Store, StoreError,
-    listing::{Bucket, Depth, Inventory, Mark, Page, Version},
+    listing::{Bucket, Depth, Inventory, Mark, Page},
 };
 
 /// Attempts of a request that fails in passing, beside those of the store itself.
@@ -33,7 +33,7 @@ pub struct Calls {
     pub list: AtomicU64,
     /// HEAD requests.
     pub head: AtomicU64,
-    /// DELETE requests, of one or many keys.
+    /// DELETE requests.
     pub delete: AtomicU64,
 }
 
@@ -113,11 +113,6 @@ impl Store for Metered {
 impl Inventory for Metered {
     fn page<'a>(&'a self, prefix: &'a str, from: &'a Mark, depth: Depth) -> BoxFuture<'a, Result<Page, StoreError>> {
         self.ask(Some(&self.calls.list), move || self.bucket.page(prefix, from, depth)).boxed()
-    }
-
-    /// Not tried again: what is to be deleted was looked at a moment ago.
-    fn delete_many<'a>(&'a self, objects: &'a [Version]) -> BoxFuture<'a, Result<Vec<Result<(), StoreError>>, StoreError>> {
-        self.ask_once(Some(&self.calls.delete), self.bucket.delete_many(objects)).boxed()
     }
 }
 

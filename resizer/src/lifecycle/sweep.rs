@@ -4,7 +4,13 @@
 //! more, with its original, and deleted under its ETag. What is to go is remembered as long as it is little; if it is much, a second
 //! pass deletes as it finds. `command` above starts it; below are the other files of `lifecycle`, and `derivative`.
 
-use std::{pin::pin, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use futures::{
     Stream, StreamExt,
@@ -15,7 +21,7 @@ use resize_api::{
     ResizedKey, Settings,
     sweep::{SweepOutcome, SweepReport},
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::sync::Semaphore;
 
 use super::{
     brake::{self, Found, Refusal},
@@ -28,18 +34,11 @@ use super::{
 use crate::{
     derivative::state::{Source, State, judge},
     service::Service,
-    store::{
-        Store, StoreError,
-        listing::{Inventory, Version},
-    },
+    store::{Store, StoreError},
 };
 
 /// Requests for single objects at once.
 const AT_ONCE: usize = 32;
-/// Objects deleted by one request: few, so that little time passes between looking at one and deleting it.
-const BATCH: usize = 100;
-/// How long what was looked at waits for others to be deleted with.
-const BATCH_WAIT: Duration = Duration::from_millis(500);
 /// Memory for what is to go, in bytes, before it is looked for by a second pass instead.
 const HELD: usize = 16 << 20;
 /// So many failures are no accident.
@@ -81,7 +80,8 @@ enum Fault {
 
 /// A derivative that was looked at and is to go.
 struct Doomed {
-    version: Version,
+    key: String,
+    etag: Option<String>,
     is_explained: bool,
 }
 
@@ -152,28 +152,34 @@ impl Sweep {
     }
 
     /// Deletes those suspects that are still to go when they are looked at again: at most `room` of those that are not explained.
-    async fn delete(&self, work: impl Stream<Item = Result<Work, Unread>>, mut room: u64, tally: Option<&Tally>) -> Result<(), Fault> {
-        let limit = room;
-        let mut looked = pin!(work.take_until(self.stop.clone()).map(|work| self.condemn(work, tally)).buffer_unordered(AT_ONCE));
-        let mut batch = Vec::new();
-        loop {
-            match timeout(BATCH_WAIT, looked.next()).await {
-                Ok(None) => break,
-                Err(_) => self.flush(&mut batch).await?,
-                Ok(Some(doomed)) => {
-                    let Some(doomed) = doomed? else { continue };
-                    if !doomed.is_explained {
-                        room = room.checked_sub(1).ok_or(Fault::Grew(limit))?;
-                    }
-                    batch.push(doomed.version);
-                    if batch.len() == BATCH {
-                        self.flush(&mut batch).await?;
-                    }
-                }
+    async fn delete(&self, work: impl Stream<Item = Result<Work, Unread>>, room: u64, tally: Option<&Tally>) -> Result<(), Fault> {
+        let left = AtomicU64::new(room);
+        let deleted = work.take_until(self.stop.clone()).map(|work| self.delete_one(work, &left, tally)).buffer_unordered(AT_ONCE);
+        let mut deleted = pin!(deleted);
+        while let Some(outcome) = deleted.next().await {
+            if !outcome? {
+                return Err(Fault::Grew(room));
             }
         }
-        self.flush(&mut batch).await?;
         if self.is_stopped() { Err(Fault::Stopped) } else { Ok(()) }
+    }
+
+    /// Whether there was room for it.
+    async fn delete_one(&self, work: Result<Work, Unread>, left: &AtomicU64, tally: Option<&Tally>) -> Result<bool, Fault> {
+        let Some(Doomed { key, etag, is_explained }) = self.condemn(work, tally).await? else { return Ok(true) };
+        if !is_explained && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err() {
+            return Ok(false);
+        }
+        match self.bucket.delete(&key, etag.as_deref()).await {
+            Ok(()) => {
+                count(&self.tally.deleted);
+                tracing::debug!(key, "deleted");
+            }
+            // somebody replaced it in the meantime
+            Err(StoreError::Exists) => {}
+            Err(error) => self.fail(&key, &error)?,
+        }
+        Ok(true)
     }
 
     /// Looks at a suspect once more. What is warm is replaced instead of deleted, if it can be.
@@ -184,29 +190,7 @@ impl Sweep {
         if is_made_anew && self.make(&suspect.key).await? {
             return Ok(None);
         }
-        let version = Version { key: suspect.key.to_string(), etag };
-        Ok(Some(Doomed { version, is_explained: self.is_explained(state, &suspect) }))
-    }
-
-    async fn flush(&self, batch: &mut Vec<Version>) -> Result<(), Fault> {
-        let versions = std::mem::take(batch);
-        if versions.is_empty() {
-            return Ok(());
-        }
-        let outcomes = self.bucket.delete_many(&versions).await;
-        let outcomes = outcomes.unwrap_or_else(|error| vec![Err(error); versions.len()]);
-        for (Version { key, .. }, outcome) in versions.iter().zip(outcomes) {
-            match outcome {
-                Ok(()) => {
-                    count(&self.tally.deleted);
-                    tracing::debug!(key, "deleted");
-                }
-                // somebody replaced it in the meantime
-                Err(StoreError::Exists) => {}
-                Err(error) => self.fail(key, &error)?,
-            }
-        }
-        Ok(())
+        Ok(Some(Doomed { key: suspect.key.to_string(), etag, is_explained: self.is_explained(state, &suspect) }))
     }
 
     /// What a suspect is now, and its ETag; none if it is gone, or could not be looked at.

@@ -1,4 +1,4 @@
-//! What a bucket holds, page by page in the byte order of keys; and the deletion of many objects at once.
+//! What a bucket holds, page by page in the byte order of keys.
 //!
 //! `lifecycle` compares whole buckets through it. The S3 behind it is in `s3::listing`; below are only the types of `store`.
 
@@ -16,10 +16,6 @@ const LAST: char = char::MAX;
 pub trait Inventory: Send + Sync {
     /// The next objects under `prefix`, from `from` on, in the byte order of their keys.
     fn page<'a>(&'a self, prefix: &'a str, from: &'a Mark, depth: Depth) -> BoxFuture<'a, Result<Page, StoreError>>;
-
-    /// Deletes each of at most 1000 objects if it has still its ETag, else the error is [`StoreError::Exists`]; a store that knows no
-    /// conditions deletes them. One outcome for each, in the same order. Where there is none any more, it is well.
-    fn delete_many<'a>(&'a self, objects: &'a [Version]) -> BoxFuture<'a, Result<Vec<Result<(), StoreError>>, StoreError>>;
 }
 
 /// A bucket: its objects, and the list of them.
@@ -77,15 +73,6 @@ pub struct Listed {
     pub modified: Moment,
     /// Bytes.
     pub size: u64,
-}
-
-/// An object in the state in which it was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// Its key.
-    pub key: String,
-    /// Its ETag, where the store has one.
-    pub etag: Option<String>,
 }
 
 /// A moment of the store's clock, in seconds since 1970. Written as RFC 3339.

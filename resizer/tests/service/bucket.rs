@@ -20,7 +20,7 @@ use resizer::{
     },
     store::{
         Head, Metadata, Object, Opened, Overwrite, Store, StoreError,
-        listing::{Depth, Inventory, Listed, Mark, Moment, Page, Version},
+        listing::{Depth, Inventory, Listed, Mark, Moment, Page},
     },
 };
 use tokio::time::{Instant, sleep};
@@ -272,17 +272,6 @@ impl Inventory for Bucket {
         }
         .boxed()
     }
-
-    fn delete_many<'a>(&'a self, objects: &'a [Version]) -> BoxFuture<'a, Result<Vec<Result<(), StoreError>>, StoreError>> {
-        async move {
-            let mut outcomes = Vec::new();
-            for Version { key, etag } in objects {
-                outcomes.push(self.delete(key, etag.as_deref()).await);
-            }
-            Ok(outcomes)
-        }
-        .boxed()
-    }
 }
 
 /// The bucket as one of its users sees it: who deletes something that is fresh, though its original is as that user saw it, is counted.
@@ -375,16 +364,5 @@ impl Store for Witness {
 impl Inventory for Witness {
     fn page<'a>(&'a self, prefix: &'a str, from: &'a Mark, depth: Depth) -> BoxFuture<'a, Result<Page, StoreError>> {
         self.bucket.page(prefix, from, depth)
-    }
-
-    fn delete_many<'a>(&'a self, objects: &'a [Version]) -> BoxFuture<'a, Result<Vec<Result<(), StoreError>>, StoreError>> {
-        async move {
-            let mut outcomes = Vec::new();
-            for Version { key, etag } in objects {
-                outcomes.push(self.delete(key, etag.as_deref()).await);
-            }
-            Ok(outcomes)
-        }
-        .boxed()
     }
 }

@@ -23,7 +23,7 @@ use resizer::{
     },
     store::{
         Overwrite, Store, StoreError,
-        listing::{Depth, Inventory, Listed, Mark, Page, Version},
+        listing::{Depth, Inventory, Listed, Mark, Page},
         s3::S3,
     },
     watch::metrics::{Metrics, Usage},
@@ -345,53 +345,4 @@ async fn lists_in_pages_whose_keys_are_decoded() {
         "{line}"
     );
     assert_eq!(headers["x-amz-expected-bucket-owner"], "111122223333");
-}
-
-#[tokio::test]
-async fn deletes_many_each_under_its_etag_or_one_by_one() {
-    let version = |key: &str| Version { key: key.to_owned(), etag: Some(format!("\"{}\"", key.len())) };
-    let objects = ["a&b", "ccc", "dddd", "eeeee"].map(version);
-    let errors: String = [("ccc", "PreconditionFailed"), ("dddd", "AccessDenied"), ("eeeee", "NoSuchKey")]
-        .map(|(key, code)| format!("<Error><Key>{key}</Key><Code>{code}</Code></Error>"))
-        .concat();
-    let fake = Fake::answering(move |_: &Request| {
-        let text = format!("<DeleteResult>{errors}</DeleteResult>");
-        Response::builder().header("content-type", "application/xml").body(Body::from(text)).unwrap()
-    })
-    .await;
-    let store = s3(fake.address, &Arc::new(Metrics::new()));
-    let outcomes = store.delete_many(&objects).await;
-    assert_eq!(outcomes, Ok(vec![Ok(()), Err(StoreError::Exists), Err(StoreError::Forbidden), Ok(())]));
-    let (line, headers, body) = fake.seen.lock().unwrap()[0].clone();
-    assert!(line.starts_with("POST /photos/?delete"), "{line}");
-    let body = String::from_utf8(body.to_vec()).unwrap();
-    assert!(
-        body.contains("<Key>a&amp;b</Key><ETag>\"3\"</ETag>") || body.contains("<Key>a&amp;b</Key><ETag>&quot;3&quot;</ETag>"),
-        "{body}"
-    );
-    let md5 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, <md5::Md5 as md5::Digest>::digest(&body));
-    assert_eq!(headers["content-md5"], md5);
-    assert_eq!(headers["x-amz-expected-bucket-owner"], "111122223333");
-
-    // what cannot be written into XML, and a store that cannot do it at all
-    for (status, code, objects) in [(200, "", [version("a\u{1}"), version("b")]), (501, "NotImplemented", ["a", "b"].map(version))] {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&log);
-        let fake = Fake::answering(move |request: &Request| {
-            let condition = request.headers().get("if-match").map(|etag| etag.to_str().unwrap().to_owned()).unwrap_or_default();
-            seen.lock().unwrap().push(format!("{} {condition}", request.method()));
-            match *request.method() {
-                http::Method::POST if status != 200 => failure(status, code),
-                _ => Response::builder().status(204).body(Body::empty()).unwrap(),
-            }
-        })
-        .await;
-        let store = s3(fake.address, &Arc::new(Metrics::new()));
-        assert_eq!(store.delete_many(&objects).await, Ok(vec![Ok(()), Ok(())]));
-        let calls = log.lock().unwrap().clone();
-        let singles = calls.iter().filter(|call| call.starts_with("DELETE \"")).count();
-        assert_eq!((singles, calls.len()), (2, if status == 200 { 2 } else { 3 }), "{calls:?}");
-    }
-    let fake = Fake::answering(|_: &Request| failure(403, "AccessDenied")).await;
-    assert_eq!(s3(fake.address, &Arc::new(Metrics::new())).delete_many(&["a"].map(version)).await, Err(StoreError::Forbidden));
 }

@@ -1,28 +1,16 @@
-//! Listing a bucket of S3 and deleting many of its objects. It touches the network.
+//! Listing a bucket of S3. It touches the network.
 
 use std::borrow::Cow;
 
-use aws_sdk_s3::{
-    config::Builder,
-    types::{Delete, EncodingType, ObjectIdentifier},
-};
-use base64::{Engine, engine::general_purpose::STANDARD};
-use futures::{
-    StreamExt,
-    future::{BoxFuture, FutureExt},
-    stream,
-};
-use md5::{Digest, Md5};
+use aws_sdk_s3::{config::Builder, types::EncodingType};
+use futures::future::{BoxFuture, FutureExt};
 use percent_encoding::percent_decode_str;
 
 use super::S3;
 use crate::store::{
-    Store, StoreError,
-    listing::{Depth, Inventory, Listed, Mark, Moment, Page, Version},
+    StoreError,
+    listing::{Depth, Inventory, Listed, Mark, Moment, Page},
 };
-
-/// Single deletions at once, where a store cannot delete many by one request.
-const SINGLE_DELETIONS: usize = 16;
 
 impl Inventory for S3 {
     fn page<'a>(&'a self, prefix: &'a str, from: &'a Mark, depth: Depth) -> BoxFuture<'a, Result<Page, StoreError>> {
@@ -61,56 +49,6 @@ impl Inventory for S3 {
             Ok(Page { objects, folders, next: next.transpose()? })
         }
         .boxed()
-    }
-
-    fn delete_many<'a>(&'a self, objects: &'a [Version]) -> BoxFuture<'a, Result<Vec<Result<(), StoreError>>, StoreError>> {
-        async move {
-            // control characters do not survive in the XML of the request
-            if objects.iter().any(|object| object.key.contains(char::is_control)) {
-                return Ok(self.delete_one_by_one(objects).await);
-            }
-            match self.delete_by_one_request(objects).await {
-                Err(StoreError::NotImplemented | StoreError::Failed(_)) => Ok(self.delete_one_by_one(objects).await),
-                outcome => outcome,
-            }
-        }
-        .boxed()
-    }
-}
-
-impl S3 {
-    async fn delete_by_one_request(&self, objects: &[Version]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
-        let identify = |object: &Version| ObjectIdentifier::builder().key(&object.key).set_e_tag(object.etag.clone()).build();
-        let identifiers = objects.iter().map(identify).collect::<Result<Vec<_>, _>>();
-        let delete = identifiers.and_then(|all| Delete::builder().quiet(true).set_objects(Some(all)).build());
-        let delete = delete.map_err(|error| StoreError::Failed(error.to_string()))?;
-        let request = self.client.delete_objects().bucket(&self.bucket).delete(delete);
-        let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
-        let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
-        // stores older than the checksums that the SDK sends want this one
-        let request = request.mutate_request(|request| {
-            let digest = request.body().bytes().map(|body| STANDARD.encode(Md5::digest(body)));
-            if let Some(digest) = digest {
-                request.headers_mut().insert("content-md5", digest);
-            }
-        });
-        let output = self.settle("delete_many", request.send().await)?;
-        let outcome = |object: &Version| {
-            let failed = output.errors().iter().find(|error| error.key() == Some(&object.key));
-            failed.map_or(Ok(()), |error| match error.code().unwrap_or_default() {
-                "NoSuchKey" => Ok(()),
-                "PreconditionFailed" | "ConditionalRequestConflict" => Err(StoreError::Exists),
-                "AccessDenied" => Err(StoreError::Forbidden),
-                "SlowDown" => Err(StoreError::SlowDown),
-                code => Err(StoreError::Failed(code.to_owned())),
-            })
-        };
-        Ok(objects.iter().map(outcome).collect())
-    }
-
-    async fn delete_one_by_one(&self, objects: &[Version]) -> Vec<Result<(), StoreError>> {
-        let deletions: Vec<_> = objects.iter().map(|object| self.delete(&object.key, object.etag.as_deref())).collect();
-        stream::iter(deletions).buffered(SINGLE_DELETIONS).collect().await
     }
 }
 
