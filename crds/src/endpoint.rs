@@ -39,6 +39,7 @@ use crate::{
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.publicUrl"),
     printcolumn(name = "Bucket", type_ = "string", json_path = ".spec.bucket.name"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
     printcolumn(name = "Resolutions", type_ = "string", json_path = ".spec.allowedResolutions", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

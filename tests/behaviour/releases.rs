@@ -58,6 +58,7 @@ async fn the_definition_is_its_first_releases_until_another_one_takes_it_over() 
             release.would_install(&["--take-ownership"]).await.unwrap();
 
             release.install(&[]).await;
+            release.test().await.unwrap();
             release.uninstall().await;
             let after = definition(lab).await.metadata;
             assert_eq!((owner().await, after.deletion_timestamp), (before, None));

@@ -112,7 +112,7 @@ impl ControlPlane {
     pub fn chart(&self, values: &[&str]) -> Vec<Value> {
         let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/resize-operator");
         let mut helm = Command::new(&self.program);
-        helm.args(["helm", "template", "resize-operator", chart, "--namespace", "system"]);
+        helm.args(["helm", "template", "resize-operator", chart, "--namespace", "system", "--skip-tests"]);
         for value in values {
             helm.args(["--set", value]);
         }

@@ -55,6 +55,11 @@ impl<'a> Release<'a> {
         self.helm("upgrade", &[&["--install", "--wait", "--timeout=90s"][..], &values].concat()).await.unwrap();
     }
 
+    /// `helm test`, or what it says.
+    pub async fn test(&self) -> Result<String, String> {
+        run(&["test", NAME, "--namespace", &self.lab.name, "--timeout=90s"]).await
+    }
+
     /// Whether it could be installed in this way, or what Helm says.
     pub async fn would_install(&self, options: &[&str]) -> Result<String, String> {
         self.helm("install", &[&["--dry-run=server"], options].concat()).await
