@@ -278,9 +278,13 @@ fn jpegs_are_read_with_and_without_tables_of_their_own() {
 fn luma_and_colour_differences_become_colours() {
     // two groups of 2 by 2 pixels: red, and gray that grows lighter
     let data = vec![76, 76, 76, 76, 85, 255, 10, 20, 30, 40, 128, 128];
-    let out = Tiff::new((4, 2), 6, 8, 3, data).with(530, &[2, 2]).pixels();
+    let mut file = Tiff::new((4, 2), 6, 8, 3, data).with(530, &[2, 2]);
+    let out = file.pixels();
     assert!(near(&out.pixels[..3], &[255, 0, 0], 2) && near(&out.pixels[6..9], &[10, 10, 10], 1), "{:?}", out.pixels);
     assert!(near(&out.pixels[18..24], &[30, 30, 30, 40, 40, 40], 1), "{:?}", out.pixels);
+    // shares and levels of 0/0
+    file.tags.extend([(529, 5, vec![0; 3]), (532, 5, vec![0; 6])]);
+    assert_eq!(file.pixels().pixels[..], out.pixels[..]);
 }
 
 /// A row of 20 pixels of white and black runs, by the tables of CCITT.

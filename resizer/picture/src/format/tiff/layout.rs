@@ -125,10 +125,13 @@ fn ycbcr(directory: &Directory) -> Result<Colour, Error> {
         return Err(damaged("with colour differences of a strange size"));
     }
     let numbers = |tag: u16| Ok::<Vec<f64>, Error>(directory.values(tag)?.map(|values| values.fractions().collect()).unwrap_or_default());
+    // some write 0/0, which counts as nothing
+    let shares = |shares: &[f64; 3]| shares.iter().all(|share| *share > 0.0 && *share < 1.0);
+    let levels = |levels: &[f64; 6]| levels.chunks(2).all(|pair| pair[0] < pair[1]);
     Ok(Colour::YCbCr(YCbCr {
         sampling,
-        coefficients: numbers(529)?.try_into().unwrap_or([0.299, 0.587, 0.114]),
-        reference: numbers(532)?.try_into().unwrap_or([0.0, 255.0, 128.0, 255.0, 128.0, 255.0]),
+        coefficients: numbers(529)?.try_into().ok().filter(shares).unwrap_or([0.299, 0.587, 0.114]),
+        reference: numbers(532)?.try_into().ok().filter(levels).unwrap_or([0.0, 255.0, 128.0, 255.0, 128.0, 255.0]),
     }))
 }
 
