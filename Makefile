@@ -53,4 +53,7 @@ load: ## the resizer on the S3 at 1, 4 and 16 times of what it can do, in 256 Mi
 	cargo build --release --locked -p resizer
 	RESIZER=$(CARGO_TARGET_DIR)/release/resizer cargo test -q --release --locked -p resizer --test load
 
-.PHONY: help demo demo-down test images crds up bench stages fuzz scale load
+sweep-bench: ## what a sweep of 10 million originals of five sizes takes, without a store: SWEEP_BENCH=10000000
+	cargo bench --locked -p resizer --bench sweep
+
+.PHONY: help demo demo-down test images crds up bench stages fuzz scale load sweep-bench

@@ -34,6 +34,9 @@ use crate::{
 const GLANCE: Duration = Duration::from_millis(500);
 const LOG: Duration = Duration::from_secs(10);
 
+/// Memory for what is to go, in bytes: for some 80,000 keys.
+const MEMORY: usize = 16 << 20;
+
 /// What to do. An argument goes before its variable.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Arguments {
@@ -114,7 +117,8 @@ pub async fn run<B: Bucket + 'static>(
         (Arc::new(service), Semaphore::new(capacity.workers.saturating_mul(2)))
     });
     let tally = Arc::new(Tally::default());
-    let sweep = Sweep { bucket, settings: Arc::new(settings), order, warm, tally: Arc::clone(&tally), stop: stop.boxed().shared() };
+    let sweep =
+        Sweep { bucket, settings: Arc::new(settings), order, warm, memory: MEMORY, tally: Arc::clone(&tally), stop: stop.boxed().shared() };
     tokio::select! {
         report = sweep.run() => {
             if std::io::stderr().is_terminal() {

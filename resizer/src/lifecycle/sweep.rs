@@ -39,8 +39,6 @@ use crate::{
 
 /// Requests for single objects at once.
 const AT_ONCE: usize = 32;
-/// Memory for what is to go, in bytes, before it is looked for by a second pass instead.
-const HELD: usize = 16 << 20;
 /// So many failures are no accident.
 const MOST_FAILURES: u64 = 1000;
 
@@ -57,6 +55,8 @@ pub struct Sweep {
     pub order: Order,
     /// Makes what is missing, where that is asked for; and how many at once.
     pub warm: Option<(Arc<Service>, Semaphore)>,
+    /// Memory for what is to go, in bytes; beyond that it is looked for by a second pass instead.
+    pub memory: usize,
     /// What is counted.
     pub tally: Arc<Tally>,
     /// Ends it early.
@@ -74,8 +74,8 @@ enum Fault {
     Unread(#[from] Unread),
     #[error("given up")]
     GivenUp,
-    #[error("stopped")]
-    Stopped,
+    #[error("stopped while {0}")]
+    Stopped(&'static str),
 }
 
 /// A derivative that was looked at and is to go.
@@ -92,7 +92,7 @@ impl Sweep {
         let ended = self.go().await;
         let (outcome, message) = match (ended, self.tally.failures()) {
             (Err(fault @ Fault::Refused(_)), _) => (SweepOutcome::Refused, fault.to_string()),
-            (Err(Fault::Stopped), _) => (SweepOutcome::Interrupted, self.progress()),
+            (Err(fault @ Fault::Stopped(_)), _) => (SweepOutcome::Interrupted, format!("{fault}{}", self.progress())),
             (Err(Fault::GivenUp) | Ok(()), Some(failures)) => (SweepOutcome::Failed, failures),
             (Err(fault), _) => (SweepOutcome::Failed, fault.to_string()),
             (Ok(()), None) if self.order.dry_run => (SweepOutcome::DryRun, self.preview()),
@@ -125,11 +125,11 @@ impl Sweep {
             let Some(suspect) = doomed? else { continue };
             bytes += suspect.bytes();
             match &mut held {
-                Some(suspects) if bytes <= HELD => suspects.push(suspect),
+                Some(suspects) if bytes <= self.memory => suspects.push(suspect),
                 _ => held = None,
             }
         }
-        if self.is_stopped() { Err(Fault::Stopped) } else { Ok(held) }
+        if self.is_stopped() { Err(Fault::Stopped("the bucket was compared")) } else { Ok(held) }
     }
 
     fn read<'a>(&'a self, tally: &'a Tally) -> impl Stream<Item = Result<Work, Unread>> + 'a {
@@ -161,7 +161,7 @@ impl Sweep {
                 return Err(Fault::Grew(room));
             }
         }
-        if self.is_stopped() { Err(Fault::Stopped) } else { Ok(()) }
+        if self.is_stopped() { Err(Fault::Stopped("derivatives were deleted")) } else { Ok(()) }
     }
 
     /// Whether there was room for it.
@@ -242,7 +242,9 @@ impl Sweep {
             let _permit = at_once.acquire().await;
             make(service, key).await
         });
-        let Either::Left((warmed, _)) = select(making, self.stop.clone()).await else { return Err(Fault::Stopped) };
+        let Either::Left((warmed, _)) = select(making, self.stop.clone()).await else {
+            return Err(Fault::Stopped("a derivative was made"));
+        };
         match warmed {
             Warmed::Made => count(&self.tally.made),
             Warmed::Needless => return Ok(false),
@@ -275,11 +277,9 @@ impl Sweep {
 
     /// How far it came.
     fn progress(&self) -> String {
+        let at = self.tally.at().map(|at| format!(", at `{at}`")).unwrap_or_default();
         let (deleted, doomed) = (self.tally.deleted.load(Relaxed), self.tally.doomed.load(Relaxed));
-        match self.tally.at() {
-            Some(at) => format!("stopped while the originals were compared, at `{at}`; {deleted} derivatives were deleted"),
-            None => format!("stopped after {deleted} of {doomed} deletions"),
-        }
+        format!("{at}: {deleted} deleted, of {doomed} found so far")
     }
 
     /// What would have been done.

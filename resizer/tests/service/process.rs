@@ -100,6 +100,31 @@ fn one_file_needs_no_setting_and_other_words_are_refused() {
 }
 
 #[test]
+fn a_sweep_that_cannot_be_done_says_so_in_its_report_too() {
+    let help = resizer(&[]).arg("--help").output().unwrap();
+    let text = String::from_utf8(help.stdout).unwrap();
+    assert!(help.status.success() && ["once", "sweep", "BUCKET and URL"].iter().all(|word| text.contains(word)), "{text}");
+    let version = resizer(&[]).arg("--version").output().unwrap();
+    assert_eq!(String::from_utf8(version.stdout).unwrap(), concat!("resizer ", env!("CARGO_PKG_VERSION"), "\n"));
+    let file = std::env::temp_dir().join(format!("resizer-sweep-{}", std::process::id()));
+    let nobody = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("SWEEP_REPORT", file.to_str().unwrap()), ("SWEEP_RATE", "5")];
+    for (variables, arguments, status, says) in [
+        (&GOOD[..0], &[][..], 64, "BUCKET: not set"),
+        (&GOOD, &["--warm", "301x301"], 64, "WARM_RESOLUTIONS: `301x301`"),
+        (&GOOD, &["--rate", "none"], 64, ""),
+        (&GOOD, &["--dry-run=perhaps"], 64, ""),
+    ] {
+        std::fs::write(&file, "{}").unwrap();
+        let mut command = resizer(variables);
+        let output = command.env("ALLOWED_RESOLUTIONS", "300x300").envs(nobody).arg("sweep").args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{output:?}");
+        let report: resize_api::sweep::SweepReport = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert!(report.message.starts_with(says) && report.outcome == resize_api::sweep::SweepOutcome::Failed, "{report:?}");
+    }
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
 fn an_address_in_use_is_no_bad_setting() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::future::pending;
+use futures::future::{FutureExt, pending};
 use resize_api::{
     Settings,
     sweep::{SweepOutcome, SweepReport},
@@ -11,7 +11,7 @@ use resize_api::{
 use resizer::{
     command::sweep::run,
     guard::capacity::Capacity,
-    lifecycle::{brake::MaxDeletions, order::Order, suspicion::Suspicion},
+    lifecycle::{brake::MaxDeletions, metered::Metered, order::Order, suspicion::Suspicion, sweep::Sweep},
     store::{Metadata, StoreError, listing::Moment},
     watch::metrics::Metrics,
 };
@@ -158,6 +158,22 @@ async fn without_a_list_every_resolution_is_one_of_derivatives() {
     assert_eq!((report.originals, bucket.keys().len()), (1, 200));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_too_much_to_remember_is_found_by_a_second_pass() {
+    for (kept, deleted) in [(250, 100), (251, 98)] {
+        let (bucket, settings) = many(|number| number < kept);
+        let metered = Arc::new(Metered::new(Arc::clone(&bucket) as Arc<dyn resizer::store::listing::Bucket>, order().rate));
+        let stop = pending().boxed().shared();
+        let sweep =
+            Sweep { bucket: metered, settings: Arc::new(settings), order: order(), warm: None, memory: 1000, tally: Arc::default(), stop };
+        let report = sweep.run().await;
+        assert_eq!((report.outcome, report.deleted, report.orphaned), (SweepOutcome::Complete, deleted, deleted), "{report:?}");
+        assert_eq!((report.originals, report.fresh, bucket.keys().len()), (u64::from(kept), 2 * u64::from(kept), 3 * kept as usize));
+        // once for each pass, and once more before the deletion
+        assert_eq!(report.head_calls, 2 * (600 + deleted));
+    }
+}
+
 /// 300 originals and their derivatives; then what is not `kept` of the originals goes.
 fn many(kept: impl Fn(u32) -> bool) -> (Arc<Bucket>, Settings) {
     let (bucket, settings) = (Bucket::new(50), settings());
@@ -253,11 +269,11 @@ async fn it_stops_when_it_is_told_and_says_how_far_it_came() {
             SweepOutcome::Complete => assert_eq!(report.deleted, 86),
             _ => assert_eq!(report.outcome, SweepOutcome::Interrupted),
         }
-        said.insert(report.message.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
+        said.insert(report.message.split_whitespace().take(4).collect::<Vec<_>>().join(" "));
         let again = sweep(&bucket, &settings, order()).await;
         assert_eq!((again.outcome, again.deleted), (SweepOutcome::Complete, 86 - report.deleted));
     }
-    assert_eq!(said.into_iter().collect::<Vec<_>>(), ["", "stopped after", "stopped while"]);
+    assert_eq!(said.into_iter().collect::<Vec<_>>(), ["", "stopped while derivatives were", "stopped while the bucket"]);
 }
 
 #[tokio::test]

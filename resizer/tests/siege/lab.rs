@@ -93,24 +93,29 @@ impl Lab {
         // a shell, which joins the group before it becomes the resizer
         let join = cage.map_or_else(String::new, |cage| format!("echo $$ > {}/cgroup.procs && ", cage.0.display()));
         command.args(["-c", &format!("{join}exec \"$0\" {arguments}"), &program().display().to_string()]).env_clear();
-        command.envs([
-            ("BUCKET", self.bucket.as_str()),
-            ("URL", "http://photos.example.com"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ENDPOINT_URL", s3::URL),
-            ("AWS_ACCESS_KEY_ID", s3::KEY_ID),
-            ("AWS_SECRET_ACCESS_KEY", s3::KEY),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("S3_FORCE_PATH_STYLE", "true"),
-            ("LISTEN", "127.0.0.1:0"),
-            ("ADMIN_LISTEN", "127.0.0.1:0"),
-        ]);
+        command.envs(environment(self));
         Resizer::start(command.envs(variables.iter().copied()), self.http.clone())
     }
 }
 
+/// The environment of the program on a bucket.
+pub fn environment(lab: &Lab) -> [(&'static str, &str); 10] {
+    [
+        ("BUCKET", lab.bucket.as_str()),
+        ("URL", "http://photos.example.com"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", s3::URL),
+        ("AWS_ACCESS_KEY_ID", s3::KEY_ID),
+        ("AWS_SECRET_ACCESS_KEY", s3::KEY),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("S3_FORCE_PATH_STYLE", "true"),
+        ("LISTEN", "127.0.0.1:0"),
+        ("ADMIN_LISTEN", "127.0.0.1:0"),
+    ]
+}
+
 /// The program under test: what `RESIZER` names, else the one that was built with this test.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     std::env::var_os("RESIZER").map_or_else(|| env!("CARGO_BIN_EXE_resizer").into(), PathBuf::from)
 }
 

@@ -14,3 +14,4 @@ mod kill;
 mod lab;
 mod proxy;
 mod race;
+mod sweep;
