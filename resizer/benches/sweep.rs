@@ -53,8 +53,8 @@ impl Generated {
         format!("photos/2026/{number:010}.jpg")
     }
 
-    fn number(key: &str) -> u64 {
-        key.rsplit_once('/').unwrap().1.strip_suffix(".jpg").unwrap().parse().unwrap()
+    fn number(key: &str) -> Option<u64> {
+        key.rsplit_once('/')?.1.strip_suffix(".jpg")?.parse().ok()
     }
 
     fn etag(number: u64, version: u64) -> String {
@@ -71,13 +71,11 @@ impl Inventory for Generated {
                 let folders = RESOLUTIONS.iter().map(|text| format!("{text}/")).filter(|folder| folder.starts_with(prefix)).collect();
                 return Ok(Page { folders, ..Page::default() });
             }
-            let first = match from {
-                Mark::After(key) if key.ends_with(".jpg") => Self::number(key) + 1,
-                _ => 0,
-            };
+            // also behind a derivative, which is jumped over: digits come before letters
+            let first = if let Mark::After(key) = from { Self::number(key).map_or(0, |number| number + 1) } else { 0 };
             let end = self.originals.min(first + PAGE);
             let listed = |number: u64| {
-                let replaced = number % REPLACED == 0 && prefix.is_empty();
+                let replaced = number.is_multiple_of(REPLACED) && prefix.is_empty();
                 Listed {
                     key: format!("{prefix}{}", Self::name(number)),
                     etag: Some(Self::etag(number, u64::from(replaced))),
@@ -96,9 +94,9 @@ impl Inventory for Generated {
 impl Store for Generated {
     fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
         async move {
-            let number = Self::number(key);
+            let number = Self::number(key).ok_or(StoreError::Missing)?;
             let Some(resolution) = place::resolution(key) else {
-                return Ok(Head { etag: Some(Self::etag(number, u64::from(number % REPLACED == 0))), ..Head::default() });
+                return Ok(Head { etag: Some(Self::etag(number, u64::from(number.is_multiple_of(REPLACED)))), ..Head::default() });
             };
             let key = place::derivative(resolution, key.split_once('/').unwrap().1);
             let picture = Picture { bytes: Vec::new(), format: Format::Jpeg, width: 1, height: 1 };

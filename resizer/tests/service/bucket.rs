@@ -278,10 +278,13 @@ impl Inventory for Bucket {
 pub struct Witness {
     pub bucket: Arc<Bucket>,
     pub settings: Settings,
-    /// Versions as they were looked at.
-    seen: Mutex<BTreeMap<String, Option<u64>>>,
+    /// By derivative: its version as it was looked at, and that of its original as it was first seen after that.
+    seen: Mutex<BTreeMap<String, Seen>>,
     pub verdict: Arc<Verdict>,
 }
+
+/// Versions, none of what is not there; an original that was not yet looked at has none of these.
+type Seen = (Option<u64>, Option<Option<u64>>);
 
 /// What was deleted.
 #[derive(Default)]
@@ -312,12 +315,12 @@ impl Witness {
         let etag = original.etag();
         let source = resizer::derivative::state::Source::There(Some(&etag));
         let state = resizer::derivative::state::judge(&self.settings, &resized, &deleted.metadata, source);
-        let seen = self.seen.lock().unwrap();
-        if state != resizer::derivative::state::State::Fresh || seen.get(name) != Some(&Some(original.version)) {
+        let (looked_at, seen) = self.seen.lock().unwrap().get(key).copied().unwrap_or_default();
+        if state != resizer::derivative::state::State::Fresh || seen != Some(Some(original.version)) {
             return;
         }
         *self.verdict.wrongly.lock().unwrap() += 1;
-        if seen.get(key) == Some(&Some(deleted.version)) {
+        if looked_at == Some(deleted.version) {
             self.verdict.never.lock().unwrap().push(key.to_owned());
         }
     }
@@ -336,7 +339,10 @@ impl Store for Witness {
         async move {
             let head = self.bucket.head(key).await;
             // nothing happens in between: there is one thread
-            self.seen.lock().unwrap().insert(key.to_owned(), self.version(key));
+            let (version, mut seen) = (self.version(key), self.seen.lock().unwrap());
+            let derivatives = seen.iter_mut().filter(|(derivative, _)| derivative.split_once('/').is_some_and(|(_, name)| name == key));
+            derivatives.for_each(|(_, (_, original))| *original = original.or(Some(version)));
+            seen.insert(key.to_owned(), (version, None));
             head
         }
         .boxed()
