@@ -150,7 +150,7 @@ async fn more_than_a_page_and_a_bucket_that_lost_its_originals() {
         let mut command = Command::new(program());
         command.args(["sweep", "--force", "--rate", "300"]).env_clear().envs(environment(lab)).envs(LIST).stdout(Stdio::piped());
         let child = command.spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(6500)).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
         Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
         let output = child.wait_with_output().unwrap();
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
