@@ -17,7 +17,9 @@ pub enum ConditionType {
     PublicUrlVerified,
     /// The pods' own identity may read the originals, as they say.
     OriginalsReadable,
-    /// All of the above: a visitor gets pictures.
+    /// Derivatives are what their originals are, within the bound that the status tells. Only where `derivatives` asks for it.
+    DerivativesCurrent,
+    /// All of the above but the last: a visitor gets pictures.
     Ready,
 }
 
@@ -114,6 +116,28 @@ pub enum Reason {
     AccessUnclear,
     /// OriginalsReadable: no pod tells the operator.
     PodsUnreachable,
+    /// DerivativesCurrent: no sweep has ended yet.
+    NotSweptYet,
+    /// DerivativesCurrent: the last sweep compared the whole bucket, and what had to go is gone.
+    SweepComplete,
+    /// DerivativesCurrent: the last sweep only said what would go.
+    SweepDryRun,
+    /// DerivativesCurrent: the last sweep would have deleted more than it may, or saw no original at all, and deleted nothing.
+    SweepRefused,
+    /// DerivativesCurrent: the last sweep failed.
+    SweepFailed,
+    /// DerivativesCurrent: no sweep was complete for longer than two of its intervals and an hour.
+    Overdue,
+    /// DerivativesCurrent: events are followed, and no sweep is asked for.
+    EventsFollowed,
+    /// DerivativesCurrent: the pod that follows events does not run.
+    FollowUnavailable,
+    /// DerivativesCurrent: the object is being deleted, and its derivatives before it.
+    Purging,
+    /// DerivativesCurrent: they cannot be deleted; the message says why.
+    PurgeFailed,
+    /// Only an Event: the object was let go though its derivatives stay in the bucket.
+    PurgeGivenUp,
     /// Accepted: the object was written for another version of the API, and cannot be read whole.
     Undecodable,
     /// Only an Event: the object was let go though its rules could not be taken out of the bucket.

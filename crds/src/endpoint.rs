@@ -9,7 +9,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::secret::SecretRef;
 use crate::{
+    derivatives::Derivatives,
     gateway::Gateway,
     picture::{Output, Resize},
     routing::Routing,
@@ -34,6 +36,10 @@ use crate::{
     doc = "A bucket whose pictures are served in every allowed size: the bucket's own website sends a missing size to the resizer, which makes it, stores it beside the original and redirects to it.",
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]{0,48}[a-z0-9])?$')")
         .message("metadata.name: want at most 50 lower-case letters, digits and hyphens, a letter first: it names a Service"),
+    validation = Rule::new("!has(self.spec.derivatives) || !has(self.spec.derivatives.sweep) || self.metadata.name.size() <= 46")
+        .message("metadata.name: with derivatives.sweep want at most 46 characters: it names a CronJob"),
+    validation = Rule::new("!has(self.spec.derivatives) || !has(self.spec.derivatives.warm) || self.spec.allowedResolutions.size() == 0 || self.spec.derivatives.warm.all(r, r in self.spec.allowedResolutions)")
+        .message("spec.derivatives.warm: want resolutions that are in allowedResolutions"),
     scale(spec_replicas_path = ".spec.workload.replicas", status_replicas_path = ".status.replicas", label_selector_path = ".status.selector"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.publicUrl"),
@@ -99,6 +105,10 @@ pub struct ResizeEndpointSpec {
     #[serde(default)]
     pub workload: Workload,
 
+    /// How derivatives are kept true to their originals: without it they are compared with their original only when a visitor comes to the resizer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derivatives: Option<Derivatives>,
+
     /// What happens to the bucket's routing rules when this object is deleted. It may still be changed while the object is being deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
@@ -154,15 +164,6 @@ pub struct Bucket {
     /// Let everybody read the bucket's objects, where those who run the operator allow that and `routing.management` is Merge: the operator adds a statement for `s3:GetObject` to the bucket's policy, and lifts those parts of the bucket's public access block that forbid it. Other statements stay; false again, or deletion, takes it all back. By default the operator leaves policy and block alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub public_read: bool,
-}
-
-/// A Secret in the same namespace.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SecretRef {
-    /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
-    pub name: String,
 }
 
 /// An Ingress for the resizer.

@@ -9,6 +9,8 @@ pub mod bounds;
 #[cfg(feature = "kube")]
 pub mod condition;
 #[cfg(feature = "kube")]
+pub mod derivatives;
+#[cfg(feature = "kube")]
 pub mod endpoint;
 pub mod environment;
 #[cfg(feature = "kube")]
@@ -19,6 +21,8 @@ pub mod picture;
 pub mod resolution;
 #[cfg(feature = "kube")]
 pub mod routing;
+#[cfg(feature = "kube")]
+pub mod secret;
 pub mod self_check;
 pub mod settings;
 pub mod source;

@@ -1,4 +1,5 @@
-//! What the operator reports in a `ResizeEndpoint`: conditions, routing rules, and the record of what it wrote. Below is `routing`.
+//! What the operator reports in a `ResizeEndpoint`: conditions, routing rules, and the record of what it wrote. Below are
+//! `routing` and `derivatives`.
 
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
@@ -7,7 +8,7 @@ use k8s_openapi::{
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::routing::RoutingRule;
+use crate::{derivatives::DerivativesStatus, routing::RoutingRule};
 
 /// What the operator saw and did last.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub struct ResizeEndpointStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Accepted, WorkloadAvailable, RoutingRuleApplied, PublicUrlVerified, OriginalsReadable, and Ready, which sums them up.
+    /// Accepted, WorkloadAvailable, RoutingRuleApplied, PublicUrlVerified, OriginalsReadable, DerivativesCurrent where `derivatives` asks for it, and Ready, which sums up all but the last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -55,6 +56,10 @@ pub struct ResizeEndpointStatus {
     /// What `bucket.publicRead` changed beside the bucket's policy. It is put back when that is false again, and on deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_read: Option<PublicRead>,
+
+    /// What became of `derivatives`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derivatives: Option<DerivativesStatus>,
 
     /// Number of the resizer's pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -37,7 +37,7 @@ pub enum SweepOutcome {
 
 /// The numbers of a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "kube", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "kube", derive(schemars::JsonSchema), schemars(transform = as_kubernetes_knows))]
 #[serde(rename_all = "camelCase", default)]
 pub struct SweepReport {
     /// How it ended: Complete, DryRun, Refused, Interrupted or Failed.
@@ -74,6 +74,18 @@ pub struct SweepReport {
     pub head_calls: u64,
     /// DELETE requests.
     pub delete_calls: u64,
+}
+
+/// Kubernetes knows no unsigned numbers, and what is always written needs no default.
+#[cfg(feature = "kube")]
+fn as_kubernetes_knows(schema: &mut schemars::Schema) {
+    let Some(properties) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) else { return };
+    for property in properties.values_mut().filter_map(serde_json::Value::as_object_mut) {
+        property.remove("default");
+        if let Some(format) = property.get_mut("format").filter(|format| **format == "uint64") {
+            *format = "int64".into();
+        }
+    }
 }
 
 #[cfg(test)]

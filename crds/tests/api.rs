@@ -88,6 +88,12 @@ fn accepts_what_is_right() {
         json!({ "workload": { "autoscaling": { "maxReplicas": 2 }, "resources": { "limits": { "cpu": "1" } } } }),
         json!({ "bucket": { "endpoint": "http://[fd00::1]:7480" }, "ingress": { "host": "1.2.3.4.example.com", "path": "/a.b/..c" } }),
         json!({ "gateway": { "parentRefs": [{ "name": "public", "sectionName": "https" }], "hostname": "resize.example.com" } }),
+        json!({ "derivatives": {} }),
+        json!({ "derivatives": { "sweep": { "schedule": "*/5 0-6 1,15 JAN-DEC MON" }, "warm": ["300x300"], "onDelete": "Delete" } }),
+        json!({ "derivatives": { "sweep": { "schedule": "@weekly", "timeZone": "America/Argentina/Buenos_Aires", "maxDeletions": "500" } } }),
+        json!({ "derivatives": { "events": { "sqs": { "queueUrl": "http://127.0.0.1:5000/123456789012/photos" } } } }),
+        json!({ "derivatives": { "events": { "webhook": { "tokenSecretRef": { "name": "events" } } } } }),
+        json!({ "allowedResolutions": [], "derivatives": { "warm": ["300x300"] } }),
     ] {
         assert!(validate_cel(&endpoint(patch.clone())).is_ok(), "{patch}: {:?}", validate_cel(&endpoint(patch.clone())));
     }
@@ -109,12 +115,19 @@ fn refuses_with_a_message_that_says_what_would_be_right() {
         let errors = validate_cel(&named).unwrap_err().to_string();
         assert!(errors.contains(message), "{errors}");
     }
+    let mut long = endpoint(json!({ "derivatives": { "sweep": { "schedule": "@daily" } } }));
+    assert!(validate_cel(&long).is_ok());
+    long.metadata.name = Some("a".repeat(47));
+    let errors = validate_cel(&long).unwrap_err().to_string();
+    assert!(errors.contains("with derivatives.sweep want at most 46 characters"), "{errors}");
 }
 
 #[test]
 fn every_rule_has_a_line_among_the_refusals() {
     let mut said: Vec<_> = refusals().into_iter().chain(refused_changes()).map(|(_, says)| says).collect();
     said.extend(refused_names().into_iter().map(|(_, says)| says));
+    // in the test above
+    said.push("with derivatives.sweep want at most 46 characters");
     let rules = rules(&serde_json::to_value(ResizeEndpoint::crd()).unwrap());
     assert!(rules.len() >= 12, "{rules:?}");
     for (field, message) in rules {

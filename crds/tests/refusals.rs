@@ -46,6 +46,17 @@ pub fn refusals() -> Vec<(Value, &'static str)> {
             json!({ "workload": { "autoscaling": { "maxReplicas": 3 }, "resources": { "requests": { "memory": "1Gi" } } } }),
             "with autoscaling want a request of cpu",
         ),
+        (json!({ "derivatives": { "sweep": { "schedule": "17 3 * *" } } }), "want five fields of cron"),
+        (json!({ "derivatives": { "sweep": { "schedule": "@every 1h" } } }), "want five fields of cron"),
+        (json!({ "derivatives": { "sweep": { "schedule": "TZ=UTC 17 3 * * *" } } }), "want five fields of cron"),
+        (json!({ "derivatives": { "sweep": { "schedule": "@daily", "timeZone": "Local" } } }), "want the name of a time zone"),
+        (json!({ "derivatives": { "sweep": { "schedule": "@daily", "timeZone": "+02:00" } } }), "want the name of a time zone"),
+        (json!({ "derivatives": { "sweep": { "schedule": "@daily", "maxDeletions": "101%" } } }), "want a number, or a percentage"),
+        (json!({ "derivatives": { "sweep": { "schedule": "@daily", "maxDeletions": "many" } } }), "want a number, or a percentage"),
+        (json!({ "derivatives": { "warm": ["300"] } }), "want a resolution such as 300x300"),
+        (json!({ "derivatives": { "warm": ["301x301"] } }), "want resolutions that are in allowedResolutions"),
+        (json!({ "derivatives": { "events": {} } }), "want sqs or webhook"),
+        (json!({ "derivatives": { "events": { "sqs": { "queueUrl": "photos" } } } }), "want the URL of a queue"),
     ]
 }
 

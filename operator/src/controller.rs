@@ -7,25 +7,21 @@ use std::sync::Arc;
 use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Client, ResourceExt,
+    Client,
     core::PartialObjectMeta,
-    runtime::{
-        Controller, Predicate, WatchStreamExt, controller::Error as ControllerError, predicates, reflector::ObjectRef,
-        utils::PredicateConfig, watcher,
-    },
+    runtime::{Controller, Predicate, WatchStreamExt, controller::Error as ControllerError, predicates, utils::PredicateConfig, watcher},
 };
 use resize_api::ResizeEndpoint;
 use tokio::sync::Notify;
 
 use crate::{
     admin::metrics::Metrics,
-    names::ENDPOINT,
     reconcile::{context::Context, on_error, reconcile},
     report::recorders::Recorders,
     tenancy::claims::Claims,
     watch::{
         Scope, Scopes, children, endpoints,
-        scope::{api, heard, ours},
+        scope::{api, endpoint_of, heard, ours},
     },
 };
 
@@ -54,12 +50,6 @@ pub fn new(
     });
     let (controllers, scopes): (Vec<_>, Vec<_>) = parts.unzip();
     (controllers, Scopes(scopes.into_iter().collect()))
-}
-
-/// The endpoint that a pod belongs to.
-fn endpoint_of(pod: impl ResourceExt) -> Option<ObjectRef<ResizeEndpoint>> {
-    let name = pod.labels().get(ENDPOINT)?.clone();
-    Some(ObjectRef::new(&name).within(&pod.namespace()?))
 }
 
 /// Reconciles until `stop`, then finishes what runs.

@@ -12,6 +12,33 @@ pub const PREFIX: &str = "resize-operator.dev/";
 /// Label of everything that belongs to an endpoint: the endpoint's name.
 pub const ENDPOINT: &str = "resize-operator.dev/endpoint";
 
+/// Label of pods that keep the derivatives of an endpoint true: the endpoint's name. They never have [`ENDPOINT`], by which the pods
+/// that serve are found.
+pub const DERIVATIVES: &str = "resize-operator.dev/derivatives";
+
+/// Annotation of what belongs to an endpoint and outlives it for a moment: the endpoint's uid.
+pub const OWNER: &str = "resize-operator.dev/owner";
+
+/// Name of the CronJob that sweeps.
+pub fn sweep_name(name: &str) -> String {
+    format!("{name}-sweep")
+}
+
+/// Name of Deployment and Service of the pod that follows events.
+pub fn follow_name(name: &str) -> String {
+    format!("{name}-follow")
+}
+
+/// Name of the Job that deletes all derivatives.
+pub fn purge_name(name: &str) -> String {
+    format!("{name}-purge")
+}
+
+/// Name of the NetworkPolicy of all these.
+pub fn derivatives_name(name: &str) -> String {
+    format!("{name}-derivatives")
+}
+
 /// Name of the objects that belong to the endpoint `name`.
 pub fn resizer_name(name: &str) -> String {
     format!("{name}-resizer")

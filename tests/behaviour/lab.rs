@@ -86,6 +86,19 @@ pub fn helm() -> Option<PathBuf> {
     helm
 }
 
+/// What kubectl says to these arguments, or complains of.
+pub fn kubectl(arguments: &[&str]) -> Result<String, String> {
+    let program = helm().ok_or("no kubectl was built here")?;
+    let output = std::process::Command::new(program)
+        .arg("kubectl")
+        .args(arguments)
+        .env("KUBECONFIG", kubeconfig())
+        .output()
+        .map_err(|error| error.to_string())?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
 fn kubeconfig() -> PathBuf {
     cache().join("state/cluster/pki/admin.kubeconfig")
 }

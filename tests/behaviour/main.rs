@@ -13,6 +13,7 @@ mod bombs;
 mod chart;
 mod claim;
 mod delete;
+mod derivatives;
 mod drift;
 mod edit;
 mod failing;

@@ -43,6 +43,13 @@ struct ByObject {
     name: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByState {
+    namespace: String,
+    name: String,
+    state: &'static str,
+}
+
 /// The operator's metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -100,11 +107,13 @@ impl Metrics {
     /// lead shows no endpoints, and an endpoint that goes takes its line with it.
     pub fn encode(&self, phase: &Phase, endpoints: impl Iterator<Item = Arc<ResizeEndpoint>>) -> String {
         let (ready, pending) = (Family::<ByObject, Gauge>::default(), Gauge::<i64>::default());
+        let sweeps = Sweeps::default();
         if *phase == Phase::Leading {
             for endpoint in endpoints {
                 let object = ByObject { namespace: endpoint.namespace().unwrap_or_default(), name: endpoint.name_any() };
-                ready.get_or_create(&object).set(i64::from(is_ready(&endpoint)));
+                ready.get_or_create(&object).set(i64::from(is_true(&endpoint, ConditionType::Ready).unwrap_or(false)));
                 pending.inc_by(i64::from(is_pending(&endpoint)));
+                sweeps.show(&endpoint, object);
             }
         }
         let gauge = |holds: bool| {
@@ -114,13 +123,18 @@ impl Metrics {
         };
         let mut registry = Registry::default();
         registry.register("resize_endpoint_ready", "Whether condition Ready of a ResizeEndpoint is True", ready);
+        sweeps.register(&mut registry);
         let ours = registry.sub_registry_with_prefix("resize_operator");
         ours.register("endpoints_pending", "ResizeEndpoints whose status is not of their current spec yet", pending);
         ours.register("reconciles", "Reconciles, by how they ended and the reason that condition Ready got", self.reconciles.clone());
         ours.register("reconcile_duration_seconds", "Duration of a reconcile", self.duration.clone());
         ours.register("reconciles_running", "Reconciles that run now", self.running.clone());
         ours.register("s3_requests", "Calls to S3 by operation and HTTP status, every attempt by itself", self.s3.clone());
-        ours.register("cleanups_given_up", "ResizeEndpoints let go though their rules stay in the bucket", self.given_up.clone());
+        ours.register(
+            "cleanups_given_up",
+            "ResizeEndpoints let go though their rules, or derivatives, stay in the bucket",
+            self.given_up.clone(),
+        );
         ours.register("leader", "Whether this process leads", gauge(*phase == Phase::Leading));
         let waiting = gauge(matches!(phase, Phase::Waiting(_)));
         ours.register("waiting", "Whether something that this process needs is missing; /readyz says what", waiting);
@@ -136,9 +150,56 @@ fn is_pending(endpoint: &ResizeEndpoint) -> bool {
     endpoint.status.as_ref().and_then(|status| status.observed_generation) != endpoint.metadata.generation
 }
 
-fn is_ready(endpoint: &ResizeEndpoint) -> bool {
+/// Whether a condition is true, if there is one.
+fn is_true(endpoint: &ResizeEndpoint, type_: ConditionType) -> Option<bool> {
     let mut conditions = endpoint.status.iter().flat_map(|status| &status.conditions);
-    conditions.any(|condition| condition.type_ == ConditionType::Ready.to_string() && condition.status == "True")
+    conditions.find(|condition| condition.type_ == type_.to_string()).map(|condition| condition.status == "True")
+}
+
+/// What the last sweep of each endpoint said.
+#[derive(Default)]
+struct Sweeps {
+    current: Family<ByObject, Gauge>,
+    complete: Family<ByObject, Gauge>,
+    seconds: Family<ByObject, Gauge>,
+    derivatives: Family<ByState, Gauge>,
+}
+
+impl Sweeps {
+    fn show(&self, endpoint: &ResizeEndpoint, object: ByObject) {
+        if let Some(is_current) = is_true(endpoint, ConditionType::DerivativesCurrent) {
+            self.current.get_or_create(&object).set(i64::from(is_current));
+        }
+        let Some(status) = endpoint.status.as_ref().and_then(|status| status.derivatives.as_ref()) else { return };
+        if let Some(complete) = &status.last_complete {
+            self.complete.get_or_create(&object).set(complete.0.as_second());
+        }
+        let Some(report) = status.last_sweep.as_ref().map(|last| &last.report) else { return };
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.seconds.get_or_create(&object).set(number(report.seconds));
+        for (state, derivatives) in [
+            ("fresh", report.fresh),
+            ("stale", report.stale),
+            ("orphaned", report.orphaned),
+            ("outdated", report.outdated),
+            ("retired", report.retired),
+            ("foreign", report.foreign),
+            ("deleted", report.deleted),
+            ("made", report.made),
+            ("failed", report.failed),
+        ] {
+            let of = ByState { namespace: object.namespace.clone(), name: object.name.clone(), state };
+            self.derivatives.get_or_create(&of).set(number(derivatives));
+        }
+    }
+
+    fn register(self, registry: &mut Registry) {
+        let ours = registry.sub_registry_with_prefix("resize_endpoint");
+        ours.register("derivatives_current", "Whether condition DerivativesCurrent of a ResizeEndpoint is True", self.current);
+        ours.register("last_complete_sweep_timestamp_seconds", "When the last complete sweep began", self.complete);
+        ours.register("last_sweep_duration_seconds", "How long the last sweep took", self.seconds);
+        ours.register("last_sweep_derivatives", "Derivatives that the last sweep saw, by their state and what it did", self.derivatives);
+    }
 }
 
 struct Timer {

@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector};
-use resize_api::{Settings, settings::WITHOUT_FIELD};
+use resize_api::{Settings, derivatives::SecretKeyRef, settings::WITHOUT_FIELD};
 
 use super::invalid::{InvalidField, invalid};
 
@@ -16,6 +16,17 @@ pub const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 const ADDRESS: [&str; 3] = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"];
 /// What the pod is made by, so that it cannot come from a Secret or a ConfigMap.
 const FOLLOWED: [&str; 4] = ["LISTEN", "ADMIN_LISTEN", "DRAIN_SECONDS", "SHUTDOWN_SECONDS"];
+/// What the operator tells those who sweep and follow. What else they understand (`SWEEP_RATE`, for example) a user may give.
+const DERIVATIVES: [&str; 8] = [
+    "SWEEP_DRY_RUN",
+    "SWEEP_MAX_DELETIONS",
+    "SWEEP_PURGE",
+    "SWEEP_REPORT",
+    "SETTINGS_SINCE",
+    "WARM_RESOLUTIONS",
+    "EVENTS_QUEUE_URL",
+    "EVENTS_TOKEN",
+];
 /// Longest time for a pod to end.
 const LONGEST_END: Duration = Duration::from_hours(1);
 
@@ -39,7 +50,11 @@ pub(super) fn check(theirs: &[EnvVar], settings: &Settings, has_secret: bool) ->
 
 fn is_ours(name: &str, settings: &Settings, has_secret: bool) -> bool {
     let has_field = settings.names().any(|known| known == name) && !WITHOUT_FIELD.contains(&name);
-    has_field || ADDRESS.contains(&name) || name.starts_with("AWS_ENDPOINT_URL") || has_secret && CREDENTIALS.contains(&name)
+    has_field
+        || ADDRESS.contains(&name)
+        || DERIVATIVES.contains(&name)
+        || name.starts_with("AWS_ENDPOINT_URL")
+        || has_secret && CREDENTIALS.contains(&name)
 }
 
 /// `settings` with what `theirs` says in plain values, read as the resizer reads it.
@@ -69,8 +84,6 @@ pub(super) fn tuned(settings: &Settings, theirs: &[EnvVar]) -> Result<Settings, 
 
 /// The environment of the container: `settings`, the store with its `region`, `endpoint` and `secret`, and what of `theirs` is left.
 pub(super) fn container(settings: &Settings, region: &str, endpoint: Option<&str>, secret: Option<&str>, theirs: &[EnvVar]) -> Vec<EnvVar> {
-    // Kubernetes reads `$(NAME)` as a reference, and `$$` as `$`
-    let plain = |name: &str, value: &str| EnvVar { name: name.to_owned(), value: Some(value.replace('$', "$$")), ..EnvVar::default() };
     let mut env: Vec<_> = settings.to_env().iter().map(|(name, value)| plain(name, value)).collect();
     env.push(plain("AWS_REGION", region));
     env.extend(endpoint.map(|url| plain("AWS_ENDPOINT_URL", url)));
@@ -80,11 +93,35 @@ pub(super) fn container(settings: &Settings, region: &str, endpoint: Option<&str
     env
 }
 
+fn plain(name: &str, value: &str) -> EnvVar {
+    // Kubernetes reads `$(NAME)` as a reference, and `$$` as `$`
+    EnvVar { name: name.to_owned(), value: Some(value.replace('$', "$$")), ..EnvVar::default() }
+}
+
 fn from_secret(secret: &str, key: &str) -> EnvVar {
-    let secret_key_ref =
-        SecretKeySelector { name: secret.to_owned(), key: key.to_owned(), optional: (key == "AWS_SESSION_TOKEN").then_some(true) };
+    of_secret(key, secret, key, (key == "AWS_SESSION_TOKEN").then_some(true))
+}
+
+fn of_secret(name: &str, secret: &str, key: &str, optional: Option<bool>) -> EnvVar {
+    let secret_key_ref = SecretKeySelector { name: secret.to_owned(), key: key.to_owned(), optional };
     let value_from = Some(EnvVarSource { secret_key_ref: Some(secret_key_ref), ..EnvVarSource::default() });
-    EnvVar { name: key.to_owned(), value_from, ..EnvVar::default() }
+    EnvVar { name: name.to_owned(), value_from, ..EnvVar::default() }
+}
+
+/// A variable beside the settings.
+#[derive(Debug)]
+pub enum Extra<'a> {
+    /// Its name and value.
+    Plain(&'static str, String),
+    /// Its name, and the key of a Secret that holds the value.
+    Secret(&'static str, &'a SecretKeyRef),
+}
+
+pub(super) fn extra(variable: &Extra<'_>) -> EnvVar {
+    match variable {
+        Extra::Plain(name, value) => plain(name, value),
+        Extra::Secret(name, secret) => of_secret(name, &secret.name, &secret.key, None),
+    }
 }
 
 #[cfg(test)]
@@ -138,7 +175,7 @@ mod tests {
     fn a_variable_that_has_a_field_cannot_be_given_also_where_the_field_is_not_used() {
         let plain = with(&json!([]), |_| ()).unwrap();
         let fields = plain.settings.names().filter(|name| !WITHOUT_FIELD.contains(name));
-        for name in fields.chain(ADDRESS).chain(["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS"]) {
+        for name in fields.chain(ADDRESS).chain(DERIVATIVES).chain(["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_STS"]) {
             let refusal = with(&json!([{ "name": name, "value": "1" }]), |_| ()).unwrap_err();
             assert!(refusal.starts_with(&format!("spec.workload.env: {name} is set by the operator")), "{refusal}");
         }

@@ -2,6 +2,7 @@
 //!
 //! Pure. `reconcile`, `workload`, `bucket` and `tenancy` above take an [`Endpoint`]; below are `config`, `names` and `store_id`.
 
+pub mod derivatives;
 mod environment;
 mod invalid;
 pub mod quantity;
@@ -22,8 +23,11 @@ use resize_api::{
     workload::Workload,
 };
 
-use self::invalid::invalid;
-pub use self::{environment::CREDENTIALS, invalid::InvalidField};
+use self::{derivatives::Derivatives, invalid::invalid};
+pub use self::{
+    environment::{CREDENTIALS, Extra},
+    invalid::InvalidField,
+};
 use crate::{
     config::{Config, S3Defaults},
     endpoint::rules::{RedirectTarget, Wanted},
@@ -64,6 +68,8 @@ pub struct Endpoint {
     pub target: RedirectTarget,
     /// The rules.
     pub wanted: Wanted,
+    /// How derivatives are kept true, if that is asked for.
+    pub derivatives: Option<Derivatives>,
 }
 
 /// A bucket and how to reach it.
@@ -135,11 +141,16 @@ impl BucketAddress {
 
     /// Port of the store.
     pub fn port(&self) -> u16 {
-        let Some(url) = &self.endpoint else { return 443 };
-        let (scheme, authority) = url.split_once("://").unwrap_or(("https", url));
-        let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        port.unwrap_or(if scheme == "http" { 80 } else { 443 })
+        self.endpoint.as_deref().map_or(443, port_of)
     }
+}
+
+/// The port that an http or https URL leads to.
+pub fn port_of(url: &str) -> u16 {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+    let authority = rest.split('/').next().unwrap_or_default();
+    let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    port.unwrap_or(if scheme == "http" { 80 } else { 443 })
 }
 
 impl Endpoint {
@@ -208,6 +219,7 @@ impl Endpoint {
             workload: spec.workload.clone(),
             ingress: spec.ingress.clone(),
             gateway: spec.gateway.clone(),
+            derivatives: Derivatives::new(resource)?,
             management: spec.routing.management,
             name,
             namespace,
@@ -221,6 +233,16 @@ impl Endpoint {
     pub fn environment(&self) -> Vec<EnvVar> {
         let BucketAddress { region, endpoint, secret, .. } = &self.bucket;
         environment::container(&self.settings, region, endpoint.as_deref(), secret.as_deref(), &self.workload.env)
+    }
+
+    /// The environment of a container that keeps derivatives true, with `extra` variables: as those that serve have it, with
+    /// credentials of its own.
+    pub fn environment_of(&self, derivatives: &Derivatives, extra: &[Extra<'_>]) -> Vec<EnvVar> {
+        let BucketAddress { region, endpoint, .. } = &self.bucket;
+        let secret = derivatives.secret.as_deref();
+        let mut env = environment::container(&self.settings, region, endpoint.as_deref(), secret, &self.workload.env);
+        env.extend(extra.iter().map(environment::extra));
+        env
     }
 }
 

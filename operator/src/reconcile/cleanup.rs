@@ -2,12 +2,8 @@
 //!
 //! The Secret may go first: the keys that worked last are remembered. Where nobody can be asked any more, it ends all the same.
 
-use k8s_openapi::{
-    api::core::v1::{Namespace, ObjectReference},
-    jiff::SignedDuration,
-};
 use kube::{
-    Api, Resource, ResourceExt,
+    Resource, ResourceExt,
     runtime::{
         controller::Action,
         events::{Event, EventType},
@@ -15,7 +11,13 @@ use kube::{
 };
 use resize_api::{ResizeEndpoint, condition::Reason};
 
-use super::{context::Context, error::Error, status::write_status};
+use super::{
+    context::Context,
+    error::Error,
+    held::{OVERDUE, is_overdue, is_terminating, namespace_of},
+    purge,
+    status::write_status,
+};
 use crate::{
     bucket::{
         Mark, credentials,
@@ -39,6 +41,7 @@ pub async fn clean_up(resource: &ResizeEndpoint, context: &Context) -> Result<Ac
             None => return hold(error, resource, context).await,
         }
     }
+    purge::purge(resource, context).await?;
     context.memories.forget(resource);
     Ok(Action::await_change())
 }
@@ -86,15 +89,7 @@ fn why_give_up(error: &BucketError, is_terminating: bool, resource: &ResizeEndpo
         }
         _ => {}
     }
-    let deadline = SignedDuration::try_from(context.config.cleanup_deadline?).ok()?;
-    let deleted = resource.metadata.deletion_timestamp.as_ref()?.0;
-    ((context.now)().duration_since(deleted) >= deadline).then_some("it was held for as long as the operator's cleanup.deadline allows")
-}
-
-async fn is_terminating(resource: &ResizeEndpoint, context: &Context) -> bool {
-    let namespaces: Api<Namespace> = Api::all(context.client.clone());
-    // without the right to read namespaces the object is held
-    namespaces.get(&resource.namespace().unwrap_or_default()).await.is_ok_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
+    is_overdue(resource, context).then_some(OVERDUE)
 }
 
 /// Whether the store is a Service of the endpoint's own namespace.
@@ -136,15 +131,6 @@ async fn give_up(mark: &Mark, error: &BucketError, why: &str, is_terminating: bo
     // nothing can be created any more in a namespace that is being deleted
     let regarding = if is_terminating { namespace_of(resource) } else { resource.object_ref(&()) };
     context.recorders.publish(&event, &regarding).await;
-}
-
-fn namespace_of(resource: &ResizeEndpoint) -> ObjectReference {
-    ObjectReference {
-        api_version: Some("v1".to_owned()),
-        kind: Some("Namespace".to_owned()),
-        name: resource.namespace(),
-        ..ObjectReference::default()
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ pub enum Error {
     /// The rules cannot be taken out yet.
     #[error("cannot take the routing rules out of the bucket: {0}")]
     Cleanup(BucketError),
+    /// Its derivatives are being deleted, or cannot be; the status tells.
+    #[error("the derivatives are still to be deleted")]
+    Purging,
     /// One call after the other took its time.
     #[error("not finished within {} s", LONGEST.as_secs())]
     TooLong,
@@ -39,6 +42,7 @@ impl Error {
     pub(super) fn reason(&self) -> Reason {
         match self {
             Self::Cleanup(error) => error.reason(),
+            Self::Purging => Reason::Purging,
             Self::Kubernetes(_) | Self::Finalizer(_) | Self::TooLong => Reason::KubernetesError,
         }
     }

@@ -4,9 +4,13 @@
 
 mod cleanup;
 pub mod context;
+#[cfg(test)]
+mod derivatives_tests;
 pub mod error;
+mod held;
 pub mod memory;
 mod moving;
+mod purge;
 #[cfg(test)]
 mod reason_tests;
 #[cfg(test)]
@@ -95,6 +99,10 @@ async fn refuse(error: &str, resource: &ResizeEndpoint, context: &Context) -> Re
 
 /// When to try again after an error.
 pub fn on_error(resource: Arc<ResizeEndpoint>, error: &Error, context: Arc<Context>) -> Action {
+    if let Error::Purging = error {
+        // the status says how far it is; a change of the Job triggers a reconcile
+        return Action::requeue(schedule::LATER);
+    }
     tracing::warn!(namespace = resource.namespace(), name = resource.name_any(), %error, "reconcile failed");
     context.metrics.failed(error.reason());
     let memory = context.memories.of(&resource).failed(&resource);
@@ -173,12 +181,24 @@ async fn look_and_act(
 
     let fingerprint = access.as_ref().ok().and_then(|keys| keys.as_ref().map(Keys::fingerprint));
     let is_settled = endpoint.wanted.are(&previous.routing_rules);
+    let credentials = fingerprint.clone();
     let pods = match Box::pin(workload::bring_in_line(&context.client, children, &endpoint, fingerprint, is_settled, (context.now)())).await
     {
         Ok(pods) => pods,
         Err(Stopped::Refused(verdict)) => return Report { accepted: verdict, ..accepted },
         Err(Stopped::Failed(verdict)) => return Report { workload: verdict, ..accepted },
     };
+    // boxed: the future is large
+    let derivatives = Box::pin(workload::derivatives::look_after(
+        &context.client,
+        children,
+        &endpoint,
+        credentials.as_deref(),
+        previous.derivatives.as_ref(),
+        pods.rolled_out,
+        (context.now)(),
+    ))
+    .await;
     let (known, said) = memory.recall(resource, &accepted, age(context), Instant::now()).unzip();
     let originals = match said.flatten() {
         Some(said) => said,
@@ -207,6 +227,8 @@ async fn look_and_act(
         routing: found.routing,
         public_url: found.public_url,
         originals,
+        derivatives: derivatives.verdict,
+        derivatives_status: derivatives.status,
         wrong_since: found.wrong_since,
         record: found.record,
         public_read: found.public_read,

@@ -6,6 +6,7 @@ use http::StatusCode;
 use resize_api::condition::Reason;
 use serde_json::{Value, json};
 
+use super::derivatives_tests::sweep;
 use crate::{
     config::{ClaimSettings, ClaimsPolicy, Config},
     testing::{
@@ -146,6 +147,26 @@ fn cases() -> Vec<Case> {
     all.push(pods(|fake| pods_say(fake, json!({ "originals": "Allowed", "derivatives": "Denied" })), "True", Reason::PodsCannotStore));
     all.push(when(|fake| pods_say(fake, json!({ "originals": "Denied" })), ready, "False", Reason::AccessDenied));
     all.push(when(|fake| pods_say(fake, json!({ "originals": "Allowed", "derivatives": "Denied" })), ready, "True", Reason::Serving));
+    let current = "DerivativesCurrent";
+    let sweeps = || json!({ "derivatives": { "sweep": { "schedule": "@daily" } } });
+    let swept = |before, status, reason| Case { before, ..with(sweeps(), current, status, reason) };
+    all.push(with(sweeps(), current, "Unknown", Reason::NotSweptYet));
+    all.push(swept(|fake| sweep(fake, "Complete"), "True", Reason::SweepComplete));
+    all.push(swept(|fake| sweep(fake, "DryRun"), "Unknown", Reason::SweepDryRun));
+    all.push(swept(|fake| sweep(fake, "Refused"), "False", Reason::SweepRefused));
+    all.push(swept(|fake| sweep(fake, "Failed"), "False", Reason::SweepFailed));
+    let later: fn(&Fake) = |_| NOW.set(NOW.get() + 49 * 3600 + 60);
+    all.push(Case { after: later, ..swept(|fake| sweep(fake, "Complete"), "False", Reason::Overdue) });
+    all.push(Case { before: |fake| forbid(fake, "/cronjobs/"), ..with(sweeps(), current, "False", Reason::Forbidden) });
+    all.push(Case { before: |fake| forbid(fake, "/cronjobs/"), ..with(sweeps(), ready, "True", Reason::Serving) });
+    let follows = || json!({ "derivatives": { "events": { "sqs": { "queueUrl": "http://sqs.example.com/1/photos" } } } });
+    all.push(with(follows(), current, "True", Reason::EventsFollowed));
+    let away: fn(&Fake) = |fake| {
+        let since = k8s_openapi::jiff::Timestamp::from_second(NOW.get() - 180).unwrap().to_string();
+        let missing = json!({ "type": "Available", "status": "False", "lastTransitionTime": since, "message": "no minimum availability" });
+        deployment(fake, json!({ "availableReplicas": 0, "conditions": [missing] }));
+    };
+    all.push(Case { before: away, ..with(follows(), current, "False", Reason::FollowUnavailable) });
     // an answer that stays wrong for a minute is told
     all.push(when(|fake| site(fake, Site::Wrong(404, "", None)), public_url, "Unknown", Reason::Verifying));
     let stays = |before, reason| Case { before, after: |_| NOW.set(NOW.get() + 60), ..case(public_url, "False", reason) };
@@ -155,6 +176,10 @@ fn cases() -> Vec<Case> {
     all.push(stays(|fake| site(fake, Site::Wrong(301, "http://old.example.com/", None)), Reason::WrongRedirect));
     all.push(stays(|fake| site(fake, Site::Wrong(404, "", Some(("age", "9")))), Reason::CdnInTheWay));
     all
+}
+
+fn forbid(fake: &Fake, path: &'static str) {
+    fake.cluster.lock().unwrap().fault = Some((path, StatusCode::FORBIDDEN));
 }
 
 /// An older endpoint for the same bucket.
@@ -225,7 +250,7 @@ async fn every_reason_is_reached_and_told() {
         fake.settle().await;
         reached.extend(seen(&fake));
     }
-    // these are reached by cleanup_tests.rs, tenant_tests.rs, and by tests/control_plane: certificate.rs, undecodable.rs, workload.rs
+    // these are reached by cleanup_tests.rs, purge_tests.rs, tenant_tests.rs, and by tests/control_plane: certificate.rs, undecodable.rs, workload.rs
     // and by the test of three removals below
     let elsewhere = [
         Reason::CleanupGivenUp,
@@ -234,6 +259,9 @@ async fn every_reason_is_reached_and_told() {
         Reason::TlsError,
         Reason::Undecodable,
         Reason::NoAddress,
+        Reason::Purging,
+        Reason::PurgeFailed,
+        Reason::PurgeGivenUp,
     ];
     reached.extend(elsewhere.map(|reason| reason.to_string()));
     let all: BTreeSet<_> = Reason::ALL.iter().map(ToString::to_string).collect();

@@ -9,7 +9,7 @@ use crate::{reconcile::memory::Memory, report::Report};
 /// How soon to look again at a public URL that may be right in a moment.
 const SOON: Duration = Duration::from_secs(2);
 /// How soon to look again at what triggers a reconcile by itself when it changes.
-const LATER: Duration = Duration::from_secs(30);
+pub(super) const LATER: Duration = Duration::from_secs(30);
 /// Delay after the first failure.
 const FIRST: Duration = Duration::from_secs(1);
 /// Longest delay after failures.
@@ -27,6 +27,7 @@ pub fn next_look(report: &Report, memory: &Memory, resync: Duration, random: f64
         // changes of Deployment and pods trigger a reconcile; this is for missed ones
         Reason::Progressing | Reason::PodsFailing | Reason::WaitingForWorkload | Reason::BucketClaimed | Reason::HostClaimed => Some(LATER),
         _ if report.workload.reason == Reason::RollingOut || report.awaits_address => Some(LATER),
+        _ if report.derivatives.as_ref().is_some_and(|verdict| verdict.reason.is_passing()) => Some(LATER),
         _ if memory.wrong_since.is_some() || reason == Reason::Verifying => Some(SOON),
         _ => Some(jitter(resync, random)),
     }
@@ -89,6 +90,8 @@ mod tests {
             (Report { originals: Verdict::unknown(Reason::Verifying, ""), ..well() }, failed(0), Some(SOON)),
             (Report { originals: no(Reason::AccessDenied), ..well() }, failed(3), Some(FIRST * 4)),
             (Report { awaits_address: true, ..well() }, failed(0), Some(LATER)),
+            (Report { derivatives: Some(no(Reason::Forbidden)), ..well() }, failed(0), Some(LATER)),
+            (Report { derivatives: Some(no(Reason::SweepFailed)), ..well() }, failed(0), Some(RESYNC)),
             (Report { accepted: no(Reason::InvalidSpec), ..well() }, failed(0), None),
             (Report { suspended: true, ..well() }, failed(0), None),
             (Report { accepted: no(Reason::BucketClaimed), ..well() }, failed(0), Some(LATER)),

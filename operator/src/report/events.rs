@@ -15,7 +15,7 @@ fn is_one_of(condition: &Condition, reasons: &[Reason]) -> bool {
 
 /// Whether a condition is false only for now, as in every start.
 fn waits(condition: &Condition) -> bool {
-    is_one_of(condition, &[Reason::Progressing, Reason::WaitingForWorkload, Reason::ScaledToZero])
+    is_one_of(condition, &[Reason::Progressing, Reason::WaitingForWorkload, Reason::ScaledToZero, Reason::Purging])
 }
 
 /// Whether a condition is true, and something is wrong all the same.

@@ -12,6 +12,7 @@ use k8s_openapi::{
 };
 use resize_api::{
     condition::{ConditionType, Reason},
+    derivatives::DerivativesStatus,
     status::{PublicRead, Record, ResizeEndpointStatus},
 };
 use serde_json::{Value, json};
@@ -63,6 +64,10 @@ pub struct Report {
     pub public_url: Verdict,
     /// Condition OriginalsReadable.
     pub originals: Verdict,
+    /// Condition DerivativesCurrent, where somebody asks for it. Ready does not wait for it.
+    pub derivatives: Option<Verdict>,
+    /// What became of derivatives.
+    pub derivatives_status: Option<DerivativesStatus>,
     /// Since when the public URL answers wrongly, if it does.
     pub wrong_since: Option<Timestamp>,
     /// Whether the address of the pods is still to come.
@@ -93,6 +98,8 @@ impl Report {
             routing: unseen(),
             public_url: unseen(),
             originals: unseen(),
+            derivatives: said(previous, ConditionType::DerivativesCurrent).map(|_| unseen()),
+            derivatives_status: previous.derivatives.clone(),
             wrong_since: None,
             awaits_address: false,
             suspended: false,
@@ -115,6 +122,7 @@ impl Report {
             routing: last(ConditionType::RoutingRuleApplied),
             public_url: last(ConditionType::PublicUrlVerified),
             originals: last(ConditionType::OriginalsReadable),
+            derivatives: said(previous, ConditionType::DerivativesCurrent),
             suspended: true,
             ..unseen
         }
@@ -158,15 +166,17 @@ impl Report {
         Verdict::yes(reason, message)
     }
 
-    fn conditions(&self) -> [(ConditionType, Verdict); 6] {
-        [
+    fn conditions(&self) -> Vec<(ConditionType, Verdict)> {
+        let mut all = vec![
             (ConditionType::Accepted, self.accepted.clone()),
             (ConditionType::WorkloadAvailable, self.workload.clone()),
             (ConditionType::RoutingRuleApplied, self.routing.clone()),
             (ConditionType::PublicUrlVerified, self.public_url.clone()),
             (ConditionType::OriginalsReadable, self.originals.clone()),
-            (ConditionType::Ready, self.ready()),
-        ]
+        ];
+        all.extend(self.derivatives.clone().map(|verdict| (ConditionType::DerivativesCurrent, verdict)));
+        all.push((ConditionType::Ready, self.ready()));
+        all
     }
 }
 
@@ -209,6 +219,7 @@ pub fn status(previous: &ResizeEndpointStatus, generation: Option<i64>, report: 
         website_created: report.record.created,
         store: report.record.store.clone(),
         public_read: report.public_read.clone(),
+        derivatives: report.derivatives_status.clone(),
         replicas: report.replicas,
         selector: report.selector.clone(),
     }
@@ -241,7 +252,7 @@ pub fn verdict(status: &ResizeEndpointStatus, type_: ConditionType, generation: 
 }
 
 /// What `status` says of a condition.
-fn said(status: &ResizeEndpointStatus, type_: ConditionType) -> Option<Verdict> {
+pub fn said(status: &ResizeEndpointStatus, type_: ConditionType) -> Option<Verdict> {
     let condition = find(status, type_)?;
     let reason = Reason::ALL.iter().find(|reason| reason.to_string() == condition.reason)?;
     let holds = match condition.status.as_str() {
@@ -270,6 +281,8 @@ mod tests {
             routing,
             public_url: Verdict::yes(Reason::PublicUrlServes, "to the resizer"),
             originals: Verdict::yes(Reason::PodsCanRead, "the pods can read originals"),
+            derivatives: None,
+            derivatives_status: None,
             wrong_since: None,
             awaits_address: false,
             suspended: false,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::heard::Heard;
 
 /// Fields that a status may lack; a merge patch would leave them.
-const OPTIONAL: [&str; 10] = [
+const OPTIONAL: [&str; 11] = [
     "redirectUrl",
     "routingRules",
     "routingRulesPending",
@@ -19,6 +19,7 @@ const OPTIONAL: [&str; 10] = [
     "websiteCreated",
     "store",
     "publicRead",
+    "derivatives",
     "replicas",
     "selector",
 ];

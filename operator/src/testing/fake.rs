@@ -12,8 +12,12 @@ use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::Timeou
 use aws_sdk_s3::config::{Credentials, Region, SharedCredentialsProvider};
 use axum::Router;
 use http::{Method, Request, Response, StatusCode};
-use k8s_openapi::jiff::Timestamp;
-use kube::{Client, client::Body, runtime::events::Reporter};
+use k8s_openapi::{api::batch::v1::Job, jiff::Timestamp};
+use kube::{
+    Client,
+    client::Body,
+    runtime::{events::Reporter, reflector::store::Writer, watcher},
+};
 use resize_api::ResizeEndpoint;
 use serde_json::{Value, json};
 
@@ -30,6 +34,7 @@ use crate::{
         fixtures,
         store::{self, Store},
     },
+    watch::{Scopes, children::Children},
     workload::originals::PodClient,
 };
 
@@ -66,6 +71,7 @@ pub struct Fake {
     pub cluster: Arc<Mutex<Cluster>>,
     pub store: Arc<Mutex<Store>>,
     pub context: Arc<Context>,
+    jobs: Mutex<Writer<Job>>,
 }
 
 impl Fake {
@@ -87,13 +93,20 @@ impl Fake {
         let mut object = serde_json::to_value(resource).unwrap();
         object["metadata"]["resourceVersion"] = json!("1");
         cluster.lock().unwrap().objects.insert(OBJECT.to_owned(), object);
-        let context = context(client(cluster.clone()), config);
-        Self { cluster, store, context }
+        let (children, jobs) = Children::with_jobs();
+        let context = context(client(cluster.clone()), config, Scopes::of(children));
+        Self { cluster, store, context, jobs: Mutex::new(jobs) }
+    }
+
+    /// Makes a Job known, as a watch does.
+    pub fn hear_of(&self, job: Value) {
+        let job = serde_json::from_value(job).unwrap();
+        self.jobs.lock().unwrap().apply_watcher_event(&watcher::Event::Apply(job));
     }
 
     /// What an operator with other settings reconciles with.
     pub fn context_with(&self, config: Config) -> Arc<Context> {
-        context(client(self.cluster.clone()), config)
+        context(client(self.cluster.clone()), config, Scopes::empty())
     }
 
     /// The endpoint as the API has it.
@@ -159,7 +172,7 @@ impl Fake {
     }
 }
 
-fn context(client: Client, config: Config) -> Arc<Context> {
+fn context(client: Client, config: Config, scopes: Scopes) -> Arc<Context> {
     let credentials = SharedCredentialsProvider::new(Credentials::new("id", "key", None, None, "tests"));
     let s3 = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -169,17 +182,21 @@ fn context(client: Client, config: Config) -> Arc<Context> {
         .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(2)).build())
         .credentials_provider(credentials)
         .build();
-    context_of(client, config, s3, || Timestamp::from_second(NOW.get()).unwrap())
+    context_in(scopes, client, config, s3, || Timestamp::from_second(NOW.get()).unwrap())
 }
 
 /// What reconciles share in a test.
 pub fn context_of(client: Client, config: Config, s3: SdkConfig, now: fn() -> Timestamp) -> Arc<Context> {
+    context_in(Scopes::empty(), client, config, s3, now)
+}
+
+fn context_in(scopes: Scopes, client: Client, config: Config, s3: SdkConfig, now: fn() -> Timestamp) -> Arc<Context> {
     let outbound = Outbound::new(config.outbound.local_addresses);
     let visitor = Visitor::new(outbound, config.outbound.verify_public_url).unwrap();
     let buckets = Buckets { s3: Shared::open(s3, outbound), locks: Locks::default(), visitor, now };
     Arc::new(Context {
         buckets,
-        scopes: crate::watch::Scopes::empty(),
+        scopes,
         pods: PodClient::new(outbound).unwrap(),
         claims: Arc::new(Claims::new(config.s3.clone(), config.claims.clone())),
         memories: Memories::default(),

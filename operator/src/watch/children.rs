@@ -2,12 +2,13 @@
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::Deployment,
         autoscaling::v2::HorizontalPodAutoscaler,
+        batch::v1::{CronJob, Job},
         core::v1::Service,
         networking::v1::{Ingress, NetworkPolicy},
         policy::v1::PodDisruptionBudget,
@@ -28,7 +29,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     http_route::HTTPRoute,
-    watch::scope::{api, heard, ours},
+    names::ENDPOINT,
+    watch::scope::{api, endpoint_of, heard, ours},
 };
 
 /// How long until the Gateway API is looked for again after a failure.
@@ -50,6 +52,8 @@ pub struct Children {
     autoscalers: Store<HorizontalPodAutoscaler>,
     budgets: Store<PodDisruptionBudget>,
     policies: Store<NetworkPolicy>,
+    cron_jobs: Store<CronJob>,
+    jobs: Store<Job>,
     routes: Store<HTTPRoute>,
     gateway_api: watch::Receiver<Option<bool>>,
     gateway_api_wanted: Arc<Notify>,
@@ -62,7 +66,7 @@ macro_rules! child {
 }
 child!(
     Deployment: deployments, Service: services, Ingress: ingresses, HorizontalPodAutoscaler: autoscalers,
-    PodDisruptionBudget: budgets, NetworkPolicy: policies, HTTPRoute: routes
+    PodDisruptionBudget: budgets, NetworkPolicy: policies, CronJob: cron_jobs, HTTPRoute: routes
 );
 
 impl Children {
@@ -76,6 +80,8 @@ impl Children {
             autoscalers: reflector::store().0,
             budgets: reflector::store().0,
             policies: reflector::store().0,
+            cron_jobs: reflector::store().0,
+            jobs: reflector::store().0,
             routes: reflector::store().0,
             gateway_api: watch::channel(Some(false)).1,
             gateway_api_wanted: Arc::default(),
@@ -88,6 +94,26 @@ impl Children {
         let (deployments, mut heard) = reflector::store();
         heard.apply_watcher_event(&watcher::Event::Apply(deployment));
         Self { deployments, ..Self::none() }
+    }
+
+    /// The same with Jobs, which the test makes known.
+    #[cfg(test)]
+    pub fn with_jobs() -> (Self, reflector::store::Writer<Job>) {
+        let (jobs, heard) = reflector::store();
+        (Self { jobs, ..Self::none() }, heard)
+    }
+
+    /// The Jobs that belong to the endpoint `name` of `namespace`, as they were last heard of.
+    pub fn jobs(&self, namespace: &str, name: &str) -> Vec<Arc<Job>> {
+        let is_its_own = |job: &Job| {
+            job.metadata.namespace.as_deref() == Some(namespace) && job.labels().get(ENDPOINT).is_some_and(|endpoint| endpoint == name)
+        };
+        self.jobs.state().into_iter().filter(|job| is_its_own(job)).collect()
+    }
+
+    /// Whether all of the kind are known.
+    pub fn knows<K: Child>(&self) -> bool {
+        K::store(self).wait_until_ready().now_or_never().is_some_and(|known| known.is_ok())
     }
 
     /// The object `name` of `namespace` as it was last heard of; waits until all of the kind are known.
@@ -117,6 +143,11 @@ pub fn watch(client: &Client, namespace: Option<&str>, controller: Controller<Re
     let (controller, autoscalers) = owns(client, namespace, controller);
     let (controller, budgets) = owns(client, namespace, controller);
     let (controller, policies) = owns(client, namespace, controller);
+    let (controller, cron_jobs) = owns(client, namespace, controller);
+    // Jobs belong to the CronJob, also those that somebody starts by hand
+    let (jobs, writer) = reflector::store();
+    let events = heard(watcher(api::<Job>(client, namespace), ours())).modify(slim_job).reflect(writer);
+    let controller = controller.watches_stream(events.touched_objects(), endpoint_of);
 
     // where there is no Gateway API, a watch would do nothing but fail
     let (found, gateway_api) = watch::channel(None);
@@ -130,7 +161,20 @@ pub fn watch(client: &Client, namespace: Option<&str>, controller: Controller<Re
     };
     let events = heard(futures::stream::once(installed).flat_map(move |()| watcher(all.clone(), ours()))).modify(slim).reflect(writer);
     let controller = controller.owns_stream(events.touched_objects());
-    (controller, Children { deployments, services, ingresses, autoscalers, budgets, policies, routes, gateway_api, gateway_api_wanted })
+    let children = Children {
+        deployments,
+        services,
+        ingresses,
+        autoscalers,
+        budgets,
+        policies,
+        cron_jobs,
+        jobs,
+        routes,
+        gateway_api,
+        gateway_api_wanted,
+    };
+    (controller, children)
 }
 
 fn owns<K: Child>(
@@ -146,6 +190,12 @@ fn owns<K: Child>(
 /// Drops the fields that are not read.
 fn slim(object: &mut impl ResourceExt) {
     object.managed_fields_mut().clear();
+}
+
+/// The same of a Job, of which only its end is read.
+fn slim_job(job: &mut Job) {
+    slim(job);
+    job.spec = None;
 }
 
 /// Returns when the Gateway API is there; `found` says meanwhile that it is not. It is looked for again when somebody wants it,

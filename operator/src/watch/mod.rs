@@ -28,7 +28,13 @@ impl Scopes {
     /// All namespaces, and nothing in them.
     #[cfg(test)]
     pub fn empty() -> Self {
-        let scope = Scope { endpoints: kube::runtime::reflector::store().0, children: Children::none() };
+        Self::of(Children::none())
+    }
+
+    /// All namespaces, and these in them.
+    #[cfg(test)]
+    pub fn of(children: Children) -> Self {
+        let scope = Scope { endpoints: kube::runtime::reflector::store().0, children };
         Self([(None, scope)].into())
     }
 

@@ -2,11 +2,12 @@
 
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use kube::{
-    Api, Client, Resource,
-    runtime::{WatchStreamExt, watcher},
+    Api, Client, Resource, ResourceExt,
+    runtime::{WatchStreamExt, reflector::ObjectRef, watcher},
 };
+use resize_api::ResizeEndpoint;
 
-use crate::names::OPERATOR;
+use crate::names::{ENDPOINT, OPERATOR};
 
 /// The objects of a kind in one namespace, or in all.
 pub fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
@@ -22,6 +23,12 @@ where
 /// What we made.
 pub fn ours() -> watcher::Config {
     watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={OPERATOR}"))
+}
+
+/// The endpoint that an object belongs to, by its label.
+pub fn endpoint_of(object: impl ResourceExt) -> Option<ObjectRef<ResizeEndpoint>> {
+    let name = object.labels().get(ENDPOINT)?.clone();
+    Some(ObjectRef::new(&name).within(&object.namespace()?))
 }
 
 /// A watch that waits by itself after a failure and tells of it here: a controller that heard of one would pause all its watches.

@@ -8,6 +8,7 @@ use k8s_openapi::{
     api::{
         apps::v1::Deployment,
         autoscaling::v2::HorizontalPodAutoscaler,
+        batch::v1::CronJob,
         core::v1::Service,
         networking::v1::{Ingress, NetworkPolicy},
         policy::v1::PodDisruptionBudget,
@@ -25,10 +26,10 @@ use crate::{
     endpoint::Endpoint,
     fingerprint::fingerprint,
     http_route::HTTPRoute,
-    names::{OPERATOR, resizer_name},
+    names::{OPERATOR, derivatives_name, follow_name, resizer_name, sweep_name},
     watch::children::{Child, Children},
     workload::{
-        desired::Objects,
+        desired::{DerivativeObjects, Objects},
         drift::{Drift, LEFT},
     },
 };
@@ -103,7 +104,7 @@ pub struct Applied {
 
 /// Applies all `objects` of `endpoint`, and removes what it no longer wants.
 pub async fn apply(client: &Client, children: &Children, endpoint: &Endpoint, objects: &Objects) -> Result<Applied, ApplyError> {
-    let mut writer = Writer { client, children, endpoint, notes: Vec::new() };
+    let mut writer = Writer { client, children, endpoint, name: resizer_name(&endpoint.name), notes: Vec::new() };
     writer.keep(&objects.service).await?;
     if objects.autoscaler.is_none() {
         // an autoscaler that is not wanted goes before the Deployment gets its replicas: otherwise both would set them
@@ -122,9 +123,51 @@ pub async fn apply(client: &Client, children: &Children, endpoint: &Endpoint, ob
     Ok(Applied { deployment, notes: writer.notes })
 }
 
-/// Removes all that belongs to `endpoint`.
-pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint) -> Result<(), ApplyError> {
-    let writer = Writer { client, children, endpoint, notes: Vec::new() };
+/// What keeps derivatives true, as it is now.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Who sweeps.
+    pub sweep: Option<CronJob>,
+    /// Who follows events.
+    pub follow: Option<Deployment>,
+    /// What others keep otherwise than we want it, each with what to do.
+    pub notes: Vec<String>,
+}
+
+/// Applies what keeps the derivatives of `endpoint` true, and removes what it no longer wants.
+pub async fn apply_derivatives(
+    client: &Client,
+    children: &Children,
+    endpoint: &Endpoint,
+    objects: &DerivativeObjects,
+) -> Result<Kept, ApplyError> {
+    let mut kept = Kept::default();
+    let named = |name: fn(&str) -> String| Writer { client, children, endpoint, name: name(&endpoint.name), notes: Vec::new() };
+    let mut writer = named(derivatives_name);
+    writer.keep_or_prune::<NetworkPolicy>(objects.network_policy.as_ref()).await?;
+    kept.notes.append(&mut writer.notes);
+    let mut writer = named(sweep_name);
+    if let Some(sweep) = &objects.sweep {
+        kept.sweep = Some(writer.keep(sweep).await?);
+    } else if children.knows::<CronJob>() {
+        // an operator that may not list CronJobs goes on with those who want none
+        writer.prune::<CronJob>().await?;
+    }
+    kept.notes.append(&mut writer.notes);
+    let mut writer = named(follow_name);
+    writer.keep_or_prune::<Service>(objects.service.as_ref()).await?;
+    match &objects.follow {
+        Some(follow) => kept.follow = Some(writer.keep(follow).await?),
+        None => writer.prune::<Deployment>().await?,
+    }
+    kept.notes.append(&mut writer.notes);
+    Ok(kept)
+}
+
+/// Removes all that belongs to `endpoint`, but for `kept`.
+pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint, kept: &DerivativeObjects) -> Result<(), ApplyError> {
+    apply_derivatives(client, children, endpoint, kept).await?;
+    let writer = Writer { client, children, endpoint, name: resizer_name(&endpoint.name), notes: Vec::new() };
     writer.prune::<Ingress>().await?;
     if children.has_gateway_api(false).await {
         writer.prune::<HTTPRoute>().await?;
@@ -136,11 +179,12 @@ pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint) ->
     writer.prune::<NetworkPolicy>().await
 }
 
-/// Writes the objects of one endpoint.
+/// Writes the objects of one endpoint that have one name.
 struct Writer<'a> {
     client: &'a Client,
     children: &'a Children,
     endpoint: &'a Endpoint,
+    name: String,
     notes: Vec<String>,
 }
 
@@ -149,13 +193,8 @@ impl Writer<'_> {
         Api::namespaced(self.client.clone(), &self.endpoint.namespace)
     }
 
-    fn name(&self) -> String {
-        resizer_name(&self.endpoint.name)
-    }
-
     async fn known<K: Child>(&self) -> Result<Option<std::sync::Arc<K>>, ApplyError> {
-        let name = self.name();
-        let found = self.children.get(&self.endpoint.namespace, &name);
+        let found = self.children.get(&self.endpoint.namespace, &self.name);
         tokio::time::timeout(PATIENCE, found).await.map_err(|_| ApplyError::NotListed(K::kind(&()).into_owned()))
     }
 
@@ -183,12 +222,12 @@ impl Writer<'_> {
             }
             // an object without our label is not in the watch's store
             None => {
-                if let Some(live) = self.api::<K>().get_metadata_opt(&self.name()).await? {
+                if let Some(live) = self.api::<K>().get_metadata_opt(&self.name).await? {
                     self.check_owner::<K>(&live.metadata)?;
                 }
             }
         }
-        let applied = self.api::<K>().patch(&self.name(), &PatchParams::apply(OPERATOR).force(), &Patch::Apply(desired)).await?;
+        let applied = self.api::<K>().patch(&self.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(desired)).await?;
         self.settle(desired, applied).await
     }
 
@@ -200,7 +239,7 @@ impl Writer<'_> {
         let drift = Drift::between(desired, &now);
         let Some(removal) = drift.removal(&now) else { return self.leave(&drift, &now, applied).await };
         let removal = serde_json::from_value(removal).map_err(kube::Error::SerdeError)?;
-        match api.patch(&self.name(), &by_us, &Patch::Json::<()>(removal)).await {
+        match api.patch(&self.name, &by_us, &Patch::Json::<()>(removal)).await {
             Ok(without) => {
                 let now = json_of(&without)?;
                 self.leave(&Drift::between(desired, &now), &now, without).await
@@ -217,7 +256,7 @@ impl Writer<'_> {
         }
         let by_us = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
         let mark = json!({ "metadata": { "annotations": { LEFT: drift.fingerprint(now) } } });
-        let marked = self.api::<K>().patch(&self.name(), &by_us, &Patch::Merge(mark)).await?;
+        let marked = self.api::<K>().patch(&self.name, &by_us, &Patch::Merge(mark)).await?;
         self.is_left::<K>(drift, &json_of(&marked)?);
         Ok(marked)
     }
@@ -227,7 +266,7 @@ impl Writer<'_> {
         let is_left = now["metadata"]["annotations"][LEFT] == drift.fingerprint(now).as_str();
         if is_left {
             let paths: Vec<_> = drift.paths().take(3).map(String::as_str).collect();
-            let (kind, name) = (K::kind(&()), self.name());
+            let (kind, name) = (K::kind(&()), &self.name);
             self.notes.push(format!("something in the cluster undoes what is written to {kind} {name}, at {}", paths.join(", ")));
         }
         is_left
@@ -266,7 +305,7 @@ impl Writer<'_> {
         let is_for_ours = |autoscaler: &HorizontalPodAutoscaler| {
             let target = &autoscaler.spec.scale_target_ref;
             target.kind == "Deployment"
-                && target.name == self.name()
+                && target.name == self.name
                 && self.check_owner::<HorizontalPodAutoscaler>(&autoscaler.metadata).is_err()
         };
         let all = self.api::<HorizontalPodAutoscaler>().list(&ListParams::default()).await?;
@@ -276,7 +315,7 @@ impl Writer<'_> {
     /// Leaves the number of pods as it is, but no longer ours: when we just stopped sending it, it would become 1.
     async fn hand_over(&mut self, desired: &Deployment) -> Result<(), ApplyError> {
         let fewest = self.endpoint.workload.fewest();
-        let live = if let Some(live) = self.api::<Deployment>().get_opt(&self.name()).await? {
+        let live = if let Some(live) = self.api::<Deployment>().get_opt(&self.name).await? {
             live
         } else {
             let mut first = desired.clone();
@@ -288,9 +327,9 @@ impl Writer<'_> {
             // an autoscaler ignores a Deployment with 0 replicas
             let replicas = live.spec.and_then(|spec| spec.replicas).unwrap_or(0).max(fewest);
             let handover = json!({
-                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": self.name() }, "spec": { "replicas": replicas },
+                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": self.name }, "spec": { "replicas": replicas },
             });
-            self.api::<Deployment>().patch(&self.name(), &PatchParams::apply(HANDOVER).force(), &Patch::Apply(handover)).await?;
+            self.api::<Deployment>().patch(&self.name, &PatchParams::apply(HANDOVER).force(), &Patch::Apply(handover)).await?;
         }
         Ok(())
     }
@@ -299,7 +338,7 @@ impl Writer<'_> {
         let Some(live) = self.known::<K>().await? else { return Ok(()) };
         if self.check_owner::<K>(live.meta()).is_ok() && live.meta().deletion_timestamp.is_none() {
             let exactly = Preconditions { uid: live.uid(), resource_version: None };
-            match self.api::<K>().delete(&self.name(), &DeleteParams::default().preconditions(exactly)).await {
+            match self.api::<K>().delete(&self.name, &DeleteParams::default().preconditions(exactly)).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
                 other => drop(other?),
             }
@@ -312,7 +351,7 @@ impl Writer<'_> {
         if owners.any(|owner| owner.controller == Some(true) && owner.uid == self.endpoint.owner.uid) {
             return Ok(());
         }
-        Err(ApplyError::NameTaken { kind: K::kind(&()).into_owned(), name: self.name() })
+        Err(ApplyError::NameTaken { kind: K::kind(&()).into_owned(), name: self.name.clone() })
     }
 }
 

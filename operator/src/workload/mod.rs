@@ -1,15 +1,19 @@
 //! What is said to Kubernetes: a valid endpoint → its objects as they should be → what its pods do.
 //!
-//! `reconcile` above calls it; `desired` builds, `drift` compares, `apply` writes, `observe` and `originals` look at the `pods`.
-//! Below are `watch`, `endpoint` and `report`.
+//! `reconcile` above calls it; `desired` builds, `drift` compares, `apply` writes, `observe` and `originals` look at the `pods`,
+//! `derivatives`, `follow`, `sweeps` and `purge` at what keeps derivatives true. Below are `watch`, `endpoint` and `report`.
 
 pub mod address;
 pub mod apply;
+pub mod derivatives;
 pub mod desired;
 pub mod drift;
+pub mod follow;
 pub mod observe;
 pub mod originals;
 pub mod pods;
+pub mod purge;
+pub mod sweeps;
 
 use k8s_openapi::{
     api::{apps::v1::Deployment, networking::v1::Ingress},
@@ -21,7 +25,7 @@ use resize_api::condition::Reason;
 use self::{
     address::Address,
     apply::{Applied, ApplyError},
-    desired::Objects,
+    desired::{DerivativeObjects, Objects},
     observe::Observed,
     pods::Listed,
 };
@@ -109,9 +113,14 @@ pub async fn bring_in_line(
 
 /// Removes the objects of `endpoint`, to which no rule leads.
 pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint) -> Result<(), Verdict> {
-    apply::prune(client, children, endpoint).await.map_err(|error| match stopped(&error, None) {
+    apply::prune(client, children, endpoint, &DerivativeObjects::default()).await.map_err(|error| not_kept(&error))
+}
+
+/// How `error` is reported of what keeps derivatives true.
+fn not_kept(error: &ApplyError) -> Verdict {
+    match stopped(error, None) {
         Stopped::Refused(verdict) | Stopped::Failed(verdict) => verdict,
-    })
+    }
 }
 
 /// How `error` is reported, and what pods of the Deployment as it was `before` still do.

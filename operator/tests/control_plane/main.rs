@@ -20,6 +20,7 @@ mod process;
 mod store;
 
 mod certificate;
+mod derivatives;
 mod identity;
 mod killed;
 mod leader;

@@ -1,32 +1,19 @@
 //! The resizer's pods.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
-        core::v1::{
-            Capabilities, Container, ContainerPort, HTTPGetAction, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-            ResourceRequirements, SeccompProfile, SecurityContext, TopologySpreadConstraint,
-        },
+        core::v1::{Container, PodSpec, PodTemplateSpec, TopologySpreadConstraint},
     },
     apimachinery::pkg::{
-        api::resource::Quantity,
         apis::meta::v1::{LabelSelector, ObjectMeta},
         util::intstr::IntOrString,
     },
 };
 
-use super::metadata::metadata;
+use super::{metadata::metadata, pod};
 use crate::endpoint::Endpoint;
 use crate::names::selector_labels;
-
-/// User of the image, `nonroot` as many call it.
-const USER: i64 = 65532;
-/// Annotation of pods: changes with the Secret's content, and so replaces the pods, which read it once.
-pub const CREDENTIALS: &str = "resize-operator.dev/credentials";
-/// What the pod needs beyond the resizer's own bounds to come to its end.
-const GRACE: i64 = 5;
 
 pub(super) fn build(endpoint: &Endpoint, credentials: Option<&str>) -> Deployment {
     Deployment {
@@ -51,41 +38,12 @@ pub(super) fn build(endpoint: &Endpoint, credentials: Option<&str>) -> Deploymen
 }
 
 fn pod_metadata(endpoint: &Endpoint, credentials: Option<&str>) -> ObjectMeta {
-    let mut labels = endpoint.workload.pod_labels.clone();
-    labels.extend(metadata(endpoint).labels.unwrap_or_default());
-    let mut annotations = endpoint.workload.pod_annotations.clone();
-    annotations.extend(credentials.map(|fingerprint| (CREDENTIALS.to_owned(), fingerprint.to_owned())));
-    ObjectMeta {
-        labels: Some(labels),
-        annotations: Some(annotations).filter(|annotations| !annotations.is_empty()),
-        ..ObjectMeta::default()
-    }
+    pod::metadata(endpoint, metadata(endpoint).labels.unwrap_or_default(), credentials)
 }
 
 fn pod(endpoint: &Endpoint) -> PodSpec {
-    let workload = &endpoint.workload;
-    let filled = |map: &BTreeMap<_, _>| Some(map.clone()).filter(|map| !map.is_empty());
-    PodSpec {
-        containers: vec![container(endpoint)],
-        service_account_name: workload.service_account_name.clone(),
-        // IRSA and Pod Identity bring a token of their own; the resizer never calls Kubernetes
-        automount_service_account_token: Some(false),
-        enable_service_links: Some(false),
-        security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            run_as_user: Some(USER),
-            run_as_group: Some(USER),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
-            ..PodSecurityContext::default()
-        }),
-        termination_grace_period_seconds: Some(grace(endpoint)),
-        node_selector: filled(&workload.node_selector),
-        tolerations: Some(workload.tolerations.clone()).filter(|list| !list.is_empty()),
-        affinity: workload.affinity.clone(),
-        topology_spread_constraints: Some(spread(endpoint)),
-        priority_class_name: workload.priority_class_name.clone(),
-        ..PodSpec::default()
-    }
+    let service_account = endpoint.workload.service_account_name.clone();
+    PodSpec { topology_spread_constraints: Some(spread(endpoint)), ..pod::spec(endpoint, service_account, container(endpoint)) }
 }
 
 /// As the user says, else evenly over zones and nodes where that is possible.
@@ -105,57 +63,12 @@ fn spread(endpoint: &Endpoint) -> Vec<TopologySpreadConstraint> {
     vec![over("topology.kubernetes.io/zone"), over("kubernetes.io/hostname")]
 }
 
-fn grace(endpoint: &Endpoint) -> i64 {
-    let bounds = endpoint.settings.drain + endpoint.settings.shutdown;
-    i64::try_from(bounds.as_secs()).unwrap_or(i64::MAX).saturating_add(GRACE)
-}
-
 fn container(endpoint: &Endpoint) -> Container {
-    let port = |name: &str, port: u16| ContainerPort {
-        name: Some(name.to_owned()),
-        container_port: i32::from(port),
-        protocol: Some("TCP".to_owned()),
-        ..ContainerPort::default()
-    };
-    let probe = |path: &str, period| Probe {
-        http_get: Some(HTTPGetAction {
-            path: Some(path.to_owned()),
-            port: IntOrString::String("admin".to_owned()),
-            ..HTTPGetAction::default()
-        }),
-        period_seconds: Some(period),
-        timeout_seconds: Some(2),
-        ..Probe::default()
-    };
     Container {
-        name: "resizer".to_owned(),
-        image: Some(endpoint.image.clone()),
-        image_pull_policy: Some(endpoint.image_pull_policy.clone()),
-        env: Some(endpoint.environment()),
-        ports: Some(vec![port("http", endpoint.settings.listen.port()), port("admin", endpoint.settings.admin_listen.port())]),
-        readiness_probe: Some(probe("/readyz", 5)),
-        // the last log line becomes the termination message, which the conditions show
-        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        liveness_probe: Some(probe("/healthz", 10)),
-        resources: Some(endpoint.workload.resources.clone().unwrap_or_else(default_resources)),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
-            ..SecurityContext::default()
-        }),
-        ..Container::default()
-    }
-}
-
-fn default_resources() -> ResourceRequirements {
-    let quantities =
-        |pairs: &[(&str, &str)]| Some(pairs.iter().map(|(name, value)| ((*name).to_owned(), Quantity((*value).to_owned()))).collect());
-    ResourceRequirements {
-        requests: quantities(&[("cpu", "100m"), ("memory", "128Mi")]),
-        // no CPU limit: throttling would only make the same work take longer
-        limits: quantities(&[("memory", "512Mi")]),
-        claims: None,
+        ports: Some(vec![pod::port("http", endpoint.settings.listen.port()), pod::port("admin", endpoint.settings.admin_listen.port())]),
+        readiness_probe: Some(pod::probe("/readyz", 5)),
+        liveness_probe: Some(pod::probe("/healthz", 10)),
+        ..pod::container(endpoint, "resizer", endpoint.environment())
     }
 }
 
@@ -179,9 +92,9 @@ mod tests {
     #[test]
     fn other_credentials_make_other_pods() {
         let endpoint = Endpoint::new(&resource(), &config()).unwrap();
-        let pod = |credentials| build(&endpoint, credentials).spec.unwrap().template;
-        assert_ne!(pod(Some("a")), pod(Some("b")));
-        assert_eq!(pod(Some("a")).metadata.unwrap().annotations.unwrap()[CREDENTIALS], "a");
+        let template = |credentials| build(&endpoint, credentials).spec.unwrap().template;
+        assert_ne!(template(Some("a")), template(Some("b")));
+        assert_eq!(template(Some("a")).metadata.unwrap().annotations.unwrap()[pod::CREDENTIALS], "a");
     }
 
     #[test]
@@ -194,7 +107,7 @@ mod tests {
         resource.spec.workload.env = serde_json::from_value(env).unwrap();
         let pod = build(&Endpoint::new(&resource, &config()).unwrap(), None).spec.unwrap().template.spec.unwrap();
         let ports = pod.containers[0].ports.iter().flatten().map(|port| port.container_port).collect::<Vec<_>>();
-        assert_eq!((ports, pod.termination_grace_period_seconds), (vec![8000, 9000], Some(60 + 20 + GRACE)));
+        assert_eq!((ports, pod.termination_grace_period_seconds), (vec![8000, 9000], Some(60 + 20 + pod::GRACE)));
     }
 
     #[test]

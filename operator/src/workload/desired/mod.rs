@@ -5,10 +5,12 @@
 mod autoscaler;
 mod budget;
 mod deployment;
+mod derivatives;
 mod gateway;
 mod ingress;
 mod metadata;
 mod network_policy;
+mod pod;
 mod service;
 
 use k8s_openapi::api::{
@@ -19,7 +21,10 @@ use k8s_openapi::api::{
     policy::v1::PodDisruptionBudget,
 };
 
-pub use self::deployment::CREDENTIALS as CREDENTIALS_ANNOTATION;
+pub use self::{
+    derivatives::{DerivativeObjects, purge},
+    pod::CREDENTIALS as CREDENTIALS_ANNOTATION,
+};
 use crate::{endpoint::Endpoint, http_route::HTTPRoute};
 
 /// Everything in Kubernetes that belongs to an endpoint.

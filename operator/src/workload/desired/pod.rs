@@ -1,0 +1,121 @@
+//! What all pods of an endpoint have, those that serve and those that keep derivatives true.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{
+        Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, PodSecurityContext, PodSpec, Probe, ResourceRequirements,
+        SeccompProfile, SecurityContext,
+    },
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
+};
+
+use crate::{
+    endpoint::Endpoint,
+    names::{DERIVATIVES, ENDPOINT},
+};
+
+/// User of the image, `nonroot` as many call it.
+const USER: i64 = 65532;
+/// Annotation of pods: changes with the Secret's content, and so replaces the pods, which read it once.
+pub const CREDENTIALS: &str = "resize-operator.dev/credentials";
+/// What the pod needs beyond the resizer's own bounds to come to its end.
+pub(super) const GRACE: i64 = 5;
+
+/// The user's labels and annotations, and `ours`. None of the user's says whose pod it is.
+pub(super) fn metadata(endpoint: &Endpoint, ours: BTreeMap<String, String>, credentials: Option<&str>) -> ObjectMeta {
+    let mut labels = endpoint.workload.pod_labels.clone();
+    for name in [ENDPOINT, DERIVATIVES] {
+        labels.remove(name);
+    }
+    labels.extend(ours);
+    let mut annotations = endpoint.workload.pod_annotations.clone();
+    annotations.extend(credentials.map(|fingerprint| (CREDENTIALS.to_owned(), fingerprint.to_owned())));
+    ObjectMeta {
+        labels: Some(labels),
+        annotations: Some(annotations).filter(|annotations| !annotations.is_empty()),
+        ..ObjectMeta::default()
+    }
+}
+
+pub(super) fn spec(endpoint: &Endpoint, service_account: Option<String>, container: Container) -> PodSpec {
+    let workload = &endpoint.workload;
+    let filled = |map: &BTreeMap<_, _>| Some(map.clone()).filter(|map| !map.is_empty());
+    PodSpec {
+        containers: vec![container],
+        service_account_name: service_account,
+        // IRSA and Pod Identity bring a token of their own; the resizer never calls Kubernetes
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(USER),
+            run_as_group: Some(USER),
+            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+            ..PodSecurityContext::default()
+        }),
+        termination_grace_period_seconds: Some(grace(endpoint)),
+        node_selector: filled(&workload.node_selector),
+        tolerations: Some(workload.tolerations.clone()).filter(|list| !list.is_empty()),
+        affinity: workload.affinity.clone(),
+        priority_class_name: workload.priority_class_name.clone(),
+        ..PodSpec::default()
+    }
+}
+
+fn grace(endpoint: &Endpoint) -> i64 {
+    let bounds = endpoint.settings.drain + endpoint.settings.shutdown;
+    i64::try_from(bounds.as_secs()).unwrap_or(i64::MAX).saturating_add(GRACE)
+}
+
+pub(super) fn container(endpoint: &Endpoint, name: &str, env: Vec<EnvVar>) -> Container {
+    Container {
+        name: name.to_owned(),
+        image: Some(endpoint.image.clone()),
+        image_pull_policy: Some(endpoint.image_pull_policy.clone()),
+        env: Some(env),
+        // the last log line becomes the termination message, which the conditions show
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        resources: Some(endpoint.workload.resources.clone().unwrap_or_else(default_resources)),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
+            ..SecurityContext::default()
+        }),
+        ..Container::default()
+    }
+}
+
+pub(super) fn port(name: &str, port: u16) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: i32::from(port),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    }
+}
+
+pub(super) fn probe(path: &str, period: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::String("admin".to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(period),
+        timeout_seconds: Some(2),
+        ..Probe::default()
+    }
+}
+
+fn default_resources() -> ResourceRequirements {
+    let quantities =
+        |pairs: &[(&str, &str)]| Some(pairs.iter().map(|(name, value)| ((*name).to_owned(), Quantity((*value).to_owned()))).collect());
+    ResourceRequirements {
+        requests: quantities(&[("cpu", "100m"), ("memory", "128Mi")]),
+        // no CPU limit: throttling would only make the same work take longer
+        limits: quantities(&[("memory", "512Mi")]),
+        claims: None,
+    }
+}
