@@ -93,10 +93,13 @@ fn one_file(arguments: &once::Arguments) -> anyhow::Result<ExitCode> {
 fn one_sweep(arguments: &sweep::Arguments) -> anyhow::Result<ExitCode> {
     let swept = prepare_sweep(arguments);
     let report = swept.as_ref().map_or_else(|error| sweep::unbegun(&format!("{error:#}")), Clone::clone);
+    if swept.is_ok() {
+        println!("{}", sweep::present(&report));
+    }
     if let Some(file) = &arguments.report {
         std::fs::write(file, sweep::json(&report)).with_context(|| format!("--report {}", file.display()))?;
     }
-    println!("{}", sweep::present(&swept?));
+    swept?;
     Ok(sweep::status(report.outcome).into())
 }
 

@@ -64,7 +64,7 @@ impl Metered {
         let mut pause = PAUSE;
         for _ in 1..ATTEMPTS {
             match self.ask_once(kind, request()).await {
-                Err(StoreError::SlowDown | StoreError::TimedOut | StoreError::Interrupted(_) | StoreError::Failed(_)) => {
+                Err(error) if may_pass(&error) => {
                     sleep(pause).await;
                     pause *= 2;
                 }
@@ -116,6 +116,16 @@ impl Inventory for Metered {
     }
 }
 
+/// Whether the same request may go well a little later.
+fn may_pass(error: &StoreError) -> bool {
+    match error {
+        StoreError::SlowDown | StoreError::TimedOut | StoreError::Interrupted(_) => true,
+        // the status of a request that is wrong
+        StoreError::Failed(why) => !why.starts_with('4'),
+        _ => false,
+    }
+}
+
 /// A bound on requests in time.
 struct Rate {
     /// Between two requests, where the store has nothing against it.
@@ -163,6 +173,17 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_is_not_tried_again() {
+        let failed = |why: &str| StoreError::Failed(why.to_owned());
+        for error in [StoreError::SlowDown, StoreError::TimedOut, failed("500 InternalError"), failed("connection refused")] {
+            assert!(may_pass(&error), "{error}");
+        }
+        for error in [StoreError::Forbidden, StoreError::Missing, StoreError::NoBucket, failed("400 InvalidRequest")] {
+            assert!(!may_pass(&error), "{error}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn asks_so_often_and_slower_when_it_is_told() {
