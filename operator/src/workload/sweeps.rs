@@ -23,6 +23,8 @@ use crate::endpoint::Endpoint;
 const JOBS: usize = 5;
 /// Most pods of a Job: one, and one for each time that it tries again.
 const PODS: u32 = 20;
+/// Largest number of a status.
+const LARGEST: u64 = i64::MAX.unsigned_abs();
 /// Most characters of a message.
 const LONGEST: usize = 500;
 
@@ -42,7 +44,8 @@ impl Ended {
     }
 }
 
-/// Which of `jobs` sweep, have ended, and ended after the `last` one; the newest few, in order.
+/// Which of `jobs` sweep, have ended, and ended after the `last` one; the newest few, in order. Of two that end in one second, the first
+/// by name may be told alone.
 pub fn unseen<'a>(jobs: impl Iterator<Item = &'a Job>, last: Option<&LastSweep>) -> Vec<Ended> {
     let key = |name: &str, at: Timestamp| (at, name.to_owned());
     let after = last.map(|last| key(&last.job, last.finished.0));
@@ -100,8 +103,12 @@ fn read(ended: &Ended, pods: &[Pod], is_dry: bool) -> LastSweep {
 
 /// The report, where the program came so far as to write it. Other text may be JSON too: the last line of a log.
 fn said(end: &ContainerStateTerminated) -> Option<SweepReport> {
-    let value: Value = serde_json::from_str(end.message.as_ref()?).ok()?;
+    let mut value: Value = serde_json::from_str(end.message.as_ref()?).ok()?;
     value.get("outcome")?;
+    // the image may be anybody's, and the status takes no larger numbers
+    for number in value.as_object_mut()?.values_mut().filter(|value| value.as_u64().is_some_and(|number| number > LARGEST)) {
+        *number = LARGEST.into();
+    }
     serde_json::from_value(value).ok()
 }
 
@@ -175,6 +182,14 @@ mod tests {
         assert_eq!(found.outcome, SweepOutcome::Failed);
         assert!(found.message.starts_with("exit status 1: ") && found.message.contains("BUCKET: not set"), "{}", found.message);
         assert_eq!((found.started.as_str(), found.seconds), ("2026-01-02T03:00:00Z", 300));
+    }
+
+    #[test]
+    fn what_a_foreign_image_says_is_bounded() {
+        let ended = ended(&job("a", "Complete", "2026-01-02T03:05:00Z")).unwrap();
+        let said = json!({ "outcome": "Complete", "fresh": u64::MAX, "message": "x".repeat(3000) }).to_string();
+        let found = read(&ended, &[pod("2026-01-02T03:04:59Z", &said)], false).report;
+        assert_eq!((found.fresh, found.message.len()), (LARGEST, LONGEST));
     }
 
     #[test]
