@@ -65,9 +65,14 @@ pub fn refused_changes() -> Vec<(Value, &'static str)> {
     vec![(json!({ "bucket": { "name": "paintings" } }), "cannot be changed; create another ResizeEndpoint")]
 }
 
-/// Names that are refused.
-pub fn refused_names() -> Vec<(String, &'static str)> {
-    vec![("a".repeat(51), "at most 50 lower-case letters"), ("1a".to_owned(), "a letter first")]
+/// Names that are refused, each with a change of the spec.
+pub fn refused_names() -> Vec<(String, Value, &'static str)> {
+    let sweeps = json!({ "derivatives": { "sweep": { "schedule": "@daily" } } });
+    vec![
+        ("a".repeat(51), json!({}), "at most 50 lower-case letters"),
+        ("1a".to_owned(), json!({}), "a letter first"),
+        ("a".repeat(47), sweeps, "with derivatives.sweep want at most 46 characters"),
+    ]
 }
 
 /// The messages of all rules of a definition, with the fields that have them.

@@ -47,8 +47,8 @@ async fn every_rule_refuses_what_is_wrong_and_says_what_would_be_right() {
     for (patch, says) in refusals().into_iter().chain(schema) {
         refused(endpoint("photos", patch), says).await;
     }
-    for (name, says) in refused_names() {
-        refused(endpoint(&name, json!({})), says).await;
+    for (name, patch, says) in refused_names() {
+        refused(endpoint(&name, patch), says).await;
     }
     plane.apply(&[endpoint("photos", json!({}))]).await;
     for (patch, says) in refused_changes() {
