@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::lab::{Lab, kubectl, picture, run, size};
+use crate::lab::{self, Lab, kubectl, picture, run, size};
 
 impl Lab {
     async fn exists(&self, key: &str) -> bool {
@@ -139,6 +139,33 @@ async fn what_keeps_derivatives_true_comes_and_goes_with_the_spec() {
         lab.eventually("it is gone", async || kubectl(&["get", "cronjob", &sweep, "-n", &lab.name]).is_err()).await;
         let status = lab.endpoints().get(&lab.name).await.unwrap().status.unwrap();
         assert!(status.derivatives.is_none() && status.conditions.iter().all(|condition| condition.type_ != "DerivativesCurrent"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_store_tells_the_pod_that_follows_and_old_sizes_go_within_seconds() {
+    run(async |lab: &Lab| {
+        let token = "a-token-that-nobody-guesses";
+        kubectl(&["create", "secret", "generic", "events", &format!("--from-literal=token={token}"), "-n", &lab.name]).unwrap();
+        lab.serve(json!({ "derivatives": { "events": { "webhook": { "tokenSecretRef": { "name": "events" } } } } })).await;
+        lab.wait_for_reason(&lab.name, "DerivativesCurrent", "EventsFollowed").await;
+        // the store runs outside of the cluster, where names of Services mean nothing
+        let service = format!("{}-follow", lab.name);
+        let address = kubectl(&["get", "service", &service, "-n", &lab.name, "-o", "jsonpath={.spec.clusterIP}"]).unwrap();
+        lab::s3::push(&lab.s3, &lab.name, &format!("http://{address}/events"), token).await;
+
+        for key in ["a.jpg", "b.jpg"] {
+            lab.upload(key, "image/jpeg", picture(800, 600)).await;
+        }
+        lab.make(&["300x300/a.jpg", "640x0/a.jpg", "300x300/b.jpg"]).await;
+        lab.upload("a.jpg", "image/jpeg", picture(900, 300)).await;
+        lab.remove("b.jpg").await;
+        for key in ["300x300/a.jpg", "640x0/a.jpg", "300x300/b.jpg"] {
+            lab.eventually("the old size goes", async || !lab.exists(key).await).await;
+        }
+        let answers = lab.visit("640x0/a.jpg").await;
+        assert_eq!(size(&answers.last().unwrap().body), (640, 213));
     })
     .await;
 }

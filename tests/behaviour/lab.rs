@@ -36,7 +36,7 @@ pub use self::{
 
 #[path = "../support/s3.rs"]
 #[allow(dead_code, reason = "shared with tests without a cluster")]
-mod s3;
+pub mod s3;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(90);

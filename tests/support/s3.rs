@@ -1,10 +1,15 @@
 //! The real S3 that `tests/s3/up` starts. Taken into tests by `#[path]`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use aws_sdk_s3::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
+    types::{Event, NotificationConfiguration, TopicConfiguration},
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
@@ -52,4 +57,32 @@ pub fn secret(namespace: &str) -> Value {
         "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s3", "namespace": namespace },
         "stringData": { "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY },
     })
+}
+
+/// Has the store push the events of `bucket` to `endpoint`, with `token`.
+pub async fn push(client: &Client, bucket: &str, endpoint: &str, token: &str) {
+    // topics speak a protocol of their own
+    let user = format!("{KEY_ID}:{KEY}");
+    let mut curl = Command::new("curl");
+    curl.args([
+        "-fsS",
+        "--aws-sigv4",
+        "aws:amz:us-east-1:sns",
+        "--user",
+        &user,
+        URL,
+        "-d",
+        "Action=CreateTopic",
+        "-d",
+        &format!("Name={bucket}"),
+    ]);
+    for (number, key, value) in [(1, "push-endpoint", endpoint), (2, "OpaqueData", token)] {
+        curl.args(["-d", &format!("Attributes.entry.{number}.key={key}")]);
+        curl.args(["--data-urlencode", &format!("Attributes.entry.{number}.value={value}")]);
+    }
+    assert!(curl.stdout(Stdio::null()).status().unwrap().success(), "CreateTopic");
+    let events = [Event::S3ObjectCreated, Event::S3ObjectRemoved];
+    let topic = TopicConfiguration::builder().topic_arn(format!("arn:aws:sns:default::{bucket}")).set_events(Some(events.to_vec())).id("t");
+    let configuration = NotificationConfiguration::builder().topic_configurations(topic.build().unwrap()).build();
+    client.put_bucket_notification_configuration().bucket(bucket).notification_configuration(configuration).send().await.unwrap();
 }

@@ -10,6 +10,7 @@ mod identity_source;
 #[path = "../../../tests/support/proc.rs"]
 mod proc;
 #[path = "../../../tests/support/s3.rs"]
+#[allow(dead_code, reason = "shared with tests that push events")]
 mod s3;
 
 mod bench;

@@ -10,7 +10,7 @@ use aws_sdk_s3::{
     Client as S3,
     config::{BehaviorVersion, Credentials, Region},
     primitives::ByteStream,
-    types::{Event, NotificationConfiguration, QueueConfiguration, TopicConfiguration},
+    types::{Event, NotificationConfiguration, QueueConfiguration},
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -38,40 +38,12 @@ fn percentiles(mut times: Vec<Duration>) -> String {
     format!("p50 {:?}, p99 {:?}", times[times.len() / 2], times[times.len() * 99 / 100])
 }
 
-/// Asks Ceph, by its own protocol for topics, to push to `endpoint`.
-fn topic(name: &str, endpoint: &str, token: &str) {
-    let attributes = [("push-endpoint", endpoint), ("OpaqueData", token)];
-    let mut curl = Command::new("curl");
-    curl.args(["-fsS", "--aws-sigv4", "aws:amz:us-east-1:sns", "--user", &format!("{}:{}", s3::KEY_ID, s3::KEY), s3::URL]);
-    curl.args(["-d", "Action=CreateTopic", "-d", &format!("Name={name}")]);
-    for (number, (key, value)) in (1..).zip(attributes) {
-        curl.args([
-            "-d",
-            &format!("Attributes.entry.{number}.key={key}"),
-            "--data-urlencode",
-            &format!("Attributes.entry.{number}.value={value}"),
-        ]);
-    }
-    assert!(curl.stdout(Stdio::null()).status().unwrap().success(), "CreateTopic");
-}
-
-async fn notify_topic(lab: &Lab) {
-    let topic = TopicConfiguration::builder()
-        .id("t")
-        .topic_arn(format!("arn:aws:sns:default::{}", lab.bucket))
-        .set_events(Some(EVERYTHING.to_vec()));
-    let configuration = NotificationConfiguration::builder().topic_configurations(topic.build().unwrap()).build();
-    let put = lab.s3.put_bucket_notification_configuration().bucket(&lab.bucket).notification_configuration(configuration);
-    put.send().await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn ceph_pushes_and_derivatives_go_within_seconds() {
     lab::run(async |lab: &Lab| {
         let resizer = lab.resizer(&[("ALLOWED_RESOLUTIONS", "30x30,60x60")]);
         let follower = lab.follower(&[("ALLOWED_RESOLUTIONS", "30x30,60x60"), ("EVENTS_TOKEN", TOKEN)]);
-        topic(&lab.bucket, &format!("{}/events", follower.admin()), TOKEN);
-        notify_topic(lab).await;
+        s3::push(&lab.s3, &lab.bucket, &format!("{}/events", follower.admin()), TOKEN).await;
 
         // every kind of name, replaced and deleted
         let mut took = Vec::new();
@@ -109,8 +81,7 @@ async fn ceph_pushes_and_derivatives_go_within_seconds() {
 async fn ceph_pushes_and_warm_resolutions_are_there_before_anybody_asks() {
     lab::run(async |lab: &Lab| {
         let follower = lab.follower(&[("ALLOWED_RESOLUTIONS", "30x30,60x60"), ("EVENTS_TOKEN", TOKEN), ("WARM_RESOLUTIONS", "30x30")]);
-        topic(&lab.bucket, &format!("{}/events", follower.admin()), TOKEN);
-        notify_topic(lab).await;
+        s3::push(&lab.s3, &lab.bucket, &format!("{}/events", follower.admin()), TOKEN).await;
         let mut versions = Vec::new();
         for seed in [1, 2] {
             lab.upload("cat.jpg", "image/jpeg", picture(64, 48, seed)).await;
