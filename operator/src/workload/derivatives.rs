@@ -97,7 +97,9 @@ pub async fn look_after(
 fn settings(endpoint: &Endpoint) -> String {
     let recipe = endpoint.settings.recipe.differences().into_iter().map(|(name, value)| format!("{name}={value}"));
     let sizes = endpoint.settings.allowed_resolutions.iter().map(ToString::to_string);
-    let lines: Vec<_> = recipe.chain(sizes).collect();
+    let variables = endpoint.settings.to_env().into_iter();
+    let published = variables.filter(|(name, _)| name.ends_with("_PREFIXES")).map(|(name, value)| format!("{name}={value}"));
+    let lines: Vec<_> = recipe.chain(sizes).chain(published).collect();
     fingerprint(&lines.iter().map(String::as_bytes).collect::<Vec<_>>())
 }
 

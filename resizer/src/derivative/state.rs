@@ -20,7 +20,7 @@ pub enum State {
     Orphaned,
     /// Made by other settings.
     Outdated,
-    /// Its resolution is no longer listed.
+    /// Its resolution is no longer listed, or its original is no longer among those that are published.
     Retired,
     /// No resizer made it.
     Foreign,
@@ -48,7 +48,7 @@ pub fn judge(settings: &Settings, key: &ResizedKey, found: &Metadata, source: So
         return State::Foreign;
     }
     let Source::There(etag) = source else { return State::Orphaned };
-    if !settings.allow(key) {
+    if !settings.allow(key) || !settings.source.publishes(&key.original) {
         return State::Retired;
     }
     let holds = |name: &str, wanted: Option<&str>| found.get(name).map(String::as_str) == wanted;
@@ -87,6 +87,8 @@ mod tests {
         };
         let other_recipe = Settings { recipe: Recipe { progressive: true, ..settings.recipe }, ..settings.clone() };
         let shorter_list = Settings { allowed_resolutions: ["640x0".parse().unwrap()].into(), ..settings.clone() };
+        let private =
+            Settings { source: resize_api::Source { exclude_prefixes: vec!["a".into()], ..settings.source.clone() }, ..settings.clone() };
         let any_size = Settings { allowed_resolutions: [].into(), ..settings.clone() };
         let there = |etag| Source::There(Some(etag));
         for (settings, found, source, state) in [
@@ -100,6 +102,8 @@ mod tests {
             (&other_recipe, stored(Some("\"1\"")), there("\"1\""), State::Outdated),
             (&other_recipe, stored(Some("\"1\"")), there("\"2\""), State::Stale),
             (&shorter_list, stored(Some("\"1\"")), there("\"1\""), State::Retired),
+            (&private, stored(Some("\"1\"")), there("\"1\""), State::Retired),
+            (&private, Metadata::new(), there("\"1\""), State::Foreign),
             (&shorter_list, stored(Some("\"1\"")), Source::Gone, State::Orphaned),
             (&settings, Metadata::new(), there("\"1\""), State::Foreign),
             (&shorter_list, Metadata::new(), Source::Gone, State::Foreign),
