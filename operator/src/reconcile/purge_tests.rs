@@ -75,6 +75,19 @@ async fn the_object_is_held_until_its_derivatives_are_deleted() {
     assert!(is_gone(&fake) && !told(&fake, Reason::PurgeGivenUp));
 }
 
+/// The removal of its Job is heard too, and so is the object, from before its end.
+#[tokio::test]
+async fn an_object_that_is_gone_is_not_purged_once_more() {
+    let fake = deleted(config()).await;
+    fake.settle().await;
+    let stale = fake.resource().unwrap();
+    set_job(&fake, ended("Complete"));
+    fake.settle().await;
+    assert!(is_gone(&fake));
+    drop(crate::reconcile::reconcile(Arc::new(stale), Arc::clone(&fake.context)).await);
+    assert!(is_gone(&fake));
+}
+
 #[tokio::test]
 async fn it_begins_when_no_pod_makes_further_ones() {
     let fake = deleted(config()).await;

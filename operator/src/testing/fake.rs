@@ -265,7 +265,8 @@ impl Cluster {
             return self.objects.remove(path).map_or_else(|| refuse(StatusCode::NOT_FOUND), |object| (StatusCode::OK, object));
         }
         let (at, status_alone) = path.strip_suffix("/status").map_or((path, false), |path| (path, true));
-        if let (Value::Array(steps), Some(object)) = (&body, self.objects.get_mut(at)) {
+        if let Value::Array(steps) = &body {
+            let Some(object) = self.objects.get_mut(at) else { return refuse(StatusCode::NOT_FOUND) };
             // the finalizer, in or out
             let added = steps.iter().any(|step| step["op"] == "add");
             let finalizers = if added { json!([crate::names::FINALIZER]) } else { Value::Null };

@@ -13,7 +13,7 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PropagationPolicy},
 };
-use resize_api::condition::Reason;
+use resize_api::{ResizeEndpoint, condition::Reason};
 
 use super::{apply, desired, not_kept, sweeps};
 use crate::{
@@ -74,6 +74,10 @@ async fn step(client: &Client, endpoint: &Endpoint, derivatives: &Derivatives, i
         }
         return judge(client, endpoint, &job).await;
     }
+    if !is_held(client, endpoint).await? {
+        // what was heard of it is late: its Job was removed a moment ago
+        return Ok(Purge::Done("all".to_owned()));
+    }
     if !is_patient && others_run(client, endpoint).await? {
         return Ok(runs("its derivatives are deleted as soon as no pod makes further ones"));
     }
@@ -85,6 +89,13 @@ async fn step(client: &Client, endpoint: &Endpoint, derivatives: &Derivatives, i
     }
     jobs.patch(&name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(desired::purge(endpoint, derivatives))).await?;
     Ok(runs(format!("Job {name} deletes its derivatives")))
+}
+
+/// Whether the endpoint is still there and has a finalizer.
+async fn is_held(client: &Client, endpoint: &Endpoint) -> Result<bool, kube::Error> {
+    let endpoints: Api<ResizeEndpoint> = Api::namespaced(client.clone(), &endpoint.namespace);
+    let found = endpoints.get_metadata_opt(&endpoint.name).await?;
+    Ok(found.is_some_and(|found| found.metadata.uid.as_ref() == Some(&endpoint.owner.uid) && !found.finalizers().is_empty()))
 }
 
 /// Whether pods run, or are about to end, that could make a derivative or delete one at the same time.
