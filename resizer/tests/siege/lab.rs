@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aws_sdk_s3::{Client as S3, primitives::ByteStream};
@@ -269,6 +269,19 @@ impl Drop for Cage {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `is_so`, and says how long that took.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < PATIENCE, "{what}: not after {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    start.elapsed()
 }
 
 /// A JPEG with something on it, different for each `seed`.
