@@ -40,6 +40,11 @@ pub enum KeyError {
 }
 
 impl ResizedKey {
+    /// The derivative of `original`; none if it could be neither asked for nor stored: its key would be too long, for example.
+    pub fn of(resolution: Resolution, original: &str) -> Option<Self> {
+        Some(Self { resolution, written: resolution.to_string(), original: original.to_owned() }).filter(Self::is_valid)
+    }
+
     /// Reads the raw query of the form `key=300x300/photo.jpg`.
     pub fn from_query(query: &str) -> Result<Self, KeyError> {
         let key = query
@@ -154,6 +159,18 @@ mod tests {
                 assert_eq!(Some(key.location_path()), expect.location_path, "{query}");
             }
         }
+    }
+
+    #[test]
+    fn only_what_can_be_asked_for_is_a_derivative() {
+        let resolution = Resolution { width: 300, height: 300 };
+        let longest = "a".repeat(MAX_KEY_BYTES - "300x300/".len());
+        for (original, is_one) in [("a b+%.jpg", true), (longest.as_str(), true), ("", false), ("a\n", false), ("a/../b", false)] {
+            let key = ResizedKey::of(resolution, original);
+            assert_eq!(key.is_some(), is_one, "{original}");
+            assert!(key.is_none_or(|key| ResizedKey::from_encoded(&key.location_path()[1..]).as_ref() == Ok(&key)), "{original}");
+        }
+        assert_eq!(ResizedKey::of(resolution, &(longest + "a")), None);
     }
 
     proptest! {

@@ -125,8 +125,13 @@ impl Settings {
     /// Whether `key` may be made: its resolution is within the limits and, as it is
     /// written, in the list (an empty list allows all).
     pub fn allow(&self, key: &ResizedKey) -> bool {
-        let listed = || key.resolution.to_string() == key.written && self.allowed_resolutions.contains(&key.resolution);
-        self.limits.allow(key.resolution) && (self.allowed_resolutions.is_empty() || listed())
+        let is_canonical = || key.resolution.to_string() == key.written;
+        self.allow_resolution(key.resolution) && (self.allowed_resolutions.is_empty() || is_canonical())
+    }
+
+    /// Whether derivatives of this resolution may be made: it is within the limits and in the list.
+    pub fn allow_resolution(&self, resolution: Resolution) -> bool {
+        self.limits.allow(resolution) && (self.allowed_resolutions.is_empty() || self.allowed_resolutions.contains(&resolution))
     }
 
     /// Whether `key` lies where derivatives do, and so is no original: under a listed resolution,

@@ -12,7 +12,7 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt, pending};
 use picture::{Format, Picture};
-use resize_api::{Settings, sweep::SweepOutcome};
+use resize_api::{ResizedKey, Settings, sweep::SweepOutcome};
 use resizer::{
     command::sweep::run,
     derivative::{
@@ -20,7 +20,7 @@ use resizer::{
         state::request,
     },
     guard::capacity::Capacity,
-    lifecycle::{brake::MaxDeletions, order::Order, place, suspicion::Suspicion},
+    lifecycle::{brake::MaxDeletions, order::Order, prefix, suspicion::Suspicion},
     store::{
         Head, Object, Opened, Overwrite, Store, StoreError,
         listing::{Depth, Inventory, Listed, Mark, Moment, Page},
@@ -95,10 +95,10 @@ impl Store for Generated {
     fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
         async move {
             let number = Self::number(key).ok_or(StoreError::Missing)?;
-            let Some(resolution) = place::resolution(key) else {
+            let Some(resolution) = prefix::resolution(key) else {
                 return Ok(Head { etag: Some(Self::etag(number, u64::from(number.is_multiple_of(REPLACED)))), ..Head::default() });
             };
-            let key = place::derivative(resolution, key.split_once('/').unwrap().1);
+            let key = ResizedKey::of(resolution, key.split_once('/').unwrap().1).unwrap();
             let picture = Picture { bytes: Vec::new(), format: Format::Jpeg, width: 1, height: 1 };
             let provenance = Provenance { content_type: None, etag: Some(Self::etag(number, 0)) };
             let made = Derivative::new(&key, picture, &request(&self.settings, &key), &provenance, "");

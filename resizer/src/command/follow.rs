@@ -16,7 +16,6 @@ use crate::{
     lifecycle::{
         follow::{Follower, sqs::Queue, webhook},
         metered::Metered,
-        place,
     },
     service::Service,
     store::{Store, listing::Bucket},
@@ -60,7 +59,7 @@ impl Arguments {
         if self.token.as_ref().is_some_and(|token| token.len() < 16 || !token.bytes().all(|byte| byte.is_ascii_graphic())) {
             return bad("EVENTS_TOKEN", "want at least 16 letters, digits or signs of ASCII without blanks".to_owned());
         }
-        match self.warm.iter().find(|warm| !settings.allow(&place::derivative(**warm, ""))) {
+        match self.warm.iter().find(|warm| !settings.allow_resolution(**warm)) {
             Some(unlisted) => bad("WARM_RESOLUTIONS", format!("`{unlisted}`: want a resolution that is allowed")),
             None => Ok(()),
         }

@@ -21,7 +21,7 @@ use tokio::{sync::Semaphore, time::interval};
 
 use crate::{
     guard::capacity::Capacity,
-    lifecycle::{brake::MaxDeletions, metered::Metered, order::Order, place, suspicion::Suspicion, sweep::Sweep, tally::Tally},
+    lifecycle::{brake::MaxDeletions, metered::Metered, order::Order, suspicion::Suspicion, sweep::Sweep, tally::Tally},
     service::Service,
     store::{
         Store,
@@ -82,7 +82,7 @@ impl Arguments {
     /// The order, if `settings` allow it.
     pub fn order(&self, settings: &Settings) -> Result<Order, SettingError> {
         let bad = |name, problem: String| Err(SettingError { name, problem });
-        if let Some(unlisted) = self.warm.iter().find(|warm| !settings.allow(&place::derivative(**warm, ""))) {
+        if let Some(unlisted) = self.warm.iter().find(|warm| !settings.allow_resolution(**warm)) {
             return bad("WARM_RESOLUTIONS", format!("`{unlisted}`: want a resolution that is allowed"));
         }
         if settings.reserves(&self.prefix) {

@@ -69,11 +69,8 @@ impl Flight<'_> {
         let stored = timeout(service.settings.bounds.fetch, service.store.head(&name));
         // what cannot be looked at counts as missing: S3 denies access to a missing key where keys may not be listed
         let stored = stored.map(|found| found.ok().and_then(Result::ok)).boxed().shared();
-        let beside = Beside { service, key, is_loop: recalled == Recalled::Loop, stored: stored.clone() };
-        let fetched = match select(pin!(self.fetch(&key.original, Some(&beside))), stored).await {
-            Either::Left((fetched, _)) => fetched,
-            Either::Right((_, fetch)) => fetch.await,
-        };
+        let beside = Beside { service, key, is_loop: recalled == Recalled::Loop, stored };
+        let fetched = self.fetch(&key.original, Some(&beside)).await;
         service.checks.read(fetched.as_ref().map(drop));
         let Some(fetched) = fetched? else { return Ok(None) };
         let place = beside.place(fetched.provenance.etag.as_deref()).await;
@@ -113,7 +110,16 @@ impl Flight<'_> {
     async fn fetch_once(&mut self, key: &str, beside: Option<&Beside<'_>>, left: &mut Duration) -> Result<Option<Fetched>, Error> {
         let limit = self.service.settings.limits.max_source_bytes;
         let start = Instant::now();
-        let mut object = timeout(*left, self.service.store.get(key)).await.map_err(|_| StoreError::TimedOut)??;
+        let get = pin!(timeout(*left, self.service.store.get(key)));
+        let opened = match beside {
+            // both at once, within the permit for this fetch
+            Some(beside) => match select(get, beside.stored.clone()).await {
+                Either::Left((opened, _)) => opened,
+                Either::Right((_, get)) => get.await,
+            },
+            None => get.await,
+        };
+        let mut object = opened.map_err(|_| StoreError::TimedOut)??;
         if let Some(beside) = beside
             && !beside.is_wanted(&object.head).await?
         {

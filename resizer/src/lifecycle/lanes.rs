@@ -1,6 +1,6 @@
 //! A prefix → its objects, page after page, the next one asked for while the last is worked on; and which prefixes there are.
 //!
-//! `sweep` merges what comes. A lane holds two pages at the most. Below are `metered` and `place`.
+//! `sweep` merges what comes. A lane holds two pages at the most. Below are `metered` and `prefix`.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -11,7 +11,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::{metered::Metered, place};
+use super::{metered::Metered, prefix};
 use crate::store::{
     StoreError,
     listing::{Depth, Inventory, Listed, Mark},
@@ -41,7 +41,7 @@ impl Lane {
         let settings = Arc::clone(settings);
         let jump = {
             let settings = Arc::clone(&settings);
-            move |last: &str| place::reserved_prefix(&settings, last).map(Mark::behind)
+            move |last: &str| prefix::reserved_prefix(&settings, last).map(Mark::behind)
         };
         Self::start(bucket, prefix.to_owned(), jump, move |listed| Some(listed).filter(|listed| !settings.reserves(&listed.key)))
     }
@@ -123,7 +123,7 @@ async fn folders(bucket: &Metered, prefix: String) -> Result<BTreeSet<Resolution
     while let Some(mark) = from {
         let page = bucket.page(&prefix, &mark, Depth::Folders).await;
         let page = page.map_err(|error| ListingError { prefix: prefix.clone(), error })?;
-        found.extend(page.folders.iter().filter_map(|folder| place::resolution(folder)));
+        found.extend(page.folders.iter().filter_map(|folder| prefix::resolution(folder)));
         from = page.next;
     }
     Ok(found)

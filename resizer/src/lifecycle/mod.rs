@@ -10,7 +10,7 @@ pub mod lanes;
 pub mod merge;
 pub mod metered;
 pub mod order;
-pub mod place;
+pub mod prefix;
 pub mod reader;
 pub mod suspicion;
 pub mod sweep;

@@ -13,10 +13,12 @@ use super::{
     merge::{Disorder, Group, Merge, Step},
     metered::Metered,
     order::Order,
-    place,
     tally::{Tally, count},
 };
-use crate::store::listing::{Listed, Moment};
+use crate::{
+    derivative::state::State,
+    store::listing::{Listed, Moment},
+};
 
 /// Resolutions that are compared at once with their originals; more come in turns, each with a listing of the originals of its own.
 const AT_ONCE: usize = 64;
@@ -131,11 +133,8 @@ impl<'a> Reader<'a> {
     /// Begins to compare the next resolutions.
     fn begin_turn(&mut self) {
         let Scope { bucket, settings, order, .. } = self.scope;
-        let target = |resolution| Target {
-            resolution,
-            is_listed: settings.allow(&place::derivative(resolution, "")),
-            is_warm: order.warm.contains(&resolution),
-        };
+        let target =
+            |resolution| Target { resolution, is_listed: settings.allow_resolution(resolution), is_warm: order.warm.contains(&resolution) };
         self.resolutions = self.later.by_ref().take(AT_ONCE).map(target).collect();
         let derivatives = self.resolutions.iter().map(|target| Lane::of_derivatives(bucket, target.resolution, &order.prefix));
         // a purge does not care for originals
@@ -181,7 +180,11 @@ impl<'a> Reader<'a> {
             count(&tally.derivatives);
             let Target { resolution, is_listed, .. } = self.resolutions[lane - 1];
             if order.purge || order.suspicion.falls_on(derivative, original, is_listed) {
-                let key = place::derivative(resolution, &derivative.key);
+                let Some(key) = ResizedKey::of(resolution, &derivative.key) else {
+                    // nobody could have asked a resizer for it
+                    tally.count(State::Foreign);
+                    continue;
+                };
                 let original = original.map(|original| original.etag.clone());
                 self.work.push_back(Work::Look(Suspect { key, modified: derivative.modified, original }));
             } else {
@@ -190,9 +193,10 @@ impl<'a> Reader<'a> {
         }
         if let Some(original) = original.filter(|original| self.is_wanted(original)) {
             for (target, lane) in self.resolutions.iter().zip(1..).filter(|(target, _)| target.is_warm) {
-                if derivatives.iter().all(|(taken, _)| *taken != lane) {
+                let is_missing = derivatives.iter().all(|(taken, _)| *taken != lane);
+                if let Some(key) = ResizedKey::of(target.resolution, &original.key).filter(|_| is_missing) {
                     count(&tally.missing);
-                    self.work.push_back(Work::Make(place::derivative(target.resolution, &original.key)));
+                    self.work.push_back(Work::Make(key));
                 }
             }
         }

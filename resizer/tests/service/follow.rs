@@ -106,8 +106,10 @@ async fn what_is_late_twice_or_not_meant_for_us_costs_no_call() {
     assert!(fixture.hear(&event("cat.png", "0A")).await);
     fixture.bucket.calls.lock().unwrap().clear();
     let elsewhere = json!({"Records": [{"s3": {"bucket": {"name": "other"}, "object": {"key": "cat.png"}}}]});
+    // a key so long that none of its derivatives could be stored
+    let long = event(&"a".repeat(1020), "0A");
     for ignored in
-        [event("cat.png", "0A"), event("cat.png", "09"), event("30x30/cat.png", "0B"), elsewhere, json!({"Event": "s3:TestEvent"})]
+        [long, event("cat.png", "0A"), event("cat.png", "09"), event("30x30/cat.png", "0B"), elsewhere, json!({"Event": "s3:TestEvent"})]
     {
         assert!(fixture.hear(&ignored).await, "{ignored}");
     }

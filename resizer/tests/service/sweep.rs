@@ -300,3 +300,14 @@ async fn what_is_warm_is_made_and_made_anew() {
     let again = sweep(&bucket, &settings, warm()).await;
     assert_eq!((again.fresh, again.made, again.deleted), (2, 0, 0), "{again:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_original_whose_name_is_too_long_for_a_derivative_is_no_failure() {
+    let (bucket, settings) = (Bucket::new(10), settings());
+    bucket.original(&"a".repeat(1020), "now", DAY);
+    bucket.original("b.png", "now", DAY);
+    let warm = Order { dry_run: true, warm: ["30x30".parse().unwrap()].into(), ..order() };
+    let report = sweep(&Arc::new(bucket), &settings, warm).await;
+    assert_eq!((report.outcome, report.originals), (SweepOutcome::DryRun, 2));
+    assert!(report.message.contains("and make 1"), "{report:?}");
+}

@@ -214,3 +214,14 @@ async fn a_store_that_takes_no_etag_as_a_condition_keeps_no_stale_derivative() {
     assert_eq!(fixture.get(TARGET).await.status(), StatusCode::TEMPORARY_REDIRECT);
     assert_eq!(colour(&store), Some(5));
 }
+
+/// Else strangers who name keys without end would have us ask the store without a bound.
+#[tokio::test]
+async fn a_look_where_a_derivative_goes_waits_for_the_fetch_of_its_original() {
+    let store = Memory::with(&[("a", "image/png", png()), ("b", "image/png", png())]);
+    store.fail(Faults { delay: Duration::from_secs(20), ..Faults::default() });
+    let fixture = Fixture::new(store.clone(), |settings| settings.bounds.fetches = 1.try_into().unwrap());
+    let both = futures::future::join(fixture.get("/default/resize?key=30x30/a"), fixture.get("/default/resize?key=30x30/b"));
+    assert!(tokio::time::timeout(Duration::from_millis(200), both).await.is_err());
+    assert_eq!(store.calls(), ["get a", "head 30x30/a"]);
+}

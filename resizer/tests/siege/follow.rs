@@ -150,6 +150,7 @@ async fn events_of_a_queue_are_handled_in_every_shape_and_a_bad_one_blocks_nothi
     println!("through SQS: {} events to deletion, {}", took.len(), percentiles(took));
     let metrics = follower.metrics().await;
     assert!(metrics["resizer_events_total{event=\"Failed\"}"] >= 1.0, "{metrics:?}");
+    assert!(metrics.contains_key("resizer_event_age_seconds"), "{metrics:?}");
     let left =
         || async { moto.sqs("GetQueueAttributes", json!({"QueueUrl": queue, "AttributeNames": ["All"]})).await["Attributes"].clone() };
     until("all but the bad message are deleted", async || {

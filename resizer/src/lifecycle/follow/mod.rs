@@ -1,10 +1,10 @@
 //! Events of the bucket → the derivatives of each original that changed are settled, and the warm ones made.
 //!
 //! Every event is only a hint where to look: what is done depends on what is stored then. So events may come twice, late and in any
-//! order. `command::follow` gives it what [`sqs`] and [`webhook`] receive; below are `place`, `warm`, and with `derivative` the `store`.
+//! order. `command::follow` gives it what [`sqs`] and [`webhook`] receive; below are `lanes`, `warm`, and with `derivative` the `store`.
 
 pub mod event;
-mod order;
+mod sequencers;
 pub mod sqs;
 pub mod webhook;
 
@@ -19,12 +19,11 @@ use resize_api::{ResizedKey, Resolution};
 
 use self::{
     event::{Change, EventError},
-    order::Order,
+    sequencers::Sequencers,
 };
 use super::{
     lanes::{self, ListingError},
     metered::Metered,
-    place,
     warm::{self, Warmed},
 };
 use crate::{
@@ -61,13 +60,13 @@ pub struct Follower {
     service: Arc<Service>,
     bucket: Arc<Metered>,
     warm: BTreeSet<Resolution>,
-    order: Order,
+    sequencers: Sequencers,
 }
 
 impl Follower {
     /// A follower of `bucket`, on which `service` works; derivatives of `warm` resolutions are made at once.
     pub fn new(service: Arc<Service>, bucket: Arc<Metered>, warm: BTreeSet<Resolution>) -> Self {
-        Self { service, bucket, warm, order: Order::default() }
+        Self { service, bucket, warm, sequencers: Sequencers::default() }
     }
 
     /// Handles `changes`; an error if any has to come again.
@@ -93,13 +92,13 @@ impl Follower {
         let metrics = &self.service.metrics;
         metrics.count_event(Event::Received);
         let settings = &self.service.settings;
-        if change.bucket != settings.bucket || settings.reserves(&change.key) || self.order.is_old(change) {
+        if change.bucket != settings.bucket || settings.reserves(&change.key) || self.sequencers.is_old(change) {
             metrics.count_event(Event::Ignored);
             return Ok(());
         }
         match self.look(&change.key).await {
             Ok(acted) => {
-                self.order.handled(change);
+                self.sequencers.handled(change);
                 metrics.count_event(if acted { Event::Acted } else { Event::Ignored });
                 Ok(())
             }
@@ -116,11 +115,13 @@ impl Follower {
         let settings = &self.service.settings;
         let listed = &settings.allowed_resolutions;
         let resolutions = if listed.is_empty() { lanes::resolutions(&self.bucket).await? } else { listed.clone() };
-        let settled: Vec<_> = resolutions.into_iter().map(|size| self.settle(place::derivative(size, original)).boxed()).collect();
+        let keys = resolutions.into_iter().filter_map(|resolution| ResizedKey::of(resolution, original));
+        let settled: Vec<_> = keys.map(|key| self.settle(key).boxed()).collect();
         let deleted: Vec<bool> = stream::iter(settled).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut acted = deleted.contains(&true);
-        for &resolution in self.warm.iter().filter(|_| settings.source.publishes(original)) {
-            acted |= self.make(&place::derivative(resolution, original)).await?;
+        let warm = self.warm.iter().filter(|_| settings.source.publishes(original));
+        for key in warm.filter_map(|&resolution| ResizedKey::of(resolution, original)) {
+            acted |= self.make(&key).await?;
         }
         Ok(acted)
     }

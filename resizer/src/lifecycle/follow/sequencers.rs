@@ -12,7 +12,7 @@ const CAPACITY: usize = 10_000;
 
 /// What was handled lately.
 #[derive(Default)]
-pub struct Order(Mutex<Handled>);
+pub struct Sequencers(Mutex<Handled>);
 
 #[derive(Default)]
 struct Handled {
@@ -21,7 +21,7 @@ struct Handled {
     keys: VecDeque<String>,
 }
 
-impl Order {
+impl Sequencers {
     /// Whether this change, or a later one of the same key, was handled already.
     pub fn is_old(&self, change: &Change) -> bool {
         let handled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn an_event_older_than_one_that_was_handled_is_old() {
-        let order = Order::default();
+        let order = Sequencers::default();
         assert!(!order.is_old(&change("a", Some("0055"))));
         order.handled(&change("a", Some("0055")));
         for (key, sequencer, old) in [
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let order = Order::default();
+        let order = Sequencers::default();
         for number in 0..=CAPACITY {
             order.handled(&change(&number.to_string(), Some("01")));
         }

@@ -1,15 +1,10 @@
-//! The key of an object → the derivative that it may be, and where derivatives lie. Pure; below are only the types of keys.
+//! The key of an object → the prefix of derivatives under which it lies. Pure; below are only the types of keys.
 
-use resize_api::{ResizedKey, Resolution, Settings};
+use resize_api::{Resolution, Settings};
 
 /// The resolution under whose prefix `key` lies, if derivatives are stored under it as it is written.
 pub fn resolution(key: &str) -> Option<Resolution> {
     key.split_once('/')?.0.parse().ok()
-}
-
-/// The derivative of `original`.
-pub fn derivative(resolution: Resolution, original: &str) -> ResizedKey {
-    ResizedKey { resolution, written: resolution.to_string(), original: original.to_owned() }
 }
 
 /// The prefix to jump over behind `key` in a listing of originals: that of the derivatives among which it lies.
@@ -34,8 +29,6 @@ mod tests {
         ] {
             assert_eq!(resolution(key).is_some(), is_place, "{key}");
         }
-        let key = derivative("300x300".parse().unwrap(), "100%/a b.jpg");
-        assert_eq!(key.to_string(), "300x300/100%/a b.jpg");
     }
 
     #[test]
