@@ -153,7 +153,10 @@ async fn the_store_tells_the_pod_that_follows_and_old_sizes_go_within_seconds() 
         // the store runs outside of the cluster, where names of Services mean nothing
         let service = format!("{}-follow", lab.name);
         let address = kubectl(&["get", "service", &service, "-n", &lab.name, "-o", "jsonpath={.spec.clusterIP}"]).unwrap();
-        lab::s3::push(&lab.s3, &lab.name, &format!("http://{address}/events"), token).await;
+        let events = format!("http://{address}/events");
+        // the pod is ready a moment before kube-proxy knows it
+        lab.eventually("the Service answers", async || lab.answers(&events).await).await;
+        lab::s3::push(&lab.s3, &lab.name, &events, token).await;
 
         for key in ["a.jpg", "b.jpg"] {
             lab.upload(key, "image/jpeg", picture(800, 600)).await;
@@ -162,7 +165,7 @@ async fn the_store_tells_the_pod_that_follows_and_old_sizes_go_within_seconds() 
         lab.upload("a.jpg", "image/jpeg", picture(900, 300)).await;
         lab.remove("b.jpg").await;
         for key in ["300x300/a.jpg", "640x0/a.jpg", "300x300/b.jpg"] {
-            lab.eventually("the old size goes", async || !lab.exists(key).await).await;
+            lab.eventually(&format!("{key} goes"), async || !lab.exists(key).await).await;
         }
         let answers = lab.visit("640x0/a.jpg").await;
         assert_eq!(size(&answers.last().unwrap().body), (640, 213));

@@ -194,6 +194,11 @@ impl Lab {
                 event.message.unwrap_or_default()
             );
         }
+        let pods = kubectl(&["get", "pods", "-n", &self.name, "-o", "name"]).unwrap_or_default();
+        for pod in pods.lines() {
+            let logs = kubectl(&["logs", pod, "-n", &self.name, "--all-containers", "--tail=40"]);
+            eprintln!("{pod}:\n{}", logs.unwrap_or_else(|error| error));
+        }
     }
 
     pub fn endpoints(&self) -> Api<ResizeEndpoint> {

@@ -106,6 +106,11 @@ impl Lab {
         self.request(reqwest::Method::GET, url).await
     }
 
+    /// Whether anybody answers at `url`, whatever it says.
+    pub async fn answers(&self, url: &str) -> bool {
+        self.http.get(url).send().await.is_ok()
+    }
+
     /// While `meanwhile` runs, some visitors ask the resizer for one size of `original` after the other, each of which has to be made:
     /// how often each status came, or what came instead of one. The endpoint must allow all sizes.
     pub async fn under_load(&self, original: &str, meanwhile: impl Future<Output = ()>) -> BTreeMap<String, u32> {
