@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::secret::SecretRef;
 use crate::{
+    delivery::Delivery,
     derivatives::Derivatives,
     gateway::Gateway,
     picture::{Output, Resize},
+    recipes::RecipeSpec,
     routing::Routing,
     settings::DEFAULT_PATH,
     source::{LimitsSpec, Source},
@@ -40,6 +42,14 @@ use crate::{
         .message("metadata.name: with derivatives.sweep want at most 46 characters: it names a CronJob"),
     validation = Rule::new("!has(self.spec.derivatives) || !has(self.spec.derivatives.warm) || self.spec.allowedResolutions.size() == 0 || self.spec.derivatives.warm.all(r, r in self.spec.allowedResolutions)")
         .message("spec.derivatives.warm: want resolutions that are in allowedResolutions"),
+    validation = Rule::new("!has(self.spec.recipes) || self.spec.recipes.all(p, p.resolutions.all(r, self.spec.allowedResolutions.size() == 0 || r in self.spec.allowedResolutions))")
+        .message("spec.recipes: want resolutions that are in allowedResolutions"),
+    validation = Rule::new("!has(self.spec.recipes) || self.spec.recipes.all(p, p.resolutions.all(r, self.spec.recipes.filter(q, r in q.resolutions).size() == 1))")
+        .message("spec.recipes: a resolution stands in one recipe at most"),
+    validation = Rule::new("!has(self.spec.delivery) || self.spec.delivery.mode != 'Direct' || !has(self.spec.bucket.publicRead) || !self.spec.bucket.publicRead")
+        .message("spec.bucket.publicRead: needs delivery.mode Redirect; with Direct the bucket need not be public"),
+    validation = Rule::new("!has(self.spec.delivery) || !self.spec.delivery.negotiate || has(self.spec.output.variants) && self.spec.output.variants.size() > 0")
+        .message("spec.delivery.negotiate: want output.variants to choose among"),
     scale(spec_replicas_path = ".spec.workload.replicas", status_replicas_path = ".status.replicas", label_selector_path = ".status.selector"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.publicUrl"),
@@ -100,6 +110,15 @@ pub struct ResizeEndpointSpec {
     /// How pictures are written.
     #[serde(default)]
     pub output: Output,
+
+    /// What differs for some sizes: a thumbnail cropped and a lightbox whole, for example.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub recipes: Vec<RecipeSpec>,
+
+    /// How visitors get pictures: from the bucket's website, or from the resizer.
+    #[serde(default)]
+    pub delivery: Delivery,
 
     /// The resizer's pods.
     #[serde(default)]

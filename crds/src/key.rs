@@ -7,7 +7,10 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::resolution::{Resolution, saturating};
+use crate::{
+    resolution::{Resolution, saturating},
+    variant::Variant,
+};
 
 /// Longest object key that S3 takes, in bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -15,7 +18,7 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// Everything but RFC 3986's unreserved characters and `/`.
 pub(crate) const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// The key of a derivative: a resolution and the key of the original.
+/// The key of a derivative: a resolution, the key of the original, and the variant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ResizedKey {
     /// The size asked for. A side that does not fit into 32 bits is [`u32::MAX`].
@@ -26,6 +29,9 @@ pub struct ResizedKey {
     /// Key of the original in the same bucket: never empty, no control characters,
     /// no `.` or `..` segment. Whether it is itself the key of a derivative, [`Settings::reserves`](crate::Settings::reserves) says.
     pub original: String,
+    /// The format that the key's suffix names. Text is read as if there were no variants: what a key means beside that,
+    /// [`Settings::readings`](crate::Settings::readings) says.
+    pub variant: Option<Variant>,
 }
 
 /// Why a request names no derivative.
@@ -41,8 +47,26 @@ pub enum KeyError {
 
 impl ResizedKey {
     /// The derivative of `original`; none if it could be neither asked for nor stored: its key would be too long, for example.
-    pub fn of(resolution: Resolution, original: &str) -> Option<Self> {
-        Some(Self { resolution, written: resolution.to_string(), original: original.to_owned() }).filter(Self::is_valid)
+    pub fn of(resolution: Resolution, original: &str, variant: Option<Variant>) -> Option<Self> {
+        Some(Self { resolution, written: resolution.to_string(), original: original.to_owned(), variant }).filter(Self::is_valid)
+    }
+
+    /// The same key, where its suffix names a variant.
+    pub fn as_variant(&self) -> Option<Self> {
+        let name = self.name();
+        let (original, variant) = Variant::split(&name)?;
+        Some(Self { original: original.to_owned(), variant: Some(variant), ..self.clone() }).filter(Self::is_valid)
+    }
+
+    /// The same key, where its suffix has no meaning: the original of that very name.
+    #[must_use]
+    pub fn as_written(&self) -> Self {
+        Self { original: self.name(), variant: None, ..self.clone() }
+    }
+
+    /// What stands behind the resolution.
+    fn name(&self) -> String {
+        format!("{}{}", self.original, self.variant.map_or("", Variant::suffix))
     }
 
     /// Reads the raw query of the form `key=300x300/photo.jpg`.
@@ -60,7 +84,7 @@ impl ResizedKey {
     pub fn from_encoded(text: &str) -> Result<Self, KeyError> {
         let text = percent_decode_str(text).decode_utf8().map_err(|_| KeyError::Invalid)?;
         let (written, resolution, original) = split(&text).ok_or(KeyError::Invalid)?;
-        let key = Self { resolution, written: written.to_owned(), original: original.to_owned() };
+        let key = Self { resolution, written: written.to_owned(), original: original.to_owned(), variant: None };
         if key.is_valid() { Ok(key) } else { Err(KeyError::Invalid) }
     }
 
@@ -80,10 +104,10 @@ impl ResizedKey {
     }
 }
 
-/// The canonical object key of the derivative, `{width}x{height}/{original}`.
+/// The canonical object key of the derivative, `{width}x{height}/{original}` and the suffix of its variant.
 impl fmt::Display for ResizedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.resolution, self.original)
+        write!(f, "{}/{}{}", self.resolution, self.original, self.variant.map_or("", Variant::suffix))
     }
 }
 
@@ -122,6 +146,8 @@ mod tests {
     struct Case {
         query: String,
         allowed: Vec<String>,
+        #[serde(default)]
+        variants: Vec<String>,
         expect: Expect,
     }
 
@@ -134,16 +160,25 @@ mod tests {
         original: Option<String>,
         canonical: Option<String>,
         location_path: Option<String>,
+        /// What the key means where there is no original of its very name.
+        variant: Option<Named>,
+    }
+
+    #[derive(Deserialize)]
+    struct Named {
+        original: String,
+        format: String,
     }
 
     #[test]
     fn gives_what_the_table_says() {
         let cases: Vec<Case> = serde_json::from_str(include_str!("../tests/keys.json")).unwrap();
-        assert!(cases.len() >= 67);
+        assert!(cases.len() >= 77);
         let mut settings = Settings::new("photos".into(), "http://photos.example.com".parse().unwrap());
-        for Case { query, allowed, expect } in cases {
+        for Case { query, allowed, variants, expect } in cases {
             let parsed = ResizedKey::from_query(&query);
             settings.allowed_resolutions = allowed.iter().map(|text| text.parse().unwrap()).collect();
+            settings.variants = variants.iter().map(|text| text.parse().unwrap()).collect();
             let status = match &parsed {
                 Err(_) => 400,
                 Ok(key) if settings.reserves(&key.original) => 400,
@@ -157,6 +192,10 @@ mod tests {
                 assert_eq!(Some(&key.original), expect.original.as_ref(), "{query}");
                 assert_eq!(Some(key.to_string()), expect.canonical, "{query}");
                 assert_eq!(Some(key.location_path()), expect.location_path, "{query}");
+                let readings = settings.readings(&key);
+                assert!(readings.len() <= 2 && readings[0] == key && readings.iter().all(|read| read.to_string() == key.to_string()));
+                let variant = readings.get(1).map(|read| (read.original.clone(), read.variant.unwrap().to_string()));
+                assert_eq!(variant, expect.variant.map(|named| (named.original, named.format)), "{query}");
             }
         }
     }
@@ -166,11 +205,24 @@ mod tests {
         let resolution = Resolution { width: 300, height: 300 };
         let longest = "a".repeat(MAX_KEY_BYTES - "300x300/".len());
         for (original, is_one) in [("a b+%.jpg", true), (longest.as_str(), true), ("", false), ("a\n", false), ("a/../b", false)] {
-            let key = ResizedKey::of(resolution, original);
+            let key = ResizedKey::of(resolution, original, None);
             assert_eq!(key.is_some(), is_one, "{original}");
             assert!(key.is_none_or(|key| ResizedKey::from_encoded(&key.location_path()[1..]).as_ref() == Ok(&key)), "{original}");
         }
-        assert_eq!(ResizedKey::of(resolution, &(longest + "a")), None);
+        assert_eq!(ResizedKey::of(resolution, &longest, Some(Variant::WebP)), None);
+        assert_eq!(ResizedKey::of(resolution, &(longest + "a"), None), None);
+    }
+
+    #[test]
+    fn a_key_is_read_both_ways_and_written_one_way() {
+        let written = ResizedKey::from_encoded("300x300/a.jpg.webp").unwrap();
+        let variant = written.as_variant().unwrap();
+        assert_eq!((variant.original.as_str(), variant.variant), ("a.jpg", Some(Variant::WebP)));
+        assert_eq!((variant.to_string(), variant.location_path()), (written.to_string(), written.location_path()));
+        assert_eq!((variant.as_written(), variant.as_variant()), (written, Some(variant)));
+        for none in ["300x300/.webp", "300x300/a.WEBP", "300x300/a.jpeg", "300x300/webp", "300x300/a.gif"] {
+            assert_eq!(ResizedKey::from_encoded(none).unwrap().as_variant(), None, "{none}");
+        }
     }
 
     proptest! {

@@ -8,6 +8,7 @@
 pub mod bounds;
 #[cfg(feature = "kube")]
 pub mod condition;
+pub mod delivery;
 #[cfg(feature = "kube")]
 pub mod derivatives;
 #[cfg(feature = "kube")]
@@ -18,6 +19,7 @@ pub mod gateway;
 pub mod key;
 pub mod listen;
 pub mod picture;
+pub mod recipes;
 pub mod resolution;
 #[cfg(feature = "kube")]
 pub mod routing;
@@ -30,16 +32,20 @@ pub mod source;
 pub mod status;
 pub mod stored;
 pub mod sweep;
+pub mod variant;
 mod words;
 #[cfg(feature = "kube")]
 pub mod workload;
 
 pub use bounds::Bounds;
+pub use delivery::Delivery;
 #[cfg(feature = "kube")]
 pub use endpoint::ResizeEndpoint;
 pub use key::{KeyError, ResizedKey};
 pub use picture::Recipe;
+pub use recipes::Recipes;
 pub use resolution::{Limits, Resolution};
 pub use settings::Settings;
 pub use source::Source;
 pub use stored::Storage;
+pub use variant::Variant;

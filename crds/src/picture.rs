@@ -1,7 +1,7 @@
 //! How pictures are made: words of the API and of the environment → [`Recipe`].
 //!
 //! The words are those of sharp. With the feature `kube` the fields of a `ResizeEndpoint` for it are in `spec`. `settings` and `endpoint`
-//! are above, `environment` is below.
+//! are above, `environment` and `variant` are below.
 
 use std::{fmt, str::FromStr};
 
@@ -14,6 +14,7 @@ pub use spec::{Output, Resize};
 use strum::{Display, EnumString, VariantArray};
 
 use crate::{
+    Variant,
     environment::{Env, SettingError},
     words::want_one_of,
 };
@@ -109,6 +110,17 @@ pub enum OutputFormat {
     Gif,
     /// AVIF.
     Avif,
+}
+
+impl From<Variant> for OutputFormat {
+    fn from(variant: Variant) -> Self {
+        match variant {
+            Variant::Avif => Self::Avif,
+            Variant::WebP => Self::WebP,
+            Variant::Jpeg => Self::Jpeg,
+            Variant::Png => Self::Png,
+        }
+    }
 }
 
 impl OutputFormat {

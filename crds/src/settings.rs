@@ -1,7 +1,7 @@
 //! [`Settings`]: everything that the resizer is told, with its defaults, and what that means for a key.
 //!
 //! The operator fills it from a `ResizeEndpoint`, the resizer from its environment; `variables` reads and writes the latter. Below are
-//! the parts: `bounds`, `picture`, `source`, `stored`, `key`, `resolution`.
+//! the parts: `bounds`, `delivery`, `picture`, `recipes`, `source`, `stored`, `key`, `variant`, `resolution`.
 
 mod public_url;
 mod variables;
@@ -14,7 +14,7 @@ use std::{
 };
 
 pub use self::public_url::PublicUrl;
-use crate::{Bounds, Limits, Recipe, ResizedKey, Resolution, Source, Storage, key::resolution_prefix};
+use crate::{Bounds, Delivery, Limits, Recipe, Recipes, ResizedKey, Resolution, Source, Storage, Variant, key::resolution_prefix};
 
 /// Everything the resizer is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +39,15 @@ pub struct Settings {
     pub storage: Storage,
     /// How pictures are made: ten variables, see [`Recipe`].
     pub recipe: Recipe,
+    /// `RECIPES`: what differs for some sizes, as JSON.
+    pub recipes: Recipes,
+    /// `OUTPUT_VARIANTS`, comma-separated: formats in which pictures are served beside their own.
+    pub variants: BTreeSet<Variant>,
+    /// How visitors get pictures: `DELIVERY_MODE`, `DELIVERY_ORIGINALS`, `DELIVERY_NEGOTIATE`, `DELIVERY_REVALIDATE`.
+    pub delivery: Delivery,
     /// `MAX_SOURCE_BYTES`, `MAX_SOURCE_PIXELS`, `MAX_OUTPUT_PIXELS`, `MAX_FRAMES`.
     pub limits: Limits,
-    /// `INCLUDE_PREFIXES`, `EXCLUDE_PREFIXES`: originals that may be published.
+    /// `INCLUDE_PREFIXES`, `EXCLUDE_PREFIXES`, `SOURCE_UNSUPPORTED`: originals that may be published.
     pub source: Source,
     /// `MEMORY_BUDGET_BYTES`: what all sources and resizes at once may take; else a share of the container's limit.
     pub memory_budget: Option<u64>,
@@ -108,6 +114,9 @@ impl Settings {
             cache_control: DEFAULT_CACHE_CONTROL.to_owned(),
             storage: Storage::default(),
             recipe: Recipe::default(),
+            recipes: Recipes::default(),
+            variants: BTreeSet::new(),
+            delivery: Delivery::default(),
             limits: Limits::default(),
             source: Source::default(),
             memory_budget: None,
@@ -132,6 +141,19 @@ impl Settings {
     /// Whether derivatives of this resolution may be made: it is within the limits and in the list.
     pub fn allow_resolution(&self, resolution: Resolution) -> bool {
         self.limits.allow(resolution) && (self.allowed_resolutions.is_empty() || self.allowed_resolutions.contains(&resolution))
+    }
+
+    /// What `key` may mean: the original of its very name, and behind it, where its suffix is that of a listed variant, the variant of a
+    /// shorter one. The first one whose original is there counts.
+    pub fn readings(&self, key: &ResizedKey) -> Vec<ResizedKey> {
+        let variant = key.as_variant().filter(|key| key.variant.is_some_and(|variant| self.variants.contains(&variant)));
+        std::iter::once(key.as_written()).chain(variant).collect()
+    }
+
+    /// How the picture at `key` is made: by the recipe of its size, in the format of its variant.
+    pub fn recipe_of(&self, key: &ResizedKey) -> Recipe {
+        let recipe = *self.recipes.get(key.resolution).unwrap_or(&self.recipe);
+        Recipe { format: key.variant.map_or(recipe.format, Into::into), ..recipe }
     }
 
     /// Whether `key` lies where derivatives do, and so is no original: under a listed resolution,

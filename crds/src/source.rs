@@ -11,6 +11,9 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use kube::KubeSchema;
 #[cfg(feature = "kube")]
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantArray};
+
+use crate::words::want_one_of;
 
 /// What would be read as something else in a list; spaces, for those at the ends.
 const LIST: &AsciiSet = &CONTROLS.add(b'%').add(b',').add(b' ');
@@ -32,6 +35,22 @@ pub struct Source {
     #[cfg_attr(feature = "kube", x_kube(validation = Rule::new("self.all(p, p.matches('^[^[:cntrl:]]+$'))")
         .message("want the beginning of a key, such as drafts/: not empty, no control characters")))]
     pub exclude_prefixes: Vec<String>,
+
+    /// What becomes of an original that its Content-Type calls a picture, and that is not read here, such as SVG. `Refuse`: 415. `ShowOriginal`: visitors are sent to the original in every size.
+    #[cfg_attr(feature = "kube", serde(default))]
+    pub unsupported: Unsupported,
+}
+
+/// What becomes of a picture that is not read here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(ascii_case_insensitive, parse_err_ty = String, parse_err_fn = want_one_of::<Self>)]
+#[cfg_attr(feature = "kube", derive(Serialize, Deserialize, schemars::JsonSchema))]
+pub enum Unsupported {
+    /// 415.
+    #[default]
+    Refuse,
+    /// The original itself.
+    ShowOriginal,
 }
 
 impl Source {
@@ -115,6 +134,7 @@ mod tests {
         let source = |include: &[&str], exclude: &[&str]| Source {
             include_prefixes: include.iter().map(ToString::to_string).collect(),
             exclude_prefixes: exclude.iter().map(ToString::to_string).collect(),
+            ..Source::default()
         };
         for (include, exclude, key, published) in [
             (&[][..], &[][..], "a.jpg", true),

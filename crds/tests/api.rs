@@ -60,7 +60,8 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(spec["ingress"]["path"], "/default/resize");
     assert_eq!(spec["routing"], json!({ "management": "Merge", "keyIn": "Query" }));
     assert_eq!(spec["workload"], json!({ "replicas": 2 }));
-    assert_eq!((&spec["source"], &spec["limits"]), (&json!({}), &json!({})));
+    assert_eq!((&spec["source"], &spec["limits"]), (&json!({ "unsupported": "Refuse" }), &json!({})));
+    assert_eq!(spec["delivery"], json!({ "mode": "Redirect", "originals": false, "negotiate": false, "revalidate": true }));
     let resize =
         json!({ "fit": "Cover", "position": "Center", "withoutEnlargement": false, "background": "#ffffff", "kernel": "Lanczos3" });
     assert_eq!(spec["resize"], resize);
@@ -88,6 +89,9 @@ fn accepts_what_is_right() {
         json!({ "workload": { "autoscaling": { "maxReplicas": 2 }, "resources": { "limits": { "cpu": "1" } } } }),
         json!({ "bucket": { "endpoint": "http://[fd00::1]:7480" }, "ingress": { "host": "1.2.3.4.example.com", "path": "/a.b/..c" } }),
         json!({ "gateway": { "parentRefs": [{ "name": "public", "sectionName": "https" }], "hostname": "resize.example.com" } }),
+        json!({ "delivery": { "mode": "Direct", "originals": true, "negotiate": true }, "output": { "variants": ["WebP", "Avif"] } }),
+        json!({ "recipes": [{ "resolutions": ["300x300"], "resize": { "fit": "Inside" }, "output": { "quality": 85 } }] }),
+        json!({ "allowedResolutions": [], "recipes": [{ "resolutions": ["5x5"] }] }),
         json!({ "derivatives": {} }),
         json!({ "derivatives": { "sweep": { "schedule": "*/5 0-6 1,15 JAN-DEC MON" }, "warm": ["300x300"], "onDelete": "Delete" } }),
         json!({ "derivatives": { "sweep": { "schedule": "@weekly", "timeZone": "America/Argentina/Buenos_Aires", "maxDeletions": "500" } } }),

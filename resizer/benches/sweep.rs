@@ -98,7 +98,7 @@ impl Store for Generated {
             let Some(resolution) = prefix::resolution(key) else {
                 return Ok(Head { etag: Some(Self::etag(number, u64::from(number.is_multiple_of(REPLACED)))), ..Head::default() });
             };
-            let key = ResizedKey::of(resolution, key.split_once('/').unwrap().1).unwrap();
+            let key = ResizedKey::of(resolution, key.split_once('/').unwrap().1, None).unwrap();
             let picture = Picture { bytes: Vec::new(), format: Format::Jpeg, width: 1, height: 1 };
             let provenance = Provenance { content_type: None, etag: Some(Self::etag(number, 0)) };
             let made = Derivative::new(&key, picture, &request(&self.settings, &key), &provenance, "");

@@ -3,7 +3,10 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stored::{Acl, Encryption, EncryptionSpec, Storage};
+use crate::{
+    Variant,
+    stored::{Acl, Encryption, EncryptionSpec, Storage},
+};
 
 use super::{Animation, Colour, DEFAULT_AVIF_SPEED, Fit, Kernel, OutputFormat, Position, Recipe, UpTo};
 
@@ -57,6 +60,12 @@ pub struct Output {
     /// Format of every picture that is made, whatever its name ends in. `Source`: the original's, or PNG for an original that browsers do not show.
     #[serde(default)]
     pub format: OutputFormat,
+
+    /// Formats in which every picture is served beside its own: with `WebP`, `300x300/cat.jpg.webp` is `cat.jpg` as WebP. The suffixes are `.webp`, `.avif`, `.jpg` and `.png`. An object that is really named so comes first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub variants: Vec<Variant>,
 
     /// Quality of JPEG, WebP and AVIF, from 1 to 100. Default: 80 for JPEG and WebP, 60 for AVIF, which look about the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]

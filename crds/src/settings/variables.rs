@@ -7,10 +7,11 @@ use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
 use super::Settings;
 use crate::{
-    Recipe, Resolution, Storage,
+    Recipe, Recipes, Resolution, Storage,
     environment::{Env, SettingError},
     resolution::ResolutionError,
     source::PrefixList,
+    variant::VariantList,
 };
 
 impl Settings {
@@ -27,6 +28,12 @@ impl Settings {
         settings.storage = Storage::from_env(&env)?;
         env.read("CACHE_CONTROL", &mut settings.cache_control)?;
         settings.recipe = Recipe::from_env(&variable)?;
+        if let Some(json) = variable("RECIPES").filter(|json| !json.trim().is_empty()) {
+            settings.recipes = Recipes::read(&json, &settings.recipe).map_err(|problem| SettingError { name: "RECIPES", problem })?;
+        }
+        settings.variants = env.optional::<VariantList>("OUTPUT_VARIANTS")?.unwrap_or_default().0;
+        settings.delivery.read(&env)?;
+        env.read("SOURCE_UNSUPPORTED", &mut settings.source.unsupported)?;
         env.read("MAX_SOURCE_BYTES", &mut settings.limits.max_source_bytes)?;
         env.read("MAX_SOURCE_PIXELS", &mut settings.limits.max_source_pixels)?;
         env.read("MAX_OUTPUT_PIXELS", &mut settings.limits.max_output_pixels)?;
@@ -88,6 +95,12 @@ impl Settings {
         for ((name, value), (_, default)) in self.recipe.variables().into_iter().zip(default.recipe.variables()) {
             put(name, value, default);
         }
+        put("RECIPES", self.recipes.write(&self.recipe), String::new());
+        put("OUTPUT_VARIANTS", VariantList(self.variants.clone()).to_string(), String::new());
+        for ((name, value), (_, default)) in self.delivery.variables().into_iter().zip(default.delivery.variables()) {
+            put(name, value, default);
+        }
+        put("SOURCE_UNSUPPORTED", self.source.unsupported.to_string(), default.source.unsupported.to_string());
         put("MAX_SOURCE_BYTES", self.limits.max_source_bytes.to_string(), default.limits.max_source_bytes.to_string());
         put("MAX_SOURCE_PIXELS", self.limits.max_source_pixels.to_string(), default.limits.max_source_pixels.to_string());
         put("MAX_OUTPUT_PIXELS", self.limits.max_output_pixels.to_string(), default.limits.max_output_pixels.to_string());
@@ -146,8 +159,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        Limits, Source,
+        Delivery, Limits, Source, Variant,
+        delivery::DeliveryMode,
         picture::{Animation, Colour, Fit, Kernel, OutputFormat, Position, UpTo},
+        source::Unsupported,
         stored::Acl,
     };
 
@@ -183,6 +198,11 @@ mod tests {
             ("QUEUE_LENGTH", "0", "non-zero"),
             ("DRAIN_SECONDS", "-1", "invalid digit"),
             ("INCLUDE_PREFIXES", "photos/,", "want prefixes"),
+            ("RECIPES", "{}", "want a JSON list of recipes"),
+            ("OUTPUT_VARIANTS", "WebP,Gif", "want one of Avif, WebP, Jpeg, Png"),
+            ("DELIVERY_MODE", "Proxy", "want one of Redirect, Direct"),
+            ("DELIVERY_NEGOTIATE", "true", "needs DELIVERY_MODE=Direct"),
+            ("SOURCE_UNSUPPORTED", "Show", "want one of Refuse, ShowOriginal"),
             ("FETCHES", "0", "non-zero"),
             ("RESIZE_SECONDS", "0", "at least 1"),
         ] {
@@ -220,7 +240,14 @@ mod tests {
             animation: Animation::Keep,
         };
         settings.limits = Limits { max_source_bytes: 1, max_source_pixels: 2, max_output_pixels: 3, max_frames: 7 };
-        settings.source = Source { include_prefixes: vec!["a, b/".into(), "100%/".into()], exclude_prefixes: vec![" ".into()] };
+        settings.recipes = Recipes::read(r#"[{"resolutions":["0x480"],"output":{"quality":7}}]"#, &settings.recipe).unwrap();
+        settings.variants = [Variant::WebP, Variant::Avif].into();
+        settings.delivery = Delivery { mode: DeliveryMode::Direct, originals: true, negotiate: true, revalidate: false };
+        settings.source = Source {
+            include_prefixes: vec!["a, b/".into(), "100%/".into()],
+            exclude_prefixes: vec![" ".into()],
+            unsupported: Unsupported::ShowOriginal,
+        };
         settings.bounds.fetches = NonZeroUsize::MIN;
         settings.bounds.negative = Duration::ZERO;
         settings.memory_budget = Some(4);

@@ -147,11 +147,13 @@ mod tests {
         let mut spec = serde_json::to_value(&resource.spec).unwrap();
         let patch = json!({
             "bucket": { "endpoint": "http://s3.example.com", "forcePathStyle": true, "expectedOwner": "111122223333", "requesterPays": true, "credentialsSecretRef": { "name": "s3" } },
-            "source": { "includePrefixes": ["a"], "excludePrefixes": ["b"] },
+            "source": { "includePrefixes": ["a"], "excludePrefixes": ["b"], "unsupported": "ShowOriginal" },
+            "recipes": [{ "resolutions": ["300x300"], "output": { "quality": 85 } }],
+            "delivery": { "mode": "Direct", "originals": true, "negotiate": true, "revalidate": false },
             "limits": { "maxSourceBytes": 1, "maxSourcePixels": 2, "maxOutputPixels": 2_000_000 },
             "ingress": { "host": "resize.example.com", "path": "/img" },
             "resize": { "fit": "Contain", "position": "Top", "withoutEnlargement": true, "background": "#000000", "kernel": "Cubic" },
-            "output": { "format": "Avif", "quality": 5, "progressive": true, "avifSpeed": 1, "animation": "Keep", "cacheControl": "no-cache",
+            "output": { "format": "Avif", "variants": ["WebP"], "quality": 5, "progressive": true, "avifSpeed": 1, "animation": "Keep", "cacheControl": "no-cache",
                 "acl": "PublicRead", "storageClass": "STANDARD_IA", "encryption": { "mode": "Kms", "keyId": "alias/a" },
             },
         });

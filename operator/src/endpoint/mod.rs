@@ -13,9 +13,10 @@ use std::num::NonZeroUsize;
 use k8s_openapi::{api::core::v1::EnvVar, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{Resource, ResourceExt};
 use resize_api::{
-    Recipe, ResizeEndpoint, Resolution, Settings, Storage,
+    Recipe, Recipes, ResizeEndpoint, Resolution, Settings, Storage,
     endpoint::{DeletionPolicy, Ingress},
     gateway::Gateway,
+    recipes::RecipeSpec,
     resolution::ResolutionError,
     routing::{Protocol, RoutingManagement},
     settings::DEFAULT_PATH,
@@ -191,6 +192,9 @@ impl Endpoint {
         settings.storage = Storage::try_from(&spec.output).map_err(|(field, problem)| invalid(&format!("output.{field}"), problem))?;
         settings.path.clone_from(&target.path);
         settings.recipe = Recipe::new(&spec.resize, &spec.output).map_err(|error| invalid("resize.background", error))?;
+        settings.recipes = recipes(&spec.recipes, &settings.recipe)?;
+        settings.variants = spec.output.variants.iter().copied().collect();
+        settings.delivery = spec.delivery;
         if let Some(cache_control) = &spec.output.cache_control {
             settings.cache_control.clone_from(cache_control);
         }
@@ -244,6 +248,12 @@ impl Endpoint {
         env.extend(extra.iter().map(environment::extra));
         env
     }
+}
+
+/// The recipes of single sizes beside `base`, the one of all others.
+fn recipes(written: &[RecipeSpec], base: &Recipe) -> Result<Recipes, InvalidField> {
+    let json = serde_json::to_string(written).map_err(|error| invalid("recipes", error.to_string()))?;
+    Recipes::read(&json, base).map_err(|problem| invalid("recipes", problem))
 }
 
 /// Whole CPUs of the limit, rounded up: a runtime would round a fraction down. Without a limit, and

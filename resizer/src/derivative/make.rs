@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Flight, object::Derivative, original::Fetched};
+use super::{Flight, object::Derivative, original::Fetched, state::request};
 use crate::{
     error::Error,
     guard::admission::{Charge, holding},
@@ -41,7 +41,7 @@ impl Flight<'_> {
     pub(super) async fn make(&mut self, original: Fetched) -> Result<Made, Error> {
         let Fetched { bytes: source, provenance, .. } = original;
         let settings = &self.service.settings;
-        let request = Request { resolution: self.key.resolution, limits: settings.limits, recipe: settings.recipe };
+        let request = request(settings, self.key);
         let plan = plan(source.clone(), request).await?;
         self.report.memory_bytes = Some(plan.memory());
         let (start, waited) = (SystemTime::now(), self.lease.waited());

@@ -63,7 +63,7 @@ pub fn judge(settings: &Settings, key: &ResizedKey, found: &Metadata, source: So
 
 /// What is asked of the pipeline for `key`.
 pub fn request(settings: &Settings, key: &ResizedKey) -> Request {
-    Request { resolution: key.resolution, limits: settings.limits, recipe: settings.recipe }
+    Request { resolution: key.resolution, limits: settings.limits, recipe: settings.recipe_of(key) }
 }
 
 #[cfg(test)]

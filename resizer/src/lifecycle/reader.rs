@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
             count(&tally.derivatives);
             let Target { resolution, is_listed, .. } = self.resolutions[lane - 1];
             if order.purge || order.suspicion.falls_on(derivative, original, is_listed) {
-                let Some(key) = ResizedKey::of(resolution, &derivative.key) else {
+                let Some(key) = ResizedKey::of(resolution, &derivative.key, None) else {
                     // nobody could have asked a resizer for it
                     tally.count(State::Foreign);
                     continue;
@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
         if let Some(original) = original.filter(|original| self.is_wanted(original)) {
             for (target, lane) in self.resolutions.iter().zip(1..).filter(|(target, _)| target.is_warm) {
                 let is_missing = derivatives.iter().all(|(taken, _)| *taken != lane);
-                if let Some(key) = ResizedKey::of(target.resolution, &original.key).filter(|_| is_missing) {
+                if let Some(key) = ResizedKey::of(target.resolution, &original.key, None).filter(|_| is_missing) {
                     count(&tally.missing);
                     self.work.push_back(Work::Make(key));
                 }

@@ -129,7 +129,8 @@ impl Bucket {
     /// The derivative of an original as it is now, or as it was with these bytes.
     pub fn derivative(&self, settings: &Settings, key: &str, of: &str, age: i64) {
         let (prefix, original) = key.split_once('/').unwrap();
-        let key = ResizedKey { resolution: prefix.parse().unwrap(), written: prefix.to_owned(), original: original.to_owned() };
+        let key =
+            ResizedKey { resolution: prefix.parse().unwrap(), written: prefix.to_owned(), original: original.to_owned(), variant: None };
         let etag = Stored { bytes: of.to_owned().into(), metadata: Metadata::new(), modified: 0, version: 0 }.etag();
         let Derivative { key, object } = derivative(settings, &key, &etag);
         let metadata = object.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
@@ -311,7 +312,8 @@ impl Witness {
         *self.verdict.deletions.lock().unwrap() += 1;
         let (prefix, name) = key.split_once('/').unwrap();
         let Some(original) = self.bucket.object(name) else { return };
-        let resized = ResizedKey { resolution: prefix.parse().unwrap(), written: prefix.to_owned(), original: name.to_owned() };
+        let resized =
+            ResizedKey { resolution: prefix.parse().unwrap(), written: prefix.to_owned(), original: name.to_owned(), variant: None };
         let etag = original.etag();
         let source = resizer::derivative::state::Source::There(Some(&etag));
         let state = resizer::derivative::state::judge(&self.settings, &resized, &deleted.metadata, source);

@@ -53,7 +53,7 @@ impl World {
     fn key(&self) -> ResizedKey {
         let original = ORIGINALS[usize::try_from(self.bucket.random(4)).unwrap()];
         let resolution = RESOLUTIONS[usize::try_from(self.bucket.random(2)).unwrap()];
-        ResizedKey { resolution: resolution.parse().unwrap(), written: resolution.to_owned(), original: original.to_owned() }
+        ResizedKey { resolution: resolution.parse().unwrap(), written: resolution.to_owned(), original: original.to_owned(), variant: None }
     }
 
     /// Somebody replaces or deletes an original. There are few contents, so that some come back.
@@ -131,7 +131,12 @@ impl World {
         let mut untrue = Vec::new();
         for key in self.bucket.keys() {
             let Some((prefix, original)) = key.split_once('/').filter(|(prefix, _)| RESOLUTIONS.contains(prefix)) else { continue };
-            let resized = ResizedKey { resolution: prefix.parse().unwrap(), written: prefix.to_owned(), original: original.to_owned() };
+            let resized = ResizedKey {
+                resolution: prefix.parse().unwrap(),
+                written: prefix.to_owned(),
+                original: original.to_owned(),
+                variant: None,
+            };
             let found = look(&*self.bucket, &self.settings, &resized).await.unwrap();
             if !matches!(found, Some((State::Fresh | State::Foreign, _))) {
                 untrue.push(format!("{key} {found:?}"));

@@ -115,12 +115,12 @@ impl Follower {
         let settings = &self.service.settings;
         let listed = &settings.allowed_resolutions;
         let resolutions = if listed.is_empty() { lanes::resolutions(&self.bucket).await? } else { listed.clone() };
-        let keys = resolutions.into_iter().filter_map(|resolution| ResizedKey::of(resolution, original));
+        let keys = resolutions.into_iter().filter_map(|resolution| ResizedKey::of(resolution, original, None));
         let settled: Vec<_> = keys.map(|key| self.settle(key).boxed()).collect();
         let deleted: Vec<bool> = stream::iter(settled).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut acted = deleted.contains(&true);
         let warm = self.warm.iter().filter(|_| settings.source.publishes(original));
-        for key in warm.filter_map(|&resolution| ResizedKey::of(resolution, original)) {
+        for key in warm.filter_map(|&resolution| ResizedKey::of(resolution, original, None)) {
             acted |= self.make(&key).await?;
         }
         Ok(acted)
