@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::lab;
 
 mod admission;
+mod alerts;
 mod names;
 mod parent;
 mod pod;

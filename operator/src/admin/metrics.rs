@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -10,13 +11,11 @@ use prometheus_client::{
         family::Family,
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
+        info::Info,
     },
     registry::Registry,
 };
-use resize_api::{
-    ResizeEndpoint,
-    condition::{ConditionType, Reason},
-};
+use resize_api::{ResizeEndpoint, condition::Reason, derivatives::DerivativesStatus};
 
 use crate::admin::health::Phase;
 
@@ -41,6 +40,15 @@ struct ByReason {
 struct ByObject {
     namespace: String,
     name: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByCondition {
+    namespace: String,
+    name: String,
+    condition: String,
+    status: String,
+    reason: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -106,14 +114,11 @@ impl Metrics {
     /// All metrics in the text form of OpenMetrics. What can be seen is not counted: a process that does not
     /// lead shows no endpoints, and an endpoint that goes takes its line with it.
     pub fn encode(&self, phase: &Phase, endpoints: impl Iterator<Item = Arc<ResizeEndpoint>>) -> String {
-        let (ready, pending) = (Family::<ByObject, Gauge>::default(), Gauge::<i64>::default());
-        let sweeps = Sweeps::default();
+        let (shown, pending) = (Endpoints::default(), Gauge::<i64>::default());
         if *phase == Phase::Leading {
             for endpoint in endpoints {
-                let object = ByObject { namespace: endpoint.namespace().unwrap_or_default(), name: endpoint.name_any() };
-                ready.get_or_create(&object).set(i64::from(is_true(&endpoint, ConditionType::Ready).unwrap_or(false)));
                 pending.inc_by(i64::from(is_pending(&endpoint)));
-                sweeps.show(&endpoint, object);
+                shown.show(&endpoint);
             }
         }
         let gauge = |holds: bool| {
@@ -122,9 +127,9 @@ impl Metrics {
             gauge
         };
         let mut registry = Registry::default();
-        registry.register("resize_endpoint_ready", "Whether condition Ready of a ResizeEndpoint is True", ready);
-        sweeps.register(&mut registry);
         let ours = registry.sub_registry_with_prefix("resize_operator");
+        shown.register(ours.sub_registry_with_prefix("endpoint"));
+        ours.register("build", "The version of this process", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         ours.register("endpoints_pending", "ResizeEndpoints whose status is not of their current spec yet", pending);
         ours.register("reconciles", "Reconciles, by how they ended and the reason that condition Ready got", self.reconciles.clone());
         ours.register("reconcile_duration_seconds", "Duration of a reconcile", self.duration.clone());
@@ -150,32 +155,43 @@ fn is_pending(endpoint: &ResizeEndpoint) -> bool {
     endpoint.status.as_ref().and_then(|status| status.observed_generation) != endpoint.metadata.generation
 }
 
-/// Whether a condition is true, if there is one.
-fn is_true(endpoint: &ResizeEndpoint, type_: ConditionType) -> Option<bool> {
-    let mut conditions = endpoint.status.iter().flat_map(|status| &status.conditions);
-    conditions.find(|condition| condition.type_ == type_.to_string()).map(|condition| condition.status == "True")
-}
-
-/// What the last sweep of each endpoint said.
+/// What the status of each endpoint says.
 #[derive(Default)]
-struct Sweeps {
-    current: Family<ByObject, Gauge>,
+struct Endpoints {
+    conditions: Family<ByCondition, Gauge>,
+    deletion: Family<ByObject, Gauge>,
+    stale_after: Family<ByObject, Gauge>,
     complete: Family<ByObject, Gauge>,
     seconds: Family<ByObject, Gauge>,
     derivatives: Family<ByState, Gauge>,
 }
 
-impl Sweeps {
-    fn show(&self, endpoint: &ResizeEndpoint, object: ByObject) {
-        if let Some(is_current) = is_true(endpoint, ConditionType::DerivativesCurrent) {
-            self.current.get_or_create(&object).set(i64::from(is_current));
+impl Endpoints {
+    fn show(&self, endpoint: &ResizeEndpoint) {
+        let object = ByObject { namespace: endpoint.namespace().unwrap_or_default(), name: endpoint.name_any() };
+        if let Some(deletion) = &endpoint.metadata.deletion_timestamp {
+            self.deletion.get_or_create(&object).set(deletion.0.as_second());
         }
-        let Some(status) = endpoint.status.as_ref().and_then(|status| status.derivatives.as_ref()) else { return };
+        let Some(status) = &endpoint.status else { return };
+        for Condition { type_, status, reason, .. } in &status.conditions {
+            let (namespace, name) = (object.namespace.clone(), object.name.clone());
+            let condition = ByCondition { namespace, name, condition: type_.clone(), status: status.clone(), reason: reason.clone() };
+            self.conditions.get_or_create(&condition).set(1);
+        }
+        if let Some(derivatives) = &status.derivatives {
+            self.show_derivatives(object, derivatives);
+        }
+    }
+
+    fn show_derivatives(&self, object: ByObject, status: &DerivativesStatus) {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        if let Some(seconds) = status.stale_after_seconds {
+            self.stale_after.get_or_create(&object).set(seconds);
+        }
         if let Some(complete) = &status.last_complete {
             self.complete.get_or_create(&object).set(complete.0.as_second());
         }
         let Some(report) = status.last_sweep.as_ref().map(|last| &last.report) else { return };
-        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.seconds.get_or_create(&object).set(number(report.seconds));
         for (state, derivatives) in [
             ("fresh", report.fresh),
@@ -193,9 +209,14 @@ impl Sweeps {
         }
     }
 
-    fn register(self, registry: &mut Registry) {
-        let ours = registry.sub_registry_with_prefix("resize_endpoint");
-        ours.register("derivatives_current", "Whether condition DerivativesCurrent of a ResizeEndpoint is True", self.current);
+    fn register(self, ours: &mut Registry) {
+        ours.register("condition", "1 for the status and reason that each condition of a ResizeEndpoint has", self.conditions);
+        ours.register(
+            "deletion_timestamp_seconds",
+            "When the deletion of a ResizeEndpoint that is still there was asked for",
+            self.deletion,
+        );
+        ours.register("stale_after_seconds", "How long a derivative may be stale", self.stale_after);
         ours.register("last_complete_sweep_timestamp_seconds", "When the last complete sweep began", self.complete);
         ours.register("last_sweep_duration_seconds", "How long the last sweep took", self.seconds);
         ours.register("last_sweep_derivatives", "Derivatives that the last sweep saw, by their state and what it did", self.derivatives);
@@ -228,23 +249,30 @@ mod tests {
 
     #[test]
     fn a_leader_shows_every_endpoint_and_a_standby_none() {
-        let (new, mut ready) = (resource(), resource());
+        let (mut new, mut ready) = (resource(), resource());
+        new.metadata.deletion_timestamp = Some(serde_json::from_value(json!("1970-01-01T00:00:07Z")).unwrap());
         ready.metadata.name = Some("paintings".into());
         let condition =
             json!({ "type": "Ready", "status": "True", "reason": "Serving", "message": "", "lastTransitionTime": "2026-01-02T03:04:05Z" });
-        let status = json!({ "observedGeneration": ready.metadata.generation, "conditions": [condition] });
+        let status = json!({ "observedGeneration": ready.metadata.generation, "conditions": [condition],
+            "derivatives": { "staleAfterSeconds": 60, "lastComplete": "1970-01-01T00:00:09Z" } });
         ready.status = Some(serde_json::from_value(status).unwrap());
         let encode = |phase| Metrics::default().encode(&phase, [new.clone(), ready.clone()].into_iter().map(Arc::new));
         let text = encode(Phase::Leading);
-        let mut found = lines(&text, "resize_endpoint_ready{");
-        found.sort();
-        assert_eq!(
-            found,
-            [r#"resize_endpoint_ready{namespace="demo",name="paintings"} 1"#, r#"resize_endpoint_ready{namespace="demo",name="photos"} 0"#]
-        );
+        for line in [
+            r#"condition{namespace="demo",name="paintings",condition="Ready",status="True",reason="Serving"} 1"#,
+            r#"deletion_timestamp_seconds{namespace="demo",name="photos"} 7"#,
+            r#"stale_after_seconds{namespace="demo",name="paintings"} 60"#,
+            r#"last_complete_sweep_timestamp_seconds{namespace="demo",name="paintings"} 9"#,
+        ] {
+            assert_eq!(
+                lines(&text, &format!("resize_operator_endpoint_{}{{", line.split_once('{').unwrap().0)),
+                [format!("resize_operator_endpoint_{line}")]
+            );
+        }
         assert_eq!(lines(&text, "resize_operator_endpoints_pending"), ["resize_operator_endpoints_pending 1"]);
         assert_eq!(lines(&text, "resize_operator_leader"), ["resize_operator_leader 1"]);
-        assert!(lines(&encode(Phase::Standby), "resize_endpoint_ready{").is_empty());
+        assert!(lines(&encode(Phase::Standby), "resize_operator_endpoint_").is_empty());
         assert_eq!(lines(&encode(Phase::Waiting("a".into())), "resize_operator_waiting"), ["resize_operator_waiting 1"]);
     }
 

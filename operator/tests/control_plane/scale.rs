@@ -83,7 +83,9 @@ fn sum(calls: &BTreeMap<String, usize>) -> usize {
 
 fn ready(operator: &Operator) -> usize {
     let Some((_, text)) = operator.get("/metrics") else { return 0 };
-    text.lines().filter(|line| line.starts_with("resize_endpoint_ready{") && line.ends_with(" 1")).count()
+    text.lines()
+        .filter(|line| line.starts_with("resize_operator_endpoint_condition{") && line.contains("condition=\"Ready\",status=\"True\""))
+        .count()
 }
 
 /// Reconciles that came to their end.

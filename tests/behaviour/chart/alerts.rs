@@ -1,0 +1,56 @@
+//! Alerts: what is installed, what is written about each, and that they count what the programs tell.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::{Value, json};
+
+use super::{CHART, objects, one, render};
+
+fn top(file: &str) -> String {
+    fs::read_to_string(Path::new(CHART).join("../..").join(file)).unwrap()
+}
+
+fn rules() -> Vec<Value> {
+    let file: Value = serde_yaml_ng::from_str(&top("charts/resize-operator/files/alerts.yaml")).unwrap();
+    file["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
+}
+
+#[test]
+fn they_are_installed_on_request_with_a_link_where_there_is_one() {
+    let Some(plain) = objects(&[]) else { return };
+    assert!(!plain.iter().any(|object| object["kind"] == "PrometheusRule"));
+    let installed = render(&["metrics.prometheusRule.enabled=true", "metrics.prometheusRule.labels.team=web"]).unwrap().unwrap();
+    let object = one(&installed, "PrometheusRule");
+    assert_eq!(object["metadata"]["labels"]["team"], "web");
+    let of = |object: &Value| -> Vec<Value> {
+        object["spec"]["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
+    };
+    assert_eq!(of(object), rules());
+    let linked = render(&["metrics.prometheusRule.enabled=true", "metrics.prometheusRule.runbookUrl=https://docs.example.com/alerts"]);
+    let linked = of(one(&linked.unwrap().unwrap(), "PrometheusRule"));
+    assert_eq!(linked[0]["annotations"]["runbook_url"], json!("https://docs.example.com/alerts#resizeoperatornoleader"));
+}
+
+#[test]
+fn each_has_a_section_that_says_what_to_do() {
+    let sections: BTreeSet<_> = top("docs/alerts.md").lines().filter_map(|line| line.strip_prefix("## ").map(ToOwned::to_owned)).collect();
+    let alerts: BTreeSet<_> = rules().iter().map(|rule| rule["alert"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(sections, alerts);
+}
+
+#[test]
+fn each_counts_metrics_that_the_readme_lists() {
+    let readme = top("README.md");
+    for rule in rules() {
+        let expression = rule["expr"].as_str().unwrap();
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let metrics: Vec<_> = words.filter(|word| word.starts_with("resize_operator_") || word.starts_with("resizer_")).collect();
+        assert!(!metrics.is_empty(), "{expression}");
+        for metric in metrics {
+            assert!(
+                [format!("`{metric}`"), format!("`{metric}{{")].iter().any(|name| readme.contains(name)),
+                "{metric} is not in the README"
+            );
+        }
+    }
+}
