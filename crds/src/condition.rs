@@ -11,9 +11,9 @@ pub enum ConditionType {
     Accepted,
     /// Pods of the current spec serve.
     WorkloadAvailable,
-    /// The bucket's website configuration holds the rules of the current spec.
+    /// The bucket's website configuration holds the rules of the current spec, or none are needed.
     RoutingRuleApplied,
-    /// `publicUrl` answers a missing size with the redirect to the resizer.
+    /// `publicUrl` answers a missing size with the redirect to the resizer, or with `Direct` leads to it.
     PublicUrlVerified,
     /// The pods' own identity may read the originals, as they say.
     OriginalsReadable,
@@ -58,6 +58,8 @@ pub enum Reason {
     ScaledToZero,
     /// RoutingRuleApplied: the rules are in the bucket.
     RulesApplied,
+    /// RoutingRuleApplied: with `delivery.mode: Direct` there are none, and S3 is not called.
+    NotNeeded,
     /// RoutingRuleApplied: the rules wait until pods serve.
     WaitingForWorkload,
     /// RoutingRuleApplied: with `Observe`, the rules are not in the bucket yet.
@@ -90,7 +92,7 @@ pub enum Reason {
     ConcurrentWrite,
     /// RoutingRuleApplied: somebody else removed the rules three times in an hour.
     ExternallyOverwritten,
-    /// PublicUrlVerified: a missing size is redirected to the resizer.
+    /// PublicUrlVerified: a missing size is redirected to the resizer; with `Direct`, the resizer answers.
     PublicUrlServes,
     /// PublicUrlVerified, OriginalsReadable: not known yet, and a moment may help.
     Verifying,
@@ -102,6 +104,8 @@ pub enum Reason {
     PublicAccessDenied,
     /// PublicUrlVerified: something other than the bucket's website answers.
     NotTheWebsite,
+    /// PublicUrlVerified: with `Direct`, something other than the resizer answers.
+    NotTheResizer,
     /// PublicUrlVerified: a CDN gives the wrong answer.
     CdnInTheWay,
     /// PublicUrlVerified: the certificate cannot be trusted.
@@ -169,8 +173,8 @@ impl Reason {
     pub fn is_passing(self) -> bool {
         use Reason::{
             AccessDenied, BucketNotFound, CdnInTheWay, ConcurrentWrite, Forbidden, GatewayApiMissing, InvalidCredentials, KubernetesError,
-            NameTaken, NoRedirect, NotTheWebsite, PublicAccessDenied, S3Error, S3Throttled, S3Unreachable, SecretInvalid, TlsError,
-            WrongRedirect, WrongRegion,
+            NameTaken, NoRedirect, NotTheResizer, NotTheWebsite, PublicAccessDenied, S3Error, S3Throttled, S3Unreachable, SecretInvalid,
+            TlsError, WrongRedirect, WrongRegion,
         };
         matches!(
             self,
@@ -184,6 +188,7 @@ impl Reason {
                 | KubernetesError
                 | NameTaken
                 | NoRedirect
+                | NotTheResizer
                 | NotTheWebsite
                 | PublicAccessDenied
                 | S3Error

@@ -12,6 +12,9 @@ use crate::{
     words::want_one_of,
 };
 
+/// What the resizer says, as `{"message": …}`, of an original that is missing or not published. With `Direct` the operator knows it by that.
+pub const NOT_FOUND: &str = "Not Found: Original image not found";
+
 /// Who answers a visitor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantArray)]
 #[strum(ascii_case_insensitive, parse_err_ty = String, parse_err_fn = want_one_of::<Self>)]

@@ -64,7 +64,7 @@ pub struct ResizeEndpointSpec {
     /// The bucket that holds the originals. Derivatives are stored in it, under a prefix such as `300x300/`.
     pub bucket: Bucket,
 
-    /// Where visitors fetch pictures: the bucket's website endpoint, or a CDN before it. Absolute http or https URL without query and fragment.
+    /// Where visitors fetch pictures: the bucket's website endpoint, or a CDN before it; with `delivery.mode: Direct` the resizer, or a CDN before it. Absolute http or https URL without query and fragment.
     #[schemars(length(max = 2048))]
     #[x_kube(validation = Rule::new("self.matches('^https?://[^/?#@]+(/[^?#]*)?$') && isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535)")
         .message("want an absolute http or https URL without user, query and fragment, such as https://images.example.com"))]
@@ -99,7 +99,7 @@ pub struct ResizeEndpointSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Gateway>,
 
-    /// The rules that send a missing size to the resizer.
+    /// The rules that send a missing size to the resizer. With `delivery.mode: Direct` there are none.
     #[serde(default)]
     pub routing: Routing,
 
@@ -200,7 +200,7 @@ pub struct Ingress {
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub class_name: Option<String>,
 
-    /// Path of the resizer below the host.
+    /// Path of the resizer below the host, where the routing rules lead. With `delivery.mode: Direct` the Ingress takes every path of the host that no other Ingress has.
     #[serde(default = "default_path")]
     #[schemars(length(max = 256))]
     #[x_kube(validation = Rule::new("self.matches('^(/[A-Za-z0-9._~-]+)+$') && !self.matches('/[.][.]?(/|$)')")

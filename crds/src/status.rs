@@ -49,7 +49,7 @@ pub struct ResizeEndpointStatus {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub website_created: bool,
 
-    /// The store that `routingRules`, `websiteCreated` and `publicRead` are about, and how it was reached. When `bucket.endpoint` leads to another one, they are first taken back here.
+    /// The store that `routingRules`, `websiteCreated` and `publicRead` are about, or that the pods of `delivery.mode: Direct` could read, and how it was reached. When `bucket.endpoint` leads to another one, they are first taken back here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<Store>,
 

@@ -4,7 +4,7 @@
 //! logs see the cause. Errors come from `guard`, `store` and the crate `picture`; `http` makes responses of them.
 
 use http::StatusCode;
-use resize_api::KeyError;
+use resize_api::{KeyError, delivery::NOT_FOUND};
 
 use crate::{
     guard::{admission::Refused, negative::Blame},
@@ -70,7 +70,6 @@ impl Error {
         const INVALID: &str = "Bad Request: Invalid key format";
         const BUSY: &str = "Service Unavailable: Too busy, try again later";
         const TOO_LARGE: &str = "Payload Too Large: Original image too large";
-        const NOT_FOUND: &str = "Not Found: Original image not found";
         const FAILED: &str = "Bad Gateway: Storage failed";
         const TOO_LONG: &str = "Gateway Timeout: Took too long";
         const DAMAGED: &str = "Unprocessable Content: Original image cannot be read";

@@ -29,7 +29,7 @@ use crate::{
         website::Website,
     },
     endpoint::{self, BucketAddress, Endpoint},
-    public_url::{self, Visitor},
+    public_url::{self, Expected, Visitor},
     report::{self, Verdict, writer::StatusWriter},
 };
 
@@ -63,6 +63,8 @@ pub struct Before<'a> {
     pub serves: bool,
     /// Whether others wait for the bucket.
     pub contested: bool,
+    /// Condition OriginalsReadable, of now.
+    pub originals: &'a Verdict,
 }
 
 impl Before<'_> {
@@ -90,6 +92,9 @@ impl Buckets {
     /// Keeps the rules in the bucket and looks whether visitors are sent to the resizer, or says why not.
     /// New rules wait until pods that know them serve.
     pub async fn look_after(&self, endpoint: &Endpoint, access: &Access, before: Before<'_>, writer: &mut StatusWriter) -> Found {
+        if endpoint.is_direct() {
+            return self.leave_alone(endpoint, before).await;
+        }
         let known = endpoint.wanted.are(&before.record.rules);
         let waits = endpoint.management == RoutingManagement::Merge && !before.rolled_out && !known;
         let waiting =
@@ -135,6 +140,21 @@ impl Buckets {
         Found { routing, public_url, wrong_since, record, public_read }
     }
 
+    /// With `Direct` nothing is kept in the bucket, and S3 is not called. Looks whether visitors reach the pods, as soon as one serves.
+    /// The record names the store once the pods could read there: who has that is not overtaken by an older claim.
+    async fn leave_alone(&self, endpoint: &Endpoint, before: Before<'_>) -> Found {
+        let routing = Verdict::yes(Reason::NotNeeded, "delivery.mode is Direct: visitors come to the pods, and the bucket needs no rules");
+        let mut record = before.record.clone();
+        if before.originals.holds == Some(true) {
+            record.store = Some(endpoint.bucket.record());
+        }
+        if !before.serves {
+            return Found { record, ..before.stopped(routing) };
+        }
+        let (public_url, wrong_since) = self.verify(endpoint, Some(before.status), before.wrong_since).await;
+        Found { routing, public_url, wrong_since, record, public_read: before.status.public_read.clone() }
+    }
+
     /// Asks `publicUrl` for a picture that nobody has. `previous` is what was said of the same rules.
     async fn verify(
         &self,
@@ -148,7 +168,9 @@ impl Buckets {
             return (Verdict::unknown(Reason::Verifying, "no key to ask for"), None);
         };
         let url = endpoint.settings.url.location(&key);
-        let verdict = public_url::judge(&self.visitor.ask(&url).await, &url, &endpoint.target.url());
+        let target = endpoint.target.url();
+        let expected = if endpoint.is_direct() { Expected::Resizer } else { Expected::RedirectTo(&target) };
+        let verdict = public_url::judge(&self.visitor.ask(&url).await, &url, expected);
         let before = previous
             .and_then(|previous| report::verdict(previous, ConditionType::PublicUrlVerified, endpoint.generation))
             .filter(|before| before.reason != Reason::NotAttempted);

@@ -1,4 +1,4 @@
-//! A wrong answer of the public URL → reported at once, or after a grace period: the website may follow a write late. Pure.
+//! A wrong answer of the public URL → reported at once, or after a grace period: website, Ingress controller and CDN may follow a write late. Pure.
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use resize_api::condition::Reason;
@@ -23,7 +23,7 @@ pub fn settle(verdict: Verdict, before: Option<Verdict>, wrong_since: Option<Tim
         Some(before) => before,
         None => Verdict::unknown(
             Reason::Verifying,
-            "publicUrl does not send a missing size to the resizer yet; S3 may need a moment to follow a change",
+            "publicUrl does not send a missing size to the resizer yet; S3, an Ingress controller or a CDN may need a moment to follow a change",
         ),
     };
     (told, Some(since))

@@ -8,10 +8,22 @@ use crate::report::Verdict;
 /// Longest part of a redirect that is repeated in a condition.
 const SHOWN: usize = 200;
 
-/// Judges what `url` answered; `target` is where our rules lead, the key left out.
-pub fn judge(seen: &Seen, url: &str, target: &str) -> Verdict {
+/// What a visitor of a picture that nobody has should get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected<'a> {
+    /// The bucket's redirect to this URL, after which the key stands.
+    RedirectTo(&'a str),
+    /// The resizer's own 404.
+    Resizer,
+}
+
+/// Judges what `url` answered.
+pub fn judge(seen: &Seen, url: &str, expected: Expected<'_>) -> Verdict {
     match seen {
-        Seen::Answer(answer) => judge_answer(answer, url, target),
+        Seen::Answer(answer) => match expected {
+            Expected::RedirectTo(target) => judge_website(answer, url, target),
+            Expected::Resizer => judge_resizer(answer, url),
+        },
         Seen::Untrusted(why) => Verdict::no(
             Reason::TlsError,
             format!(
@@ -26,7 +38,31 @@ pub fn judge(seen: &Seen, url: &str, target: &str) -> Verdict {
     }
 }
 
-fn judge_answer(answer: &Answer, url: &str, target: &str) -> Verdict {
+fn judge_resizer(answer: &Answer, url: &str) -> Verdict {
+    if answer.ours {
+        return Verdict::yes(Reason::PublicUrlServes, "publicUrl leads to the resizer");
+    }
+    let status = answer.status;
+    let (reason, message) = match answer.cache {
+        Some(header) => (
+            Reason::CdnInTheWay,
+            format!(
+                "{url} answers {status} through a CDN or proxy (header {header}) in place of the resizer's 404: make the resizer its origin, or \
+                 the second one that it asks after 403 and 404 of the first, and have it put no error page of its own in place of 404"
+            ),
+        ),
+        None => (
+            Reason::NotTheResizer,
+            format!(
+                "{url} answers {status}, not the resizer's 404 in JSON: with delivery.mode Direct, publicUrl must lead to the Ingress or Gateway \
+                 of the resizer, or to a CDN before that; no path may be missing or too many"
+            ),
+        ),
+    };
+    Verdict::no(reason, message)
+}
+
+fn judge_website(answer: &Answer, url: &str, target: &str) -> Verdict {
     let leads_to_us = answer.location.as_ref().is_some_and(|location| location.starts_with(target));
     if answer.status == 307 && leads_to_us {
         return Verdict::yes(Reason::PublicUrlServes, "publicUrl sends a missing size to the resizer");
@@ -105,7 +141,27 @@ mod tests {
             (Seen::Untrusted("certificate expired".into()), Some(false), Reason::TlsError, "certificate expired"),
             (Seen::Nothing("connection refused".into()), None, Reason::PublicUrlUnreachable, "Ready does not wait"),
         ] {
-            let verdict = judge(&seen, "http://photos.example.com/300x300/a", TARGET);
+            let verdict = judge(&seen, "http://photos.example.com/300x300/a", Expected::RedirectTo(TARGET));
+            assert_eq!((verdict.holds, verdict.reason), (holds, reason), "{seen:?}");
+            assert!(verdict.message.contains(says), "{seen:?}: {}", verdict.message);
+        }
+    }
+
+    #[test]
+    fn with_direct_only_the_resizers_own_404_is_right() {
+        let ours = |cache| Answer { ours: true, cache, ..answer(404, "") };
+        let cached = |status| Answer { cache: Some("x-cache"), ..answer(status, "") };
+        for (seen, holds, reason, says) in [
+            (Seen::Answer(ours(None)), Some(true), Reason::PublicUrlServes, "leads to the resizer"),
+            (Seen::Answer(ours(Some("x-cache"))), Some(true), Reason::PublicUrlServes, "leads to the resizer"),
+            (Seen::Answer(answer(404, "")), Some(false), Reason::NotTheResizer, "answers 404, not the resizer's"),
+            (Seen::Answer(answer(503, "")), Some(false), Reason::NotTheResizer, "answers 503"),
+            (Seen::Answer(answer(307, &format!("{TARGET}300x300/a"))), Some(false), Reason::NotTheResizer, "answers 307"),
+            (Seen::Answer(cached(403)), Some(false), Reason::CdnInTheWay, "after 403 and 404 of the first"),
+            (Seen::Untrusted("certificate expired".into()), Some(false), Reason::TlsError, "certificate expired"),
+            (Seen::Nothing("connection refused".into()), None, Reason::PublicUrlUnreachable, "Ready does not wait"),
+        ] {
+            let verdict = judge(&seen, "http://photos.example.com/300x300/a", Expected::Resizer);
             assert_eq!((verdict.holds, verdict.reason), (holds, reason), "{seen:?}");
             assert!(verdict.message.contains(says), "{seen:?}: {}", verdict.message);
         }
@@ -114,9 +170,14 @@ mod tests {
     #[test]
     fn a_location_is_compared_whole_and_told_in_part() {
         let target = format!("http://{}.example.com/default/resize?key=", "a".repeat(240));
-        let right = judge(&Seen::Answer(answer(307, &format!("{target}300x300/a"))), "http://photos.example.com/300x300/a", &target);
+        let right = judge(
+            &Seen::Answer(answer(307, &format!("{target}300x300/a"))),
+            "http://photos.example.com/300x300/a",
+            Expected::RedirectTo(&target),
+        );
         assert_eq!(right.reason, Reason::PublicUrlServes);
-        let wrong = judge(&Seen::Answer(answer(307, &"b".repeat(9000))), "http://photos.example.com/300x300/a", TARGET);
+        let wrong =
+            judge(&Seen::Answer(answer(307, &"b".repeat(9000))), "http://photos.example.com/300x300/a", Expected::RedirectTo(TARGET));
         assert!(wrong.reason == Reason::WrongRedirect && wrong.message.len() < 500, "{}", wrong.message);
     }
 }

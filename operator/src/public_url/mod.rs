@@ -10,19 +10,22 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use rand::RngExt;
 use reqwest::{
-    Client,
+    Client, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, LOCATION},
     redirect::Policy,
 };
-use resize_api::ResizedKey;
+use resize_api::{ResizedKey, delivery::NOT_FOUND};
+use serde_json::{Value, json};
 
 pub use grace::settle;
-pub use judge::judge;
+pub use judge::{Expected, judge};
 
 use crate::outbound::Outbound;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Most bytes of a body that may be the resizer's.
+const LONGEST: usize = 1024;
 /// Headers by which a cache before the bucket shows itself.
 const CACHES: [&str; 7] = ["cf-ray", "x-amz-cf-id", "x-served-by", "x-varnish", "x-cache", "via", "age"];
 
@@ -48,6 +51,8 @@ pub struct Answer {
     pub cache: Option<&'static str>,
     /// Whether the body is XML, as the errors of S3's own API are; a website's are HTML.
     pub xml: bool,
+    /// Whether it is the resizer's word for an original that is missing.
+    pub ours: bool,
 }
 
 /// Asks public URLs.
@@ -72,7 +77,7 @@ impl Visitor {
         Ok(Self { client, outbound, asks })
     }
 
-    /// Asks for `url`, which is http or https. The body is left unread.
+    /// Asks for `url`, which is http or https. Of a body only as much is read as tells whether it is the resizer's.
     pub async fn ask(&self, url: &str) -> Seen {
         if !self.asks {
             return Seen::Nothing("those who run it do not let it ask: outbound.verifyPublicUrl of its chart".to_owned());
@@ -81,7 +86,7 @@ impl Visitor {
             return Seen::Nothing(refused.to_string());
         }
         match self.client.get(url).header(CACHE_CONTROL, "no-cache").send().await {
-            Ok(answer) => Seen::Answer(read(answer.status().as_u16(), answer.headers())),
+            Ok(answer) => Seen::Answer(read(answer).await),
             Err(error) => explain(&error),
         }
     }
@@ -94,14 +99,26 @@ pub fn impossible_key(prefix: &str) -> Option<ResizedKey> {
     ResizedKey::from_encoded(&format!("{prefix}.resize-operator/{name:016x}")).ok()
 }
 
-fn read(status: u16, headers: &HeaderMap) -> Answer {
+async fn read(answer: Response) -> Answer {
+    let (status, headers) = (answer.status(), answer.headers());
     let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    Answer {
-        status,
-        location: text(LOCATION),
-        cache: CACHES.into_iter().find(|name| headers.contains_key(*name)),
-        xml: text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/xml") || kind.starts_with("text/xml")),
+    let location = text(LOCATION);
+    let cache = CACHES.into_iter().find(|name| HeaderMap::contains_key(headers, *name));
+    let xml = text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/xml") || kind.starts_with("text/xml"));
+    let ours = status == StatusCode::NOT_FOUND && is_ours(answer).await;
+    Answer { status: status.as_u16(), location, cache, xml, ours }
+}
+
+/// Whether the body is what the resizer says of an original that is missing. A CDN may take headers away, not the body.
+async fn is_ours(mut answer: Response) -> bool {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > LONGEST {
+            return false;
+        }
     }
+    serde_json::from_slice::<Value>(&body).is_ok_and(|said| said == json!({ "message": NOT_FOUND }))
 }
 
 fn explain(error: &reqwest::Error) -> Seen {
@@ -120,7 +137,7 @@ fn explain(error: &reqwest::Error) -> Seen {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, http::StatusCode, response::Redirect, routing::get};
+    use axum::{Router, body::Body, response::Redirect, routing::get};
 
     use super::*;
 
@@ -129,14 +146,28 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let site = format!("http://{}", listener.local_addr().unwrap());
         let xml = async || (StatusCode::FORBIDDEN, [("content-type", "application/xml"), ("age", "7")], "<Error/>");
-        let router = Router::new().route("/moved", get(async || Redirect::temporary("/xml"))).route("/xml", get(xml));
+        let missing = |body: &'static str| async move || (StatusCode::NOT_FOUND, body);
+        let endless = async || {
+            let chunks = futures::stream::repeat(Ok::<_, std::convert::Infallible>("{"));
+            (StatusCode::NOT_FOUND, Body::from_stream(chunks))
+        };
+        let router = Router::new()
+            .route("/moved", get(async || Redirect::temporary("/xml")))
+            .route("/xml", get(xml))
+            .route("/missing", get(missing(r#"{"message": "Not Found: Original image not found"}"#)))
+            .route("/other", get(missing(r#"{"message": "Not Found"}"#)))
+            .route("/endless", get(endless));
         tokio::spawn(async move { axum::serve(listener, router).await });
 
         let visitor = Visitor::new(Outbound::new(true), true).unwrap();
         let moved = Answer { status: 307, location: Some("/xml".into()), ..Answer::default() };
         assert_eq!(visitor.ask(&format!("{site}/moved")).await, Seen::Answer(moved));
-        let xml = Answer { status: 403, location: None, cache: Some("age"), xml: true };
+        let xml = Answer { status: 403, cache: Some("age"), xml: true, ..Answer::default() };
         assert_eq!(visitor.ask(&format!("{site}/xml")).await, Seen::Answer(xml));
+        for (path, ours) in [("/missing", true), ("/other", false), ("/endless", false)] {
+            let missing = Answer { status: 404, ours, ..Answer::default() };
+            assert_eq!(visitor.ask(&format!("{site}{path}")).await, Seen::Answer(missing), "{path}");
+        }
         assert!(matches!(visitor.ask("http://127.0.0.1:1/").await, Seen::Nothing(_)));
         assert!(matches!(visitor.ask("http://no-such-name.invalid/").await, Seen::Nothing(_)));
         // neither the address nor a name that resolves to it

@@ -9,7 +9,7 @@ use kube::{
         events::{Event, EventType},
     },
 };
-use resize_api::{ResizeEndpoint, condition::Reason};
+use resize_api::{Delivery, ResizeEndpoint, condition::Reason};
 
 use super::{
     context::Context,
@@ -58,8 +58,14 @@ pub async fn take_back(mark: Mark, resource: &ResizeEndpoint, context: &Context)
         // a status of an older version does not name the store: the spec does, within the operator's policy
         let address =
             BucketAddress::new(resource, &context.config.s3).map_err(|invalid| refused(Reason::InvalidSpec, invalid.to_string()))?;
-        policy::may_reach(&context.config.claims, &context.config.s3, &resource.namespace().unwrap_or_default(), &address)
-            .map_err(|why| refused(Reason::BucketNotAllowed, why))?;
+        policy::may_reach(
+            &context.config.claims,
+            &context.config.s3,
+            &resource.namespace().unwrap_or_default(),
+            &address,
+            Delivery::default(),
+        )
+        .map_err(|why| refused(Reason::BucketNotAllowed, why))?;
         address
     };
     let access = match (credentials::read(&context.client, resource, address.secret.as_deref()).await, context.memories.of(resource).keys) {

@@ -6,6 +6,8 @@ mod cleanup;
 pub mod context;
 #[cfg(test)]
 mod derivatives_tests;
+#[cfg(test)]
+mod direct_tests;
 pub mod error;
 mod held;
 pub mod memory;
@@ -175,12 +177,12 @@ async fn look_and_act(
     let accepted = Report {
         accepted: Verdict::yes(Reason::Valid, format!("the spec is valid, and bucket {} is this endpoint's", endpoint.bucket.name)),
         every_size: endpoint.settings.allowed_resolutions.is_empty(),
-        redirect_url: Some(endpoint.target.url()),
+        redirect_url: (!endpoint.is_direct()).then(|| endpoint.target.url()),
         ..before
     };
 
     let fingerprint = access.as_ref().ok().and_then(|keys| keys.as_ref().map(Keys::fingerprint));
-    let is_settled = endpoint.wanted.are(&previous.routing_rules);
+    let is_settled = endpoint.is_direct() || endpoint.wanted.are(&previous.routing_rules);
     let credentials = fingerprint.clone();
     let pods = match Box::pin(workload::bring_in_line(&context.client, children, &endpoint, fingerprint, is_settled, (context.now)())).await
     {
@@ -216,6 +218,7 @@ async fn look_and_act(
             rolled_out: pods.rolled_out,
             serves: pods.verdict.holds == Some(true),
             contested: context.claims.is_contested(resource),
+            originals: &originals,
         };
         Box::pin(context.buckets.look_after(&endpoint, access, before, writer)).await
     };
@@ -245,7 +248,8 @@ fn age(context: &Context) -> Duration {
 async fn may_have(resource: &ResizeEndpoint, endpoint: &Endpoint, access: &Access, context: &Context) -> Result<(), Verdict> {
     let (bucket, namespace) = (&endpoint.bucket.name, &endpoint.namespace);
     let not_allowed = |why: &str| Verdict::no(Reason::BucketNotAllowed, format!("bucket {bucket} is not for namespace {namespace}: {why}"));
-    policy::may_reach(&context.config.claims, &context.config.s3, namespace, &endpoint.bucket).map_err(|why| not_allowed(&why))?;
+    policy::may_reach(&context.config.claims, &context.config.s3, namespace, &endpoint.bucket, endpoint.settings.delivery)
+        .map_err(|why| not_allowed(&why))?;
     if endpoint.public_read && !context.config.claims.public_read {
         return Err(not_allowed(
             "bucket.publicRead is not used here unless those who run the operator set claims.publicRead of its chart; let everybody read by \

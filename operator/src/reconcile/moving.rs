@@ -1,4 +1,4 @@
-//! An endpoint whose spec names another store than its status → what is ours is taken out of the old one first.
+//! An endpoint whose spec names another store than its status, or needs no rules any more → what is ours is taken out of the bucket first.
 
 use resize_api::{ResizeEndpoint, condition::Reason, status::ResizeEndpointStatus};
 
@@ -10,7 +10,7 @@ use crate::{
     store_id::StoreId,
 };
 
-/// Takes what is ours out of the store of the status, if the spec names another one, before anything is done there.
+/// Takes what is ours out of the store of the status, if the spec names another one or is `Direct`, before anything is done there.
 /// Returns the status after that, or what stands in the way.
 pub async fn move_out(
     resource: &ResizeEndpoint,
@@ -19,22 +19,8 @@ pub async fn move_out(
     previous: &ResizeEndpointStatus,
     writer: &mut StatusWriter,
 ) -> Result<Option<ResizeEndpointStatus>, Box<Report>> {
-    let Some(left) = previous.store.as_ref().map(StoreId::from).filter(|left| *left != endpoint.bucket.store()) else { return Ok(None) };
-    let unseen = Report::unseen(report::EARLIER, previous);
-    if resource.spec.bucket.endpoint.is_none() {
-        let message = format!(
-            "the operator's own store is {} now, and the rules of this endpoint are in {left}: set bucket.endpoint to either, to move them or \
-             to leave them there",
-            endpoint.bucket.store()
-        );
-        return Err(Box::new(Report { accepted: Verdict::no(Reason::StoreChanged, message), ..unseen }));
-    }
-    let accepted = Verdict::yes(Reason::Valid, format!("the spec is valid, and bucket {} is this endpoint's", endpoint.bucket.name));
-    if let Err(error) = take_back(Mark::of(resource), resource, context).await {
-        let help = "; to leave the rules there, set deletionPolicy to Retain until this endpoint has moved";
-        let message = format!("cannot take the routing rules out of the bucket in {left}: {error}{help}");
-        return Err(Box::new(Report { accepted, routing: Verdict::no(error.reason(), message), ..unseen }));
-    }
+    let here = endpoint.bucket.store();
+    let left = previous.store.as_ref().map_or(here.clone(), StoreId::from);
     let nothing = ResizeEndpointStatus {
         store: None,
         public_read: None,
@@ -45,6 +31,25 @@ pub async fn move_out(
         website_created: false,
         ..previous.clone()
     };
+    // with Direct a store alone says only that the pods could read there
+    let is_ours = ResizeEndpointStatus { store: previous.store.clone(), ..nothing.clone() } != *previous;
+    if left == here && !(is_ours && endpoint.is_direct()) {
+        return Ok(None);
+    }
+    let unseen = Report::unseen(report::EARLIER, previous);
+    if left != here && is_ours && resource.spec.bucket.endpoint.is_none() {
+        let message = format!(
+            "the operator's own store is {here} now, and the rules of this endpoint are in {left}: set bucket.endpoint to either, to move them \
+             or to leave them there"
+        );
+        return Err(Box::new(Report { accepted: Verdict::no(Reason::StoreChanged, message), ..unseen }));
+    }
+    let accepted = Verdict::yes(Reason::Valid, format!("the spec is valid, and bucket {} is this endpoint's", endpoint.bucket.name));
+    if let Err(error) = take_back(Mark::of(resource), resource, context).await {
+        let help = "; to leave the rules there, set deletionPolicy to Retain until this is over";
+        let message = format!("cannot take the routing rules out of the bucket in {left}: {error}{help}");
+        return Err(Box::new(Report { accepted, routing: Verdict::no(error.reason(), message), ..unseen }));
+    }
     match writer.replace(&nothing).await {
         Ok(()) => Ok(Some(nothing)),
         Err(error) => {

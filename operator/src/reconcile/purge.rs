@@ -71,9 +71,9 @@ pub async fn purge(resource: &ResizeEndpoint, context: &Context) -> Result<(), E
 
 /// Whether the derivatives in the bucket are of this endpoint: they may be of another one, which has the bucket.
 fn is_its_own(resource: &ResizeEndpoint, context: &Context) -> bool {
-    let config = &context.config;
+    let (config, namespace) = (&context.config, resource.namespace().unwrap_or_default());
     let may_reach = crate::endpoint::BucketAddress::new(resource, &config.s3)
-        .is_ok_and(|address| policy::may_reach(&config.claims, &config.s3, &resource.namespace().unwrap_or_default(), &address).is_ok());
+        .is_ok_and(|address| policy::may_reach(&config.claims, &config.s3, &namespace, &address, resource.spec.delivery).is_ok());
     let accepted = resource.status.as_ref().and_then(|status| said(status, ConditionType::Accepted));
     let was_refused = accepted.is_some_and(|accepted| matches!(accepted.reason, Reason::BucketClaimed | Reason::BucketNotAllowed));
     may_reach && !was_refused && !context.claims.is_taken(resource)

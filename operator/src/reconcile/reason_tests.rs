@@ -43,7 +43,7 @@ pub(super) fn fault(fake: &Fake, fault: (&'static str, u16, &'static str)) {
     fake.store.lock().unwrap().fault = Some(fault);
 }
 
-fn site(fake: &Fake, site: Site) {
+pub(super) fn site(fake: &Fake, site: Site) {
     fake.store.lock().unwrap().site = site;
 }
 
@@ -52,7 +52,7 @@ pub(super) fn deployment(fake: &Fake, status: Value) {
 }
 
 /// One pod serves, which says this of its access to the bucket.
-fn pods_say(fake: &Fake, self_check: Value) {
+pub(super) fn pods_say(fake: &Fake, self_check: Value) {
     let endpoint = fake.resource().unwrap().spec.bucket.endpoint.unwrap();
     let (_, port) = endpoint.rsplit_once(':').unwrap();
     fake.edit(|object| object["spec"]["workload"] = json!({ "env": [{ "name": "ADMIN_LISTEN", "value": format!("[::]:{port}") }] }));
@@ -175,6 +175,12 @@ fn cases() -> Vec<Case> {
     all.push(stays(|fake| site(fake, Site::Wrong(200, "", None)), Reason::NotTheWebsite));
     all.push(stays(|fake| site(fake, Site::Wrong(301, "http://old.example.com/", None)), Reason::WrongRedirect));
     all.push(stays(|fake| site(fake, Site::Wrong(404, "", Some(("age", "9")))), Reason::CdnInTheWay));
+    let direct = || json!({ "delivery": { "mode": "Direct" } });
+    let by_resizer: fn(&Fake) = |fake| site(fake, Site::Resizer);
+    all.push(with(direct(), routing, "True", Reason::NotNeeded));
+    all.push(Case { before: by_resizer, ..with(direct(), public_url, "True", Reason::PublicUrlServes) });
+    all.push(Case { before: by_resizer, ..with(direct(), ready, "True", Reason::Serving) });
+    all.push(Case { after: |_| NOW.set(NOW.get() + 60), ..with(direct(), public_url, "False", Reason::NotTheResizer) });
     all
 }
 

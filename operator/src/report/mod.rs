@@ -145,10 +145,11 @@ impl Report {
         if let Some(verdict) = parts.into_iter().find(is_false).or_else(|| parts.into_iter().find(|verdict| !holds(verdict))) {
             return verdict.clone();
         }
-        let mut message = if unseen {
-            "pods serve and the rules are in the bucket; whether publicUrl follows them cannot be seen from the operator"
-        } else {
-            "pods serve, and publicUrl sends a missing size to them"
+        let mut message = match (self.routing.reason == Reason::NotNeeded, unseen) {
+            (false, false) => "pods serve, and publicUrl sends a missing size to them",
+            (false, true) => "pods serve and the rules are in the bucket; whether publicUrl follows them cannot be seen from the operator",
+            (true, false) => "pods serve, and publicUrl leads to them",
+            (true, true) => "pods serve; whether publicUrl leads to them cannot be seen from the operator",
         }
         .to_owned();
         for warning in [&self.workload, &self.originals].into_iter().filter(|verdict| is_warning(verdict)) {

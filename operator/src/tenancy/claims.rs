@@ -33,8 +33,8 @@ type Key = (StoreId, String);
 /// How far an endpoint has come with its bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
-    /// It has rules there.
-    HasRules,
+    /// It has rules there, or pods that could read it and answer visitors.
+    Holds,
     /// It has asked for nothing yet, or waits.
     Asks,
     /// S3 refuses it, or it does not ask. It does not keep others from the bucket.
@@ -123,7 +123,8 @@ impl Claims {
 
     /// An endpoint that may not use the bucket does not keep others from it.
     fn may_claim(&self, resource: &ResizeEndpoint, address: &BucketAddress) -> bool {
-        policy::may_reach(&self.policy, &self.defaults, &resource.namespace().unwrap_or_default(), address).is_ok()
+        let namespace = resource.namespace().unwrap_or_default();
+        policy::may_reach(&self.policy, &self.defaults, &namespace, address, resource.spec.delivery).is_ok()
             && !said(resource, ConditionType::Accepted, Reason::BucketNotAllowed)
     }
 
@@ -165,14 +166,18 @@ const REFUSALS: [Reason; 8] = [
 
 fn standing(resource: &ResizeEndpoint, store: &StoreId) -> Standing {
     let status = resource.status.as_ref();
-    let is_recorded_here = |status: &ResizeEndpointStatus| {
+    let is_direct = resource.spec.delivery.is_direct();
+    let is_recorded_here = |status: &ResizeEndpointStatus| match &status.store {
+        Some(recorded) => (is_direct || !status.routing_rules.is_empty()) && StoreId::from(recorded) == *store,
         // a record of an older version does not name the store
-        !status.routing_rules.is_empty() && status.store.as_ref().is_none_or(|recorded| StoreId::from(recorded) == *store)
+        None => !status.routing_rules.is_empty(),
     };
     if status.is_some_and(is_recorded_here) && !said(resource, ConditionType::RoutingRuleApplied, Reason::WaitingForExternalWriter) {
-        return Standing::HasRules;
+        return Standing::Holds;
     }
-    let is_refused = REFUSALS.iter().any(|reason| said(resource, ConditionType::RoutingRuleApplied, *reason))
+    // with Direct only the pods speak with S3
+    let told_by = if is_direct { ConditionType::OriginalsReadable } else { ConditionType::RoutingRuleApplied };
+    let is_refused = REFUSALS.iter().any(|reason| said(resource, told_by, *reason))
         || [Reason::InvalidSpec, Reason::NameTaken, Reason::GatewayApiMissing]
             .iter()
             .any(|reason| said(resource, ConditionType::Accepted, *reason))
@@ -296,6 +301,29 @@ mod tests {
         let owner = with_condition(owner, "RoutingRuleApplied", "AccessDenied");
         claims.put(&owner);
         assert!(claims.is_taken(&owner));
+    }
+
+    #[test]
+    fn with_direct_it_is_the_one_whose_pods_could_read_the_bucket() {
+        let direct = |mut resource: ResizeEndpoint| {
+            resource.spec.delivery = serde_json::from_value(serde_json::json!({ "mode": "Direct" })).unwrap();
+            resource
+        };
+        let (squatter, mut owner) = (direct(named("squatter", "2026-01-01T00:00:00Z")), direct(named("owner", "2026-01-02T00:00:00Z")));
+        assert!(claims(&[&squatter, &owner]).is_taken(&owner), "nobody has asked S3 yet");
+        for reason in ["AccessDenied", "BucketNotFound", "InvalidCredentials"] {
+            let refused = with_condition(squatter.clone(), "OriginalsReadable", reason);
+            assert!(!claims(&[&refused, &owner]).is_taken(&owner), "{reason}");
+        }
+        let recorded = |endpoint: Option<&str>| {
+            let store = Store { endpoint: endpoint.map(Into::into), region: "eu-central-1".into(), ..Store::default() };
+            Some(ResizeEndpointStatus { store: Some(store), ..ResizeEndpointStatus::default() })
+        };
+        owner.status = recorded(None);
+        let all = claims(&[&squatter, &owner]);
+        assert!(all.is_taken(&squatter) && !all.is_taken(&owner), "an older one that comes later does not take it");
+        owner.status = recorded(Some("http://of-my-own.example.com"));
+        assert!(claims(&[&squatter, &owner]).is_taken(&owner), "what it could read elsewhere is no rank here");
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub struct Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "host {} with path {}", self.host, self.path)
+        let path = if self.path.is_empty() { "/" } else { &self.path };
+        write!(f, "host {} with path {path}", self.host)
     }
 }
 
@@ -42,7 +43,12 @@ impl Address {
     /// Where `resource` wants to be found.
     fn of(resource: &ResizeEndpoint) -> BTreeSet<Self> {
         let (ingress, gateway) = (&resource.spec.ingress, &resource.spec.gateway);
-        let path = ingress.as_ref().map_or(DEFAULT_PATH, |ingress| &ingress.path);
+        let path = match ingress {
+            // every path that no longer one is for
+            _ if resource.spec.delivery.is_direct() => "",
+            Some(ingress) => &ingress.path,
+            None => DEFAULT_PATH,
+        };
         let hosts = ingress.iter().map(|ingress| &ingress.host).chain(gateway.iter().map(|gateway| &gateway.hostname));
         hosts.map(|host| Self::new(host, path)).collect()
     }
@@ -209,6 +215,21 @@ mod tests {
         }
         let hosts = hosts(&[&old()]);
         assert_eq!(hosts.take(&at(young(), "other.example.com", "/default/resize")), Ok(()));
+    }
+
+    #[test]
+    fn direct_asks_for_the_host_less_the_longer_paths_of_others() {
+        let direct = |mut resource: ResizeEndpoint| {
+            resource.spec.delivery = serde_json::from_value(serde_json::json!({ "mode": "Direct" })).unwrap();
+            resource
+        };
+        let hosts = hosts(&[&direct(old())]);
+        assert_eq!(hosts.take(&direct(old())), Ok(()));
+        let refused = hosts.take(&direct(young())).unwrap_err();
+        assert_eq!(refused.to_string(), "host resize.example.com with path /");
+        // a size as path would take pictures away
+        assert!(hosts.take(&at(young(), "resize.example.com", "/300x300")).is_err());
+        assert_eq!(hosts.take(&young()), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Which namespaces may use which buckets, where the operator's owner restricts it. Pure.
 
+use resize_api::Delivery;
+
 use crate::{
     config::{AmbientCredentials, ClaimSettings, ClaimsPolicy, S3Defaults},
     endpoint::BucketAddress,
@@ -16,8 +18,15 @@ impl ClaimSettings {
 }
 
 /// Whether the settings let endpoints of `namespace` reach the bucket at `address` in the way it says; if not, why, and what would help.
-/// The operator's own identity goes to no store that its owner did not name.
-pub fn may_reach(claims: &ClaimSettings, s3: &S3Defaults, namespace: &str, address: &BucketAddress) -> Result<(), String> {
+/// The operator's own identity goes to no store that its owner did not name; with `Direct` that goes nowhere, unless a tag
+/// is to be read.
+pub fn may_reach(
+    claims: &ClaimSettings,
+    s3: &S3Defaults,
+    namespace: &str,
+    address: &BucketAddress,
+    delivery: Delivery,
+) -> Result<(), String> {
     if !claims.allow(namespace, &address.name) {
         return Err("ask those who run the operator to add it to claims.allow of its chart".to_owned());
     }
@@ -27,7 +36,7 @@ pub fn may_reach(claims: &ClaimSettings, s3: &S3Defaults, namespace: &str, addre
     if !is_default && !is_listed && !s3.allowed_endpoints.is_empty() {
         return Err(format!("its store {store} is not among s3.allowedEndpoints of the operator's chart"));
     }
-    if address.secret.is_some() {
+    if address.secret.is_some() || delivery.is_direct() && claims.policy != ClaimsPolicy::BucketTag {
         return Ok(());
     }
     if !is_default && !is_listed {
@@ -53,6 +62,8 @@ pub fn tag_names(value: &str, namespace: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use resize_api::delivery::DeliveryMode;
+
     use super::*;
 
     #[test]
@@ -111,8 +122,15 @@ mod tests {
             (&open, &listed, None, Some("keys"), true),
             (&open, &listed, elsewhere, Some("keys"), false),
         ] {
-            let result = may_reach(claims, s3, "demo", &address(endpoint, secret));
+            let address = address(endpoint, secret);
+            let result = may_reach(claims, s3, "demo", &address, Delivery::default());
             assert_eq!(result.is_ok(), allowed, "{claims:?} {s3:?} {endpoint:?} {secret:?}: {result:?}");
+            // an identity that is not used needs no leave; the bounds on stores stay
+            let direct = Delivery { mode: DeliveryMode::Direct, ..Delivery::default() };
+            let is_bound = !s3.allowed_endpoints.is_empty() && endpoint == elsewhere;
+            let is_used = claims.policy == ClaimsPolicy::BucketTag;
+            let expected = if is_used { allowed } else { !is_bound };
+            assert_eq!(may_reach(claims, s3, "demo", &address, direct).is_ok(), expected, "{claims:?} {s3:?} {endpoint:?}");
         }
     }
 

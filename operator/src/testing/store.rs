@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use resize_api::self_check;
+use resize_api::{delivery::NOT_FOUND, self_check};
 use serde_json::Value;
 
 /// What `publicUrl` answers.
@@ -22,6 +22,8 @@ pub enum Site {
     /// As S3 would: by the rules of the website configuration.
     #[default]
     Website,
+    /// As the resizer does in `Direct`.
+    Resizer,
     /// This status, Location and header.
     Wrong(u16, &'static str, Option<(&'static str, &'static str)>),
 }
@@ -125,6 +127,7 @@ impl Store {
                 }
                 answer
             }
+            Site::Resizer => (StatusCode::NOT_FOUND, format!(r#"{{"message":"{NOT_FOUND}"}}"#)).into_response(),
             Site::Website => {
                 let website = self.configs.get("website").map(|config| String::from_utf8_lossy(config)).unwrap_or_default();
                 if website.contains("resize.example.com") {

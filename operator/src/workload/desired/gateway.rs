@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub(super) fn build(endpoint: &Endpoint, wanted: &Gateway) -> HTTPRoute {
-    let path = PathMatch { type_: Some("PathPrefix".to_owned()), value: Some(endpoint.target.path.clone()) };
+    let path = PathMatch { type_: Some("PathPrefix".to_owned()), value: Some(endpoint.outside_path().to_owned()) };
     HTTPRoute {
         metadata: metadata(endpoint),
         spec: HTTPRouteSpec {

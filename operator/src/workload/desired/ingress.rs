@@ -27,7 +27,11 @@ pub(super) fn build(endpoint: &Endpoint, wanted: &endpoint::Ingress) -> Ingress 
             rules: Some(vec![IngressRule {
                 host: Some(wanted.host.clone()),
                 http: Some(HTTPIngressRuleValue {
-                    paths: vec![HTTPIngressPath { path: Some(wanted.path.clone()), path_type: "Prefix".to_owned(), backend }],
+                    paths: vec![HTTPIngressPath {
+                        path: Some(endpoint.outside_path().to_owned()),
+                        path_type: "Prefix".to_owned(),
+                        backend,
+                    }],
                 }),
             }]),
             tls: wanted

@@ -138,6 +138,24 @@ mod tests {
     }
 
     #[test]
+    fn with_direct_every_path_of_the_host_leads_to_the_pods() {
+        let objects = objects(|resource| {
+            resource.spec.delivery = serde_json::from_value(serde_json::json!({ "mode": "Direct", "originals": true })).unwrap();
+            resource.spec.gateway =
+                serde_json::from_value(serde_json::json!({ "parentRefs": [{ "name": "public" }], "hostname": "b.example.com" })).unwrap();
+        });
+        let path = &objects.ingress.unwrap().spec.unwrap().rules.unwrap()[0].http.as_ref().unwrap().paths[0].clone();
+        assert_eq!((path.path.as_deref(), path.path_type.as_str()), (Some("/"), "Prefix"));
+        let path = objects.route.unwrap().spec.rules[0].matches[0].path.clone().unwrap();
+        assert_eq!((path.value.as_deref(), path.type_.as_deref()), (Some("/"), Some("PathPrefix")));
+        let env = objects.deployment.spec.unwrap().template.spec.unwrap().containers.remove(0).env.unwrap();
+        let value = |name| env.iter().find(|variable| variable.name == name).and_then(|variable| variable.value.clone());
+        assert_eq!(value("DELIVERY_MODE").as_deref(), Some("Direct"));
+        assert_eq!(value("DELIVERY_ORIGINALS").as_deref(), Some("true"));
+        assert_eq!(value("RESIZE_PATH"), None, "the two other forms stay where they are");
+    }
+
+    #[test]
     fn only_what_is_wanted() {
         assert!(objects(|resource| resource.spec.ingress = None).ingress.is_none());
         let alone = objects(|resource| resource.spec.workload.replicas = 1);
