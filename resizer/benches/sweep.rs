@@ -102,7 +102,7 @@ impl Store for Generated {
             let picture = Picture { bytes: Vec::new(), format: Format::Jpeg, width: 1, height: 1 };
             let provenance = Provenance { content_type: None, etag: Some(Self::etag(number, 0)) };
             let made = Derivative::new(&key, picture, &request(&self.settings, &key), &provenance, "");
-            Ok(Head { etag: Some(Self::etag(number, 1)), metadata: made.metadata() })
+            Ok(Head { etag: Some(Self::etag(number, 1)), metadata: made.metadata(), ..Head::default() })
         }
         .boxed()
     }

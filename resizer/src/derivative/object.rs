@@ -52,6 +52,7 @@ impl Derivative {
             bytes: picture.bytes.into(),
             cache_control: cache_control.to_owned(),
             metadata,
+            redirect: None,
         };
         Self { key: key.to_string(), object }
     }

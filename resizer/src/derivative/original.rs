@@ -127,10 +127,10 @@ impl Flight<'_> {
         }
         let length = object.bounded_length(limit)?;
         let head = object.head(picture::HEAD, left.saturating_sub(start.elapsed())).await?;
-        picture::sniff(&head).map_err(|error| object.content_encoding.clone().map_or(Error::Resize(error), Error::Encoded))?;
+        picture::sniff(&head).map_err(|error| object.head.content_encoding.clone().map_or(Error::Resize(error), Error::Encoded))?;
         *left = left.saturating_sub(start.elapsed());
         self.lease.hold_source(length).await?;
-        let provenance = Provenance { content_type: object.content_type.clone(), etag: object.head.etag.clone() };
+        let provenance = Provenance { content_type: object.head.content_type.clone(), etag: object.head.etag.clone() };
         let start = Instant::now();
         let bytes = object.read(limit, *left).await;
         *left = left.saturating_sub(start.elapsed());

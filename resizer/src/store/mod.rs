@@ -4,6 +4,7 @@
 //! keys and objects, nothing of pictures. Below is only `watch`.
 
 pub mod listing;
+mod moment;
 pub mod s3;
 pub mod website;
 
@@ -15,6 +16,8 @@ use futures::{
     future::{BoxFuture, FutureExt},
     stream::{BoxStream, TryStreamExt},
 };
+
+use self::moment::Moment;
 
 /// Where originals come from and derivatives go.
 pub trait Store: Send + Sync {
@@ -48,6 +51,14 @@ pub type Metadata = HashMap<String, String>;
 pub struct Head {
     /// Version of the object.
     pub etag: Option<String>,
+    /// When it was stored.
+    pub modified: Option<Moment>,
+    /// Media type, as the object carries it.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`, as the object carries it, unless it means none.
+    pub content_encoding: Option<String>,
+    /// Length of the body in bytes, as announced.
+    pub length: Option<u64>,
     /// User metadata.
     pub metadata: Metadata,
 }
@@ -74,18 +85,14 @@ pub struct Object {
     pub cache_control: String,
     /// User metadata, ASCII only.
     pub metadata: Vec<(&'static str, String)>,
+    /// Where the bucket's website sends who asks for it: a path there, percent-encoded. A store without a website needs not keep it.
+    pub redirect: Option<String>,
 }
 
 /// An object opened for reading.
 pub struct Opened {
-    /// Media type, as the object carries it.
-    pub content_type: Option<String>,
-    /// `Content-Encoding`, as the object carries it, unless it means none.
-    pub content_encoding: Option<String>,
-    /// Version and metadata.
+    /// All that is known of it.
     pub head: Head,
-    /// Length of the body in bytes, as announced.
-    pub length: Option<u64>,
     /// The body.
     pub body: BoxStream<'static, Result<Bytes, StoreError>>,
 }
@@ -153,7 +160,7 @@ impl StoreError {
 impl Opened {
     /// The announced length; an error if it is over `limit`. An unknown length counts as `limit`.
     pub fn bounded_length(&self, limit: u64) -> Result<u64, StoreError> {
-        let length = self.length.unwrap_or(limit);
+        let length = self.head.length.unwrap_or(limit);
         if length > limit { Err(StoreError::TooLarge { limit }) } else { Ok(length) }
     }
 
@@ -179,7 +186,7 @@ impl Opened {
     /// Reads the whole body: at most `limit` bytes, exactly as many as announced, within `deadline`.
     pub async fn read(self, limit: u64, deadline: Duration) -> Result<Bytes, StoreError> {
         let expected = self.bounded_length(limit)?;
-        let capacity = if self.length.is_some() { usize::try_from(expected).unwrap_or_default() } else { 0 };
+        let capacity = if self.head.length.is_some() { usize::try_from(expected).unwrap_or_default() } else { 0 };
         let collect = self.body.try_fold(BytesMut::with_capacity(capacity), |mut buffer, chunk| async move {
             if buffer.len() as u64 + chunk.len() as u64 > limit {
                 return Err(StoreError::TooLarge { limit });
@@ -189,7 +196,7 @@ impl Opened {
         });
         let buffer = tokio::time::timeout(deadline, collect).await.map_err(|_| StoreError::TimedOut)??;
         let received = buffer.len() as u64;
-        match self.length {
+        match self.head.length {
             Some(announced) if announced != received => Err(StoreError::Short { announced, received }),
             _ => Ok(buffer.freeze()),
         }
@@ -198,10 +205,7 @@ impl Opened {
     /// An object whose body is already here.
     pub fn in_memory(content_type: &str, bytes: Bytes) -> Self {
         Self {
-            content_type: Some(content_type.to_owned()),
-            content_encoding: None,
-            head: Head::default(),
-            length: Some(bytes.len() as u64),
+            head: Head { content_type: Some(content_type.to_owned()), length: Some(bytes.len() as u64), ..Head::default() },
             body: futures::stream::iter([Ok(bytes)]).boxed(),
         }
     }
@@ -215,7 +219,7 @@ mod tests {
 
     fn opened(length: Option<u64>, chunks: &[&'static str]) -> Opened {
         let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
-        Opened { length, body: futures::stream::iter(chunks).boxed(), ..Opened::in_memory("image/png", Bytes::new()) }
+        Opened { head: Head { length, ..Head::default() }, body: futures::stream::iter(chunks).boxed() }
     }
 
     #[tokio::test]

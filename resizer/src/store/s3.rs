@@ -35,7 +35,7 @@ use resize_api::{
     stored::{Acl, Encryption},
 };
 
-use super::{Head, Object, Opened, Overwrite, Store, StoreError};
+use super::{Head, Object, Opened, Overwrite, Store, StoreError, listing::Moment};
 use crate::watch::metrics::Metrics;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -128,10 +128,14 @@ impl Store for S3 {
             let request = request.customize().config_override(Builder::default().timeout_config(self.get.clone()));
             let output = self.settle("get", request.send().await)?;
             Ok(Opened {
-                length: output.content_length.and_then(|length| length.try_into().ok()),
-                content_type: output.content_type,
-                content_encoding: output.content_encoding.filter(|encoding| is_encoded(encoding)),
-                head: Head { etag: output.e_tag, metadata: output.metadata.unwrap_or_default() },
+                head: Head {
+                    etag: output.e_tag,
+                    modified: output.last_modified.map(Moment::from),
+                    content_type: output.content_type,
+                    content_encoding: output.content_encoding.filter(|encoding| is_encoded(encoding)),
+                    length: output.content_length.and_then(|length| length.try_into().ok()),
+                    metadata: output.metadata.unwrap_or_default(),
+                },
                 body: futures::stream::unfold(output.body, |mut body| async move {
                     let chunk = body.next().await?.map_err(|error| StoreError::Interrupted(DisplayErrorContext(error).to_string()));
                     Some((chunk, body))
@@ -154,6 +158,7 @@ impl Store for S3 {
                 .body(ByteStream::from(object.bytes.clone()))
                 .content_type(&object.content_type)
                 .cache_control(&object.cache_control)
+                .set_website_redirect_location(object.redirect.clone())
                 .set_metadata(Some(object.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()))
                 .set_if_none_match((overwrite == Overwrite::Never).then(|| "*".to_owned()))
                 .set_if_match(if let Overwrite::Version(etag) = overwrite { Some(bare(etag)) } else { None })
@@ -185,7 +190,14 @@ impl Store for S3 {
             let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
             let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
             let output = self.settle("head", request.send().await)?;
-            Ok(Head { etag: output.e_tag, metadata: output.metadata.unwrap_or_default() })
+            Ok(Head {
+                etag: output.e_tag,
+                modified: output.last_modified.map(Moment::from),
+                content_type: output.content_type,
+                content_encoding: output.content_encoding.filter(|encoding| is_encoded(encoding)),
+                length: output.content_length.and_then(|length| length.try_into().ok()),
+                metadata: output.metadata.unwrap_or_default(),
+            })
         }
         .boxed()
     }

@@ -172,7 +172,7 @@ impl Store for Bucket {
             self.wait().await;
             let stored = self.object(key).ok_or(StoreError::Missing)?;
             let mut opened = Opened::in_memory("image/png", stored.bytes.clone());
-            opened.head = Head { etag: Some(stored.etag()), metadata: stored.metadata };
+            opened.head = Head { etag: Some(stored.etag()), metadata: stored.metadata, ..opened.head };
             Ok(opened)
         }
         .boxed()
@@ -207,7 +207,7 @@ impl Store for Bucket {
                 return Err(error.clone());
             }
             let stored = self.object(key).ok_or(StoreError::Missing)?;
-            Ok(Head { etag: Some(stored.etag()), metadata: stored.metadata })
+            Ok(Head { etag: Some(stored.etag()), metadata: stored.metadata, ..Head::default() })
         }
         .boxed()
     }

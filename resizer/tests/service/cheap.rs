@@ -42,11 +42,14 @@ impl Store for Endless {
             Ok(Bytes::from(chunk))
         });
         let original = Opened {
-            length: Some(960 * CHUNK as u64),
-            head: Head { etag: None, metadata: self.metadata.clone() },
-            content_encoding: self.encoding.map(ToOwned::to_owned),
+            head: Head {
+                content_type: Some("image/jpeg".to_owned()),
+                length: Some(960 * CHUNK as u64),
+                content_encoding: self.encoding.map(ToOwned::to_owned),
+                metadata: self.metadata.clone(),
+                ..Head::default()
+            },
             body: chunks.boxed(),
-            ..Opened::in_memory("image/jpeg", Bytes::new())
         };
         async { Ok(original) }.boxed()
     }

@@ -18,6 +18,7 @@ use resizer::{
     service::Service,
     store::{
         Head, Metadata, Object, Opened, Overwrite, Store, StoreError,
+        listing::Moment,
         website::{Sight, Website},
     },
     watch::metrics::Metrics,
@@ -78,6 +79,15 @@ impl Memory {
         Some(format!("\"{hash:016x}\""))
     }
 
+    /// What is known of an object. All were stored at the same time.
+    fn known(&self, key: &str) -> Option<Head> {
+        let (content_type, bytes) = self.object(key)?;
+        let metadata = self.metadata.lock().unwrap().get(key).cloned().unwrap_or_default();
+        let length = Some(bytes.len() as u64);
+        let head = Head { etag: self.etag(key), content_type: Some(content_type), length, metadata, ..Head::default() };
+        Some(Head { modified: Some(Moment(1_700_000_000)), ..head })
+    }
+
     pub fn object(&self, key: &str) -> Option<(String, Bytes)> {
         self.objects.lock().unwrap().get(key).cloned()
     }
@@ -99,9 +109,8 @@ impl Store for Memory {
                 self.faults.lock().unwrap().short_bodies -= 1;
             }
             let missing = if is_short { faults.missing_bytes } else { 0 };
-            original.length = original.length.map(|length| length + missing).filter(|_| !faults.unannounced);
-            original.head.metadata = self.metadata.lock().unwrap().get(key).cloned().unwrap_or_default();
-            original.head.etag = self.etag(key);
+            original.head.length = original.head.length.map(|length| length + missing).filter(|_| !faults.unannounced);
+            original.head = Head { length: original.head.length, ..self.known(key).ok_or(StoreError::Missing)? };
             Ok(original)
         }
         .boxed()
@@ -134,8 +143,7 @@ impl Store for Memory {
     fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
         async move {
             self.calls.lock().unwrap().push(format!("head {key}"));
-            self.object(key).ok_or(StoreError::Missing)?;
-            Ok(Head { etag: self.etag(key), metadata: self.metadata.lock().unwrap().get(key).cloned().unwrap_or_default() })
+            self.known(key).ok_or(StoreError::Missing)
         }
         .boxed()
     }

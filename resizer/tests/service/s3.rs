@@ -158,7 +158,7 @@ async fn a_body_cut_off_is_an_error() {
     })
     .await;
     let original = s3(fake.address, &Arc::new(Metrics::new())).get("cat.jpg").await.unwrap();
-    assert_eq!(original.length, Some(100_000));
+    assert_eq!(original.head.length, Some(100_000));
     let read = original.read(1 << 20, Duration::from_secs(5)).await;
     assert!(matches!(read, Err(StoreError::Interrupted(_) | StoreError::Short { .. })), "{read:?}");
 }
@@ -169,8 +169,8 @@ async fn gets_what_the_object_carries() {
         Fake::start(|| Response::builder().header("content-type", "image/jpg").header("etag", "\"e\"").body(Body::from(jpeg())).unwrap())
             .await;
     let original = s3(fake.address, &Arc::new(Metrics::new())).get("/dir//푸른 a+b.jpg").await.unwrap();
-    assert_eq!((original.content_type.as_deref(), original.head.etag.as_deref()), (Some("image/jpg"), Some("\"e\"")));
-    assert_eq!(original.length, Some(jpeg().len() as u64));
+    assert_eq!((original.head.content_type.as_deref(), original.head.etag.as_deref()), (Some("image/jpg"), Some("\"e\"")));
+    assert_eq!(original.head.length, Some(jpeg().len() as u64));
     assert_eq!(original.read(1 << 20, Duration::from_secs(5)).await, Ok(jpeg()));
     let (line, headers, _) = fake.seen.lock().unwrap()[0].clone();
     assert_eq!(line.split('?').next().unwrap(), "GET /photos//dir//%ED%91%B8%EB%A5%B8%20a%2Bb.jpg");
@@ -238,7 +238,7 @@ async fn tells_of_an_encoding_that_is_one() {
     {
         let fake = Fake::start(move || Response::builder().header("content-encoding", sent).body(Body::from(jpeg())).unwrap()).await;
         let original = s3(fake.address, &Arc::new(Metrics::new())).get("cat.jpg").await.unwrap();
-        assert_eq!(original.content_encoding.as_deref(), expect);
+        assert_eq!(original.head.content_encoding.as_deref(), expect);
     }
 }
 
