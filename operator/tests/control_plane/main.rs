@@ -21,6 +21,7 @@ mod process;
 mod store;
 
 mod certificate;
+mod delivery;
 mod derivatives;
 mod identity;
 mod killed;
