@@ -8,6 +8,7 @@ use super::{
     Flight,
     make::Made,
     place::Place,
+    resolve::resolve,
     settle::settle,
     state::{Source, State, judge},
 };
@@ -47,14 +48,14 @@ impl Flight<'_> {
     /// Looks at the original once more: it may have been replaced or deleted since it was read.
     async fn confirm(&self, made: &Made) -> Result<Kept, Error> {
         let Self { service, key, .. } = self;
-        let found = timeout(service.settings.bounds.store, service.store.head(&key.original)).await.unwrap_or(Err(StoreError::TimedOut));
-        match found {
-            Ok(original) => {
+        let found = timeout(service.settings.bounds.store, resolve(&*service.store, &service.settings, key)).await;
+        match found.unwrap_or(Err(StoreError::TimedOut)) {
+            Ok(Some((meant, original))) => {
                 let metadata = made.derivative.metadata();
-                let state = judge(&service.settings, key, &metadata, Source::There(original.etag.as_deref()));
-                Ok(if state == State::Stale { Kept::Overtaken } else { Kept::Stored })
+                let state = judge(&service.settings, &meant, &metadata, Source::There(original.etag.as_deref()));
+                Ok(if meant != **key || state == State::Stale { Kept::Overtaken } else { Kept::Stored })
             }
-            Err(StoreError::Missing) => {
+            Ok(None) => {
                 self.take_back().await;
                 Err(StoreError::Missing.into())
             }

@@ -8,6 +8,7 @@ mod make;
 pub mod object;
 mod original;
 mod place;
+pub mod resolve;
 pub mod settle;
 mod show;
 pub mod state;

@@ -14,6 +14,9 @@ pub(super) const SETTINGS: &str = "resize-settings";
 /// Metadata: version of the original.
 pub(super) const SOURCE_ETAG: &str = "resize-source-etag";
 
+/// Metadata: key of the original, percent-encoded.
+pub(super) const SOURCE: &str = "resize-source";
+
 /// S3 takes 2 KiB of metadata in all; what names the source must leave room for the rest.
 const MAX_SOURCE_NAME: usize = 1536;
 
@@ -38,11 +41,11 @@ pub struct Provenance {
 impl Derivative {
     /// The object for `key`, made from an original of this `provenance`.
     pub fn new(key: &ResizedKey, picture: Picture, request: &Request, provenance: &Provenance, cache_control: &str) -> Self {
-        let source = utf8_percent_encode(&key.original, NON_ALPHANUMERIC).to_string();
+        let source = encoded(&key.original);
         let mut metadata = vec![(SETTINGS, fingerprint(request))];
         // the derivative's key names the source too, so a long one can be left out
         if source.len() <= MAX_SOURCE_NAME {
-            metadata.push(("resize-source", source));
+            metadata.push((SOURCE, source));
         }
         if let Some(etag) = provenance.etag.as_ref().filter(|etag| etag.is_ascii()) {
             metadata.push((SOURCE_ETAG, etag.clone()));
@@ -68,6 +71,15 @@ pub fn made_by_a_resizer(metadata: &Metadata) -> bool {
     metadata.contains_key(SETTINGS)
 }
 
+/// Whether an object with this metadata was made from the original `key`. Who does not say so was not.
+pub(super) fn is_made_from(metadata: &Metadata, key: &str) -> bool {
+    metadata.get(SOURCE).is_some_and(|source| *source == encoded(key))
+}
+
+fn encoded(key: &str) -> String {
+    utf8_percent_encode(key, NON_ALPHANUMERIC).to_string()
+}
+
 /// The original's own media type where it means the picture's format, else the format's.
 fn content_type(original: Option<&str>, format: Format) -> &str {
     original.filter(|text| means(text, format)).unwrap_or(format.content_type())
@@ -91,11 +103,24 @@ fn means(content_type: &str, format: Format) -> bool {
 /// Names what shapes a picture beside its source: equal for equal settings, of every release.
 /// Limits are not among them: they only say whether there is a picture, not which.
 pub(super) fn fingerprint(request: &Request) -> String {
+    hash(&lines(request))
+}
+
+/// The same of what is stored where visitors are sent to an original that is not read here. A release that reads more formats gives
+/// another one, so that such an object is replaced by a picture.
+pub(super) fn fingerprint_of_unread(request: &Request) -> String {
+    hash(&(lines(request) + "SOURCE_UNSUPPORTED=ShowOriginal\n"))
+}
+
+fn lines(request: &Request) -> String {
     let resolution = ("RESOLUTION", request.resolution.to_string());
     let variables = std::iter::once(resolution).chain(request.recipe.differences());
-    let lines: Vec<String> = variables.map(|(name, value)| format!("{name}={value}\n")).collect();
-    // FNV-1a, 64 bits
-    let hash = lines.concat().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    variables.map(|(name, value)| format!("{name}={value}\n")).collect()
+}
+
+/// FNV-1a, 64 bits.
+fn hash(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
 }
 

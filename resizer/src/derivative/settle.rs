@@ -1,11 +1,14 @@
 //! A key → its derivative and its original are looked at, and a derivative that is no longer true is deleted.
 //!
 //! `derivative` calls it where an original went while its picture was made, `lifecycle` for every key that events or a sweep name.
-//! Below are `state`, which judges, and `store`.
+//! Below are `resolve`, which says what a key means, `state`, which judges, and `store`.
 
 use resize_api::{ResizedKey, Settings};
 
-use super::state::{Source, State, judge};
+use super::{
+    resolve::resolve,
+    state::{Source, State, judge},
+};
 use crate::store::{Store, StoreError};
 
 /// What became of a derivative.
@@ -39,18 +42,16 @@ pub async fn settle(store: &dyn Store, settings: &Settings, key: &ResizedKey) ->
     }
 }
 
-/// What the derivative `key` is, and its ETag; none if there is no such object.
+/// What the derivative `key` is, and its ETag; none if there is no such object. Whichever way the key is read.
 pub async fn look(store: &dyn Store, settings: &Settings, key: &ResizedKey) -> Result<Option<(State, Option<String>)>, StoreError> {
     let found = match store.head(&key.to_string()).await {
         Ok(found) => found,
         Err(StoreError::Missing) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let original = match store.head(&key.original).await {
-        Ok(original) => Some(original),
-        Err(StoreError::Missing) => None,
-        Err(error) => return Err(error),
+    let state = match resolve(store, settings, key).await? {
+        Some((key, original)) => judge(settings, &key, &found.metadata, Source::There(original.etag.as_deref())),
+        None => judge(settings, key, &found.metadata, Source::Gone),
     };
-    let source = original.as_ref().map_or(Source::Gone, |original| Source::There(original.etag.as_deref()));
-    Ok(Some((judge(settings, key, &found.metadata, source), found.etag)))
+    Ok(Some((state, found.etag)))
 }

@@ -6,10 +6,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
 use http::StatusCode;
 use resizer::{
     derivative::{
+        resolve::resolve,
         settle::{Settled, settle},
         state::State,
     },
@@ -224,4 +225,62 @@ async fn a_look_where_a_derivative_goes_waits_for_the_fetch_of_its_original() {
     let both = futures::future::join(fixture.get("/default/resize?key=30x30/a"), fixture.get("/default/resize?key=30x30/b"));
     assert!(tokio::time::timeout(Duration::from_millis(200), both).await.is_err());
     assert_eq!(store.calls(), ["get a", "head 30x30/a"]);
+}
+
+/// A store that says this of these keys, and that all others are missing.
+struct Heads(Vec<(&'static str, StoreError)>);
+
+impl Store for Heads {
+    fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
+        let said = self.0.iter().find(|(known, _)| *known == key).map(|(_, error)| error.clone());
+        let etag = Some(format!("{key} is there"));
+        let found = match said {
+            Some(StoreError::Exists) => Ok(Head { etag, ..Head::default() }),
+            said => Err(said.unwrap_or(StoreError::Missing)),
+        };
+        async { found }.boxed()
+    }
+    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
+        async { Err(StoreError::NotImplemented) }.boxed()
+    }
+    fn put<'a>(&'a self, _: &'a str, _: &'a Object, _: Overwrite<'a>) -> BoxFuture<'a, Result<(), StoreError>> {
+        async { Err(StoreError::NotImplemented) }.boxed()
+    }
+    fn delete<'a>(&'a self, _: &'a str, _: Option<&'a str>) -> BoxFuture<'a, Result<(), StoreError>> {
+        async { Err(StoreError::NotImplemented) }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_key_means_the_first_of_its_readings_that_is_there() {
+    let (there, denied, slow) = (StoreError::Exists, StoreError::Forbidden, StoreError::SlowDown);
+    let mut settings = settings();
+    settings.variants = ["WebP", "Png"].map(|text| text.parse().unwrap()).into();
+    let shorter = |key: &str| Ok(Some((format!("30x30/{key}.webp"), key.to_owned(), true)));
+    let literal = |key: &str| Ok(Some((format!("30x30/{key}"), key.to_owned(), false)));
+    for (heads, key, expect) in [
+        (vec![("a.png", there.clone())], "a.png", literal("a.png")),
+        (vec![("a.png", there.clone())], "a.png.webp", shorter("a.png")),
+        (vec![("a.png", there.clone()), ("a.png.webp", there.clone())], "a.png.webp", literal("a.png.webp")),
+        (vec![("a.png.webp", there.clone())], "a.png.webp", literal("a.png.webp")),
+        // not listed
+        (vec![("a.png", there.clone())], "a.png.avif", Ok(None)),
+        (vec![], "a.png.webp", Ok(None)),
+        // who may not list cannot see that an object is missing
+        (vec![("a.png", there.clone()), ("a.png.webp", denied.clone())], "a.png.webp", shorter("a.png")),
+        (vec![("a.png", denied.clone()), ("a.png.webp", denied.clone())], "a.png.webp", Err(denied.clone())),
+        (vec![("a.png.webp", denied.clone())], "a.png.webp", Err(denied.clone())),
+        (vec![("a.png", denied.clone())], "a.png", Err(denied.clone())),
+        // nothing is said of the shorter name before it is known of the other
+        (vec![("a.png", there), ("a.png.webp", slow.clone())], "a.png.webp", Err(slow)),
+    ] {
+        let key = resize_api::ResizedKey::from_encoded(&format!("30x30/{key}")).unwrap();
+        let found = resolve(&Heads(heads.clone()), &settings, &key).await.map(|found| {
+            found.map(|(read, head)| {
+                assert_eq!(head.etag, Some(format!("{} is there", read.original)));
+                (read.to_string(), read.original, read.variant.is_some())
+            })
+        });
+        assert_eq!(found, expect, "{key} {heads:?}");
+    }
 }
