@@ -37,6 +37,10 @@ bench: ## the pipeline beside sharp, from npm; BENCH_IMAGES=FOLDER adds real pic
 	npm install --silent --prefix $(CACHE)/sharp sharp@0.35.5
 	SHARP=$(CACHE)/sharp cargo run --release --manifest-path resizer/benches/peers/Cargo.toml
 
+bytes: ## JPEG encoders beside sharp's, at equal SSIMULACRA2, on the pictures of BENCH_IMAGES=FOLDER
+	npm install --silent --prefix $(CACHE)/sharp sharp@0.35.5
+	SHARP=$(CACHE)/sharp cargo run --release --manifest-path resizer/benches/peers/Cargo.toml -- --bytes $(BENCH_IMAGES)
+
 stages: ## each stage of the pipeline by itself, with Criterion
 	cargo run --release --manifest-path resizer/benches/peers/Cargo.toml --bin stages -- --bench
 
@@ -56,4 +60,4 @@ load: ## the resizer on the S3 at 1, 4 and 16 times of what it can do, in 256 Mi
 sweep-bench: ## what a sweep of 10 million originals of five sizes takes, without a store: SWEEP_BENCH=10000000
 	cargo bench --locked -p resizer --bench sweep
 
-.PHONY: help demo demo-down test images crds up bench stages fuzz scale load sweep-bench
+.PHONY: help demo demo-down test images crds up bench bytes stages fuzz scale load sweep-bench

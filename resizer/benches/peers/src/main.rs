@@ -10,6 +10,7 @@
     reason = "arithmetic on pixels"
 )]
 
+mod bytes;
 mod draw;
 mod job;
 mod pictures;
@@ -49,6 +50,11 @@ fn main() -> Outcome<()> {
         let (grown, estimated) = job::memory(&Job::from_arguments(arguments)?)?;
         println!("{grown} {estimated}");
         return Ok(());
+    }
+    if let [flag, photos] = &arguments[..]
+        && flag == "--bytes"
+    {
+        return bytes::report(Path::new(photos));
     }
     let rounds = env::var("BENCH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(9);
     let folder = env::temp_dir().join(format!("resizer-bench-{}", std::process::id()));

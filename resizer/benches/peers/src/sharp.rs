@@ -51,6 +51,16 @@ impl Sharp {
         let Job { source, width, height, cover, format, .. } = job;
         let fit = if *cover { "cover" } else { "inside" };
         writeln!(self.jobs, "{}\t{width}\t{height}\t{fit}\t{}\t{at_once}\t{count}\t{format}", source.display(), output.display())?;
+        self.taken()
+    }
+
+    /// Encodes the pixels of the file `raw` as a JPEG with `options`, in JSON.
+    pub fn encode(&mut self, raw: &Path, (width, height): (u32, u32), options: &str, output: &Path, count: usize) -> Outcome<Taken> {
+        writeln!(self.jobs, "{}\t{width}\t{height}\traw\t{}\t1\t{count}\t{options}", raw.display(), output.display())?;
+        self.taken()
+    }
+
+    fn taken(&mut self) -> Outcome<Taken> {
         let answer = self.answer()?;
         let numbers: Vec<u64> = answer.split('\t').map(str::parse).collect::<Result<_, _>>()?;
         let [cpu, wall, memory] = numbers[..] else { return Err(format!("sharp says {answer}").into()) };
