@@ -115,7 +115,8 @@ pub(super) fn fingerprint_of_unread(request: &Request) -> String {
 fn lines(request: &Request) -> String {
     let resolution = ("RESOLUTION", request.resolution.to_string());
     let variables = std::iter::once(resolution).chain(request.recipe.differences());
-    variables.map(|(name, value)| format!("{name}={value}\n")).collect()
+    let lines: Vec<String> = variables.map(|(name, value)| format!("{name}={value}\n")).collect();
+    lines.concat()
 }
 
 /// FNV-1a, 64 bits.

@@ -3,16 +3,17 @@
 //! A stream: it lists as fast as what it gives is worked on. Many resolutions are compared in turns, so that memory is bounded. `sweep`
 //! works on what comes; below are `lanes`, `merge` and `suspicion`.
 
-use std::{collections::VecDeque, sync::Arc, vec::IntoIter};
+use std::{collections::VecDeque, iter::once, sync::Arc, vec::IntoIter};
 
 use futures::{Stream, stream};
-use resize_api::{ResizedKey, Resolution, Settings};
+use resize_api::{ResizedKey, Resolution, Settings, Variant};
 
 use super::{
     lanes::{self, Lane, ListingError},
     merge::{Disorder, Group, Merge, Step},
     metered::Metered,
     order::Order,
+    pending::Whole,
     tally::{Tally, count},
 };
 use crate::{
@@ -35,7 +36,7 @@ pub enum Work {
 /// A derivative that has to be looked at.
 #[derive(Debug)]
 pub struct Suspect {
-    /// Its key.
+    /// Its key, read as the originals say that were listed.
     pub key: ResizedKey,
     /// When it was stored.
     pub modified: Moment,
@@ -122,7 +123,7 @@ impl<'a> Reader<'a> {
             later,
             resolutions: Vec::new(),
             lanes: Vec::new(),
-            merge: Merge::new(0),
+            merge: Merge::new(0, [].into()),
             work: VecDeque::new(),
             counts_originals: true,
         };
@@ -139,8 +140,8 @@ impl<'a> Reader<'a> {
         let derivatives = self.resolutions.iter().map(|target| Lane::of_derivatives(bucket, target.resolution, &order.prefix));
         // a purge does not care for originals
         let originals = if order.purge { Lane::empty() } else { Lane::of_originals(bucket, settings, &order.prefix) };
-        self.lanes = std::iter::once(originals).chain(derivatives).collect();
-        self.merge = Merge::new(self.lanes.len());
+        self.lanes = once(originals).chain(derivatives).collect();
+        self.merge = Merge::new(self.lanes.len(), settings.variants.clone());
     }
 
     async fn next(&mut self) -> Result<Option<Work>, Unread> {
@@ -157,6 +158,7 @@ impl<'a> Reader<'a> {
                     self.merge.feed(lane, page)?;
                 }
                 Step::Group(group) => self.sort(&group),
+                Step::Whole(whole) => self.complete(&whole),
                 Step::End if self.later.len() == 0 => {
                     self.scope.tally.arrive_at_the_end();
                     return Ok(None);
@@ -170,34 +172,45 @@ impl<'a> Reader<'a> {
     }
 
     /// Counts what need not be looked at, and queues all else.
-    fn sort(&mut self, Group { original, derivatives }: &Group) {
+    fn sort(&mut self, Group { owner, derivatives }: &Group) {
         let Scope { order, tally, .. } = self.scope;
-        let original = original.as_ref();
-        if original.is_some() && self.counts_originals {
-            count(&tally.originals);
-        }
+        let original = owner.as_ref().map(|(original, _)| &**original);
         for (lane, derivative) in derivatives {
             count(&tally.derivatives);
             let Target { resolution, is_listed, .. } = self.resolutions[lane - 1];
-            if order.purge || order.suspicion.falls_on(derivative, original, is_listed) {
-                let Some(key) = ResizedKey::of(resolution, &derivative.key, None) else {
-                    // nobody could have asked a resizer for it
-                    tally.count(State::Foreign);
-                    continue;
-                };
-                let original = original.map(|original| original.etag.clone());
-                self.work.push_back(Work::Look(Suspect { key, modified: derivative.modified, original }));
-            } else {
+            if !order.purge && !order.suspicion.falls_on(derivative, original, is_listed) {
                 tally.pass();
+                continue;
             }
+            let key = match owner {
+                Some((original, variant)) => ResizedKey::of(resolution, &original.key, *variant),
+                None => ResizedKey::of(resolution, &derivative.key, None),
+            };
+            let Some(key) = key else {
+                // nobody could have asked a resizer for it
+                tally.count(State::Foreign);
+                continue;
+            };
+            let original = original.map(|original| original.etag.clone());
+            self.work.push_back(Work::Look(Suspect { key, modified: derivative.modified, original }));
         }
-        if let Some(original) = original.filter(|original| self.is_wanted(original)) {
-            for (target, lane) in self.resolutions.iter().zip(1..).filter(|(target, _)| target.is_warm) {
-                let is_missing = derivatives.iter().all(|(taken, _)| *taken != lane);
-                if let Some(key) = ResizedKey::of(target.resolution, &original.key, None).filter(|_| is_missing) {
-                    count(&tally.missing);
-                    self.work.push_back(Work::Make(key));
-                }
+    }
+
+    /// Counts an original, and queues what is missing of it.
+    fn complete(&mut self, whole: &Whole) {
+        let Scope { settings, tally, .. } = self.scope;
+        let original = &*whole.original;
+        if self.counts_originals {
+            count(&tally.originals);
+        }
+        if !self.is_wanted(original) {
+            return;
+        }
+        for (target, lane) in self.resolutions.iter().zip(1..).filter(|(target, _)| target.is_warm) {
+            let free = formats(settings).filter(|variant| whole.is_free(lane, *variant));
+            for key in free.filter_map(|variant| ResizedKey::of(target.resolution, &original.key, variant)) {
+                count(&tally.missing);
+                self.work.push_back(Work::Make(key));
             }
         }
     }
@@ -207,4 +220,9 @@ impl<'a> Reader<'a> {
         let settings = self.scope.settings;
         (1..=settings.limits.max_source_bytes).contains(&original.size) && settings.source.publishes(&original.key)
     }
+}
+
+/// The formats that there are of each picture: its own, and the listed variants.
+pub fn formats(settings: &Settings) -> impl Iterator<Item = Option<Variant>> {
+    once(None).chain(settings.variants.iter().copied().map(Some))
 }

@@ -32,9 +32,12 @@ use super::{
     warm::{Warmed, make},
 };
 use crate::{
-    derivative::state::{Source, State, judge},
+    derivative::{
+        resolve::resolve,
+        state::{Source, State, judge},
+    },
     service::Service,
-    store::{Store, StoreError},
+    store::{Head, Store, StoreError},
 };
 
 /// Requests for single objects at once.
@@ -76,6 +79,14 @@ enum Fault {
     GivenUp,
     #[error("stopped while {0}")]
     Stopped(&'static str),
+}
+
+/// What a derivative is.
+struct Looked {
+    state: State,
+    etag: Option<String>,
+    /// Its key, read as its original says.
+    key: ResizedKey,
 }
 
 /// A derivative that was looked at and is to go.
@@ -147,8 +158,8 @@ impl Sweep {
                 return Ok(None);
             }
         };
-        let Some((state, _)) = self.look(&suspect, Some(&self.tally)).await? else { return Ok(None) };
-        Ok(state.goes().then_some(suspect))
+        let looked = self.look(&suspect, Some(&self.tally)).await?;
+        Ok(looked.filter(|looked| looked.state.goes()).map(|_| suspect))
     }
 
     /// Deletes those suspects that are still to go when they are looked at again: at most `room` of those that are not explained.
@@ -185,19 +196,20 @@ impl Sweep {
     /// Looks at a suspect once more. What is warm is replaced instead of deleted, if it can be.
     async fn condemn(&self, work: Result<Work, Unread>, tally: Option<&Tally>) -> Result<Option<Doomed>, Fault> {
         let Work::Look(suspect) = work? else { return Ok(None) };
-        let Some((state, etag)) = self.look(&suspect, tally).await?.filter(|(state, _)| state.goes()) else { return Ok(None) };
-        let is_made_anew = matches!(state, State::Stale | State::Outdated) && self.order.warm.contains(&suspect.key.resolution);
-        if is_made_anew && self.make(&suspect.key).await? {
+        let looked = self.look(&suspect, tally).await?.filter(|looked| looked.state.goes());
+        let Some(Looked { state, etag, key }) = looked else { return Ok(None) };
+        let is_made_anew = matches!(state, State::Stale | State::Outdated) && self.order.warm.contains(&key.resolution);
+        if is_made_anew && self.make(&key).await? {
             return Ok(None);
         }
-        Ok(Some(Doomed { key: suspect.key.to_string(), etag, is_explained: self.is_explained(state, &suspect) }))
+        Ok(Some(Doomed { key: key.to_string(), etag, is_explained: self.is_explained(state, &suspect) }))
     }
 
-    /// What a suspect is now, and its ETag; none if it is gone, or could not be looked at.
-    async fn look(&self, suspect: &Suspect, tally: Option<&Tally>) -> Result<Option<(State, Option<String>)>, Fault> {
+    /// What a suspect is now; none if it is gone, or could not be looked at.
+    async fn look(&self, suspect: &Suspect, tally: Option<&Tally>) -> Result<Option<Looked>, Fault> {
         match self.look_at(suspect).await {
             Ok(found) => {
-                if let (Some((state, _)), Some(tally)) = (&found, tally) {
+                if let (Some(Looked { state, .. }), Some(tally)) = (&found, tally) {
                     tally.count(*state);
                     count(&tally.looked_at);
                     if state.goes() {
@@ -213,22 +225,29 @@ impl Sweep {
         }
     }
 
-    /// The original is only asked for where what was listed does not let the derivative stay.
-    async fn look_at(&self, suspect: &Suspect) -> Result<Option<(State, Option<String>)>, StoreError> {
+    /// The originals that its key may mean are only asked for where what was listed does not let the derivative stay.
+    async fn look_at(&self, suspect: &Suspect) -> Result<Option<Looked>, StoreError> {
         let Suspect { key, original, .. } = suspect;
-        let Some(found) = missing_as_none(self.bucket.head(&key.to_string()).await)? else { return Ok(None) };
-        let judged = |source| judge(&self.settings, key, &found.metadata, source);
-        if self.order.purge {
-            let is_foreign = judged(Source::Gone) == State::Foreign;
-            return Ok(Some((if is_foreign { State::Foreign } else { State::Retired }, found.etag)));
-        }
-        let listed = judged(original.as_ref().map_or(Source::Gone, |etag| Source::There(etag.as_deref())));
-        if !listed.goes() {
-            return Ok(Some((listed, found.etag)));
-        }
-        let original = missing_as_none(self.bucket.head(&key.original).await)?;
-        let state = judged(original.as_ref().map_or(Source::Gone, |original| Source::There(original.etag.as_deref())));
-        Ok(Some((state, found.etag)))
+        let Head { etag, metadata, .. } = match self.bucket.head(&key.to_string()).await {
+            Ok(found) => found,
+            Err(StoreError::Missing) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let judged = |key: &ResizedKey, source| judge(&self.settings, key, &metadata, source);
+        let listed = original.as_ref().map_or(Source::Gone, |etag| Source::There(etag.as_deref()));
+        let (key, state) = match judged(key, listed) {
+            State::Foreign => (key.clone(), State::Foreign),
+            _ if self.order.purge => (key.clone(), State::Retired),
+            state if !state.goes() => (key.clone(), state),
+            _ => match resolve(&*self.bucket, &self.settings, key).await? {
+                Some((key, original)) => {
+                    let state = judged(&key, Source::There(original.etag.as_deref()));
+                    (key, state)
+                }
+                None => (key.clone(), judged(key, Source::Gone)),
+            },
+        };
+        Ok(Some(Looked { state, etag, key }))
     }
 
     fn is_explained(&self, state: State, suspect: &Suspect) -> bool {
@@ -290,13 +309,5 @@ impl Sweep {
             text = format!("would refuse: {refusal}");
         }
         text
-    }
-}
-
-fn missing_as_none<T>(found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(StoreError::Missing) => Ok(None),
-        Err(error) => Err(error),
     }
 }

@@ -2,12 +2,9 @@
 //!
 //! Time is that of tokio, paused: a millisecond of it is a second of the bucket's clock.
 
-use std::{
-    collections::BTreeMap,
-    ops::Bound,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod witness;
+
+use std::{collections::BTreeMap, ops::Bound, sync::Mutex, time::Duration};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
@@ -24,6 +21,8 @@ use resizer::{
     },
 };
 use tokio::time::{Instant, sleep};
+
+pub use self::witness::{Verdict, Witness};
 
 /// When the bucket's clock began.
 pub const BEGIN: i64 = 1_700_000_000;
@@ -126,13 +125,19 @@ impl Bucket {
         self.store(key, bytes, Metadata::new(), age);
     }
 
-    /// The derivative of an original as it is now, or as it was with these bytes.
+    /// The derivative of the original of this very name as it is now, or as it was with these bytes.
     pub fn derivative(&self, settings: &Settings, key: &str, of: &str, age: i64) {
-        let (prefix, original) = key.split_once('/').unwrap();
-        let key =
-            ResizedKey { resolution: prefix.parse().unwrap(), written: prefix.to_owned(), original: original.to_owned(), variant: None };
+        self.made(settings, &written(key), of, age);
+    }
+
+    /// The same, in the format that the key's suffix names, of the original of the shorter name.
+    pub fn variant(&self, settings: &Settings, key: &str, of: &str, age: i64) {
+        self.made(settings, &written(key).as_variant().unwrap(), of, age);
+    }
+
+    fn made(&self, settings: &Settings, key: &ResizedKey, of: &str, age: i64) {
         let etag = Stored { bytes: of.to_owned().into(), metadata: Metadata::new(), modified: 0, version: 0 }.etag();
-        let Derivative { key, object } = derivative(settings, &key, &etag);
+        let Derivative { key, object } = derivative(settings, key, &etag);
         let metadata = object.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         self.store(&key, std::str::from_utf8(&object.bytes).unwrap(), metadata, age);
     }
@@ -155,6 +160,12 @@ impl Bucket {
     pub fn called(&self, what: &str) -> usize {
         self.calls.lock().unwrap().iter().filter(|call| call.starts_with(what)).count()
     }
+}
+
+/// The key of a derivative, whose suffix has no meaning.
+pub fn written(key: &str) -> ResizedKey {
+    let (prefix, original) = key.split_once('/').unwrap();
+    ResizedKey { resolution: prefix.parse().unwrap(), written: prefix.to_owned(), original: original.to_owned(), variant: None }
 }
 
 /// What is made of an original with this ETag: bytes that differ for each original and all settings.
@@ -272,105 +283,5 @@ impl Inventory for Bucket {
             Ok(Page { objects, folders: Vec::new(), next })
         }
         .boxed()
-    }
-}
-
-/// The bucket as one of its users sees it: who deletes something that is fresh, though its original is as that user saw it, is counted.
-pub struct Witness {
-    pub bucket: Arc<Bucket>,
-    pub settings: Settings,
-    /// By derivative: its version as it was looked at, and that of its original as it was first seen after that.
-    seen: Mutex<BTreeMap<String, Seen>>,
-    pub verdict: Arc<Verdict>,
-}
-
-/// Versions, none of what is not there; an original that was not yet looked at has none of these.
-type Seen = (Option<u64>, Option<Option<u64>>);
-
-/// What was deleted.
-#[derive(Default)]
-pub struct Verdict {
-    pub deletions: Mutex<u64>,
-    /// Fresh ones, whose originals stood unchanged; each came between the look and the deletion.
-    pub wrongly: Mutex<u64>,
-    /// Fresh ones that were looked at as they were: this must never be.
-    pub never: Mutex<Vec<String>>,
-}
-
-impl Witness {
-    pub fn new(bucket: &Arc<Bucket>, settings: &Settings, verdict: &Arc<Verdict>) -> Arc<Self> {
-        let (bucket, verdict) = (Arc::clone(bucket), Arc::clone(verdict));
-        Arc::new(Self { bucket, settings: settings.clone(), seen: Mutex::default(), verdict })
-    }
-
-    fn version(&self, key: &str) -> Option<u64> {
-        self.bucket.object(key).map(|stored| stored.version)
-    }
-
-    /// Judges a deletion that was just done.
-    fn judge(&self, key: &str, deleted: &Stored) {
-        *self.verdict.deletions.lock().unwrap() += 1;
-        let (prefix, name) = key.split_once('/').unwrap();
-        let Some(original) = self.bucket.object(name) else { return };
-        let resized =
-            ResizedKey { resolution: prefix.parse().unwrap(), written: prefix.to_owned(), original: name.to_owned(), variant: None };
-        let etag = original.etag();
-        let source = resizer::derivative::state::Source::There(Some(&etag));
-        let state = resizer::derivative::state::judge(&self.settings, &resized, &deleted.metadata, source);
-        let (looked_at, seen) = self.seen.lock().unwrap().get(key).copied().unwrap_or_default();
-        if state != resizer::derivative::state::State::Fresh || seen != Some(Some(original.version)) {
-            return;
-        }
-        *self.verdict.wrongly.lock().unwrap() += 1;
-        if looked_at == Some(deleted.version) {
-            self.verdict.never.lock().unwrap().push(key.to_owned());
-        }
-    }
-}
-
-impl Store for Witness {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
-        self.bucket.get(key)
-    }
-
-    fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite<'a>) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.bucket.put(key, object, overwrite)
-    }
-
-    fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
-        async move {
-            let head = self.bucket.head(key).await;
-            // nothing happens in between: there is one thread
-            let (version, mut seen) = (self.version(key), self.seen.lock().unwrap());
-            let derivatives = seen.iter_mut().filter(|(derivative, _)| derivative.split_once('/').is_some_and(|(_, name)| name == key));
-            derivatives.for_each(|(_, (_, original))| *original = original.or(Some(version)));
-            seen.insert(key.to_owned(), (version, None));
-            head
-        }
-        .boxed()
-    }
-
-    fn delete<'a>(&'a self, key: &'a str, etag: Option<&'a str>) -> BoxFuture<'a, Result<(), StoreError>> {
-        async move {
-            // the same as in the bucket, so that what goes is seen
-            self.bucket.wait().await;
-            let before = self.bucket.object(key);
-            let holds = before.as_ref().is_none_or(|found| etag.is_none_or(|etag| etag == found.etag()));
-            if self.bucket.knows_conditions && !holds {
-                return Err(StoreError::Exists);
-            }
-            if let Some(deleted) = before {
-                self.bucket.objects.lock().unwrap().remove(key);
-                self.judge(key, &deleted);
-            }
-            Ok(())
-        }
-        .boxed()
-    }
-}
-
-impl Inventory for Witness {
-    fn page<'a>(&'a self, prefix: &'a str, from: &'a Mark, depth: Depth) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.bucket.page(prefix, from, depth)
     }
 }

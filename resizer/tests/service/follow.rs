@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use axum::{Router, body::Body};
 use http::{Request, StatusCode};
-use resize_api::Settings;
+use resize_api::{Settings, Variant};
 use resizer::{
     guard::capacity::Capacity,
     lifecycle::{
@@ -93,6 +93,49 @@ async fn derivatives_go_with_the_original_that_they_were_made_of() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn variants_go_with_the_original_that_their_keys_mean() {
+    let listed = |settings: &mut Settings| settings.variants = [Variant::WebP].into();
+    let with_variants = || {
+        let fixture = Fixture::new(&[], listed).with_cat();
+        let mut settings = settings();
+        listed(&mut settings);
+        fixture.bucket.variant(&settings, "30x30/cat.png.webp", "one", 50);
+        fixture.bucket.variant(&settings, "640x0/cat.png.webp", "one", 50);
+        // no longer listed: left to a sweep
+        fixture.bucket.variant(&settings, "30x30/cat.png.avif", "one", 50);
+        (fixture, settings)
+    };
+    let (replaced, _) = with_variants();
+    assert!(replaced.hear(&event("cat.png", "01")).await, "nothing has changed yet");
+    assert_eq!(replaced.bucket.keys().len(), 6);
+    replaced.bucket.original("cat.png", "two", 0);
+    replaced.bucket.calls.lock().unwrap().clear();
+    assert!(replaced.hear(&event("cat.png", "02")).await);
+    assert_eq!(replaced.bucket.keys(), ["30x30/cat.png.avif", "cat.png"]);
+    // the four places, and behind each the originals that it may mean
+    assert_eq!((replaced.bucket.called("head"), replaced.bucket.called("delete")), (4 + 2 + 4, 4));
+
+    let (deleted, _) = with_variants();
+    deleted.bucket.objects.lock().unwrap().remove("cat.png");
+    assert!(deleted.hear(&event("cat.png", "01")).await);
+    assert_eq!(deleted.bucket.keys(), ["30x30/cat.png.avif"]);
+
+    // an object of the variant's very name comes, and goes again
+    let (shadowed, settings) = with_variants();
+    shadowed.bucket.original("cat.png.webp", "another", 0);
+    assert!(shadowed.hear(&event("cat.png.webp", "01")).await);
+    assert_eq!(shadowed.bucket.keys(), ["30x30/cat.png", "30x30/cat.png.avif", "640x0/cat.png", "cat.png", "cat.png.webp"]);
+    shadowed.bucket.derivative(&settings, "30x30/cat.png.webp", "another", 0);
+    shadowed.bucket.variant(&settings, "30x30/cat.png.webp.webp", "another", 0);
+    assert!(shadowed.hear(&event("cat.png.webp", "02")).await, "true of it");
+    assert!(shadowed.hear(&event("cat.png", "02")).await, "the other is not asked");
+    assert_eq!(shadowed.bucket.keys().len(), 7);
+    shadowed.bucket.objects.lock().unwrap().remove("cat.png.webp");
+    assert!(shadowed.hear(&event("cat.png.webp", "03")).await);
+    assert_eq!(shadowed.bucket.keys(), ["30x30/cat.png", "30x30/cat.png.avif", "640x0/cat.png", "cat.png"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_list_the_resolutions_are_those_of_the_bucket() {
     let fixture = Fixture::new(&[], |settings| settings.allowed_resolutions.clear()).with_cat();
     fixture.bucket.objects.lock().unwrap().remove("cat.png");
@@ -118,9 +161,9 @@ async fn what_is_late_twice_or_not_meant_for_us_costs_no_call() {
 
 #[tokio::test]
 async fn warm_resolutions_are_made_at_once_and_again_when_the_original_changes() {
-    let fixture = Fixture::new(&["30x30"], |_| {});
+    let fixture = Fixture::new(&["30x30"], |settings| settings.variants = [Variant::Jpeg].into());
     let store = |number: u8| {
-        let bytes = image::RgbImage::from_pixel(60, 60, image::Rgb([number, 7, 9]));
+        let bytes = image::RgbImage::from_pixel(60, 60, image::Rgb([number * 90, 7, 9]));
         let mut png = std::io::Cursor::new(Vec::new());
         bytes.write_to(&mut png, image::ImageFormat::Png).unwrap();
         fixture.bucket.original("cat.png", "", 0);
@@ -130,9 +173,10 @@ async fn warm_resolutions_are_made_at_once_and_again_when_the_original_changes()
     for number in [1, 2] {
         store(number);
         assert!(fixture.hear(&event("cat.png", &format!("0{number}"))).await);
-        versions.push(fixture.bucket.object("30x30/cat.png").expect("made").etag());
+        versions.push(["30x30/cat.png", "30x30/cat.png.jpg"].map(|key| fixture.bucket.object(key).expect("made").etag()));
     }
-    assert_ne!(versions[0], versions[1]);
+    assert!(versions[0].iter().zip(&versions[1]).all(|(first, second)| first != second) && versions[0][0] != versions[0][1]);
+    assert_eq!(fixture.bucket.keys(), ["30x30/cat.png", "30x30/cat.png.jpg", "cat.png"]);
     fixture.bucket.original("notes.txt", "no picture", 0);
     assert!(fixture.hear(&event("notes.txt", "01")).await, "what is no picture is no failure");
 }

@@ -11,11 +11,12 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt, join_all, pending};
 use proptest::prelude::*;
-use resize_api::{ResizedKey, Settings, sweep::SweepOutcome};
+use resize_api::{ResizedKey, Settings, Variant, sweep::SweepOutcome};
 use resizer::{
     command::sweep::run,
     derivative::{
         Kept, Place, keep,
+        resolve::resolve,
         settle::{look, settle},
         state::{Source, State, judge},
     },
@@ -27,11 +28,13 @@ use resizer::{
 use tokio::time::sleep;
 
 use crate::{
-    bucket::{BEGIN, Bucket, Verdict, Witness, derivative},
+    bucket::{BEGIN, Bucket, Verdict, Witness, derivative, written},
     memory::settings,
 };
 
-const ORIGINALS: [&str; 4] = ["a.png", "b/c.png", "300x300/wide.png", "é.png"];
+/// The last one has a name that also means the first one in another format.
+const ORIGINALS: [&str; 5] = ["a.png", "b/c.png", "300x300/wide.png", "é.png", "a.png.webp"];
+const SHADOW: &str = "a.png.webp";
 const RESOLUTIONS: [&str; 2] = ["30x30", "640x0"];
 const FOREIGN: [&str; 3] = ["30x30/banner.png", "640x0/b/c.png", "30x30/300x300/wide.png"];
 /// Of what visitors ask for, in milliseconds: a second each of the bucket's clock.
@@ -50,30 +53,35 @@ impl World {
         sleep(Duration::from_millis(self.bucket.random(DAY_OF_VISITS))).await;
     }
 
+    fn original(&self) -> &'static str {
+        ORIGINALS[usize::try_from(self.bucket.random(5)).unwrap()]
+    }
+
+    /// What a visitor asks for: a size, of an original as it is or in another format.
     fn key(&self) -> ResizedKey {
-        let original = ORIGINALS[usize::try_from(self.bucket.random(4)).unwrap()];
         let resolution = RESOLUTIONS[usize::try_from(self.bucket.random(2)).unwrap()];
-        ResizedKey { resolution: resolution.parse().unwrap(), written: resolution.to_owned(), original: original.to_owned(), variant: None }
+        let suffix = ["", ".webp"][usize::try_from(self.bucket.random(2)).unwrap()];
+        written(&format!("{resolution}/{}{suffix}", self.original()))
     }
 
     /// Somebody replaces or deletes an original. There are few contents, so that some come back.
     async fn write(&self) {
         self.idle().await;
-        let key = self.key().original;
+        let key = self.original();
         match self.bucket.random(4) {
-            0 => drop(self.bucket.delete(&key, None).await),
-            content => self.bucket.original(&key, &format!("{key} {content}"), 0),
+            0 => drop(self.bucket.delete(key, None).await),
+            content => self.bucket.original(key, &format!("{key} {content}"), 0),
         }
     }
 
     /// A pod makes a derivative, unless it dies.
     async fn visit(&self) {
         self.idle().await;
-        let (key, store) = (self.key(), Witness::new(&self.bucket, &self.settings, &self.verdict));
-        let name = key.to_string();
+        let (asked, store) = (self.key(), Witness::new(&self.bucket, &self.settings, &self.verdict));
+        let name = asked.to_string();
         for _ in 0..3 {
-            let (found, original) = futures::join!(store.head(&name), store.head(&key.original));
-            let Ok(original) = original else { return };
+            let (found, resolved) = futures::join!(store.head(&name), resolve(&*store, &self.settings, &asked));
+            let Ok(Some((key, original))) = resolved else { return };
             let etag = original.etag.unwrap();
             let place =
                 Place::of(found.ok().map(|found| (judge(&self.settings, &key, &found.metadata, Source::There(Some(&etag))), found)));
@@ -87,13 +95,13 @@ impl World {
             if self.bucket.random(self.deaths) == 0 {
                 return;
             }
-            match store.head(&key.original).await {
-                Ok(now) if now.etag.as_deref() == Some(&etag) => return,
-                Ok(_) => {}
-                Err(_) => break,
+            match resolve(&*store, &self.settings, &asked).await {
+                Ok(Some((now, original))) if now == key && original.etag.as_deref() == Some(&etag) => return,
+                Ok(Some(_)) => {}
+                _ => break,
             }
         }
-        drop(settle(&*store, &self.settings, &key).await);
+        drop(settle(&*store, &self.settings, &asked).await);
     }
 
     /// An event, which may be of long ago.
@@ -105,10 +113,11 @@ impl World {
 
     async fn sweep(&self) {
         self.idle().await;
-        self.sweep_now().await;
+        self.sweep_in(0).await;
     }
 
-    async fn sweep_now(&self) {
+    /// A sweep, some days from now.
+    async fn sweep_in(&self, days: i64) {
         let order = Order {
             dry_run: false,
             force: true,
@@ -117,7 +126,7 @@ impl World {
             warm: [].into(),
             prefix: String::new(),
             // the settings are older than everything: only the times of objects make them suspect
-            suspicion: Suspicion { now: Moment(self.bucket.now()), settings_since: Some(Moment(0)) },
+            suspicion: Suspicion { now: Moment(self.bucket.now() + days * 86_400), settings_since: Some(Moment(0)) },
             rate: const { NonZeroU32::new(1000).unwrap() },
         };
         let store = Witness::new(&self.bucket, &self.settings, &self.verdict);
@@ -130,14 +139,10 @@ impl World {
     async fn untrue(&self) -> Vec<String> {
         let mut untrue = Vec::new();
         for key in self.bucket.keys() {
-            let Some((prefix, original)) = key.split_once('/').filter(|(prefix, _)| RESOLUTIONS.contains(prefix)) else { continue };
-            let resized = ResizedKey {
-                resolution: prefix.parse().unwrap(),
-                written: prefix.to_owned(),
-                original: original.to_owned(),
-                variant: None,
-            };
-            let found = look(&*self.bucket, &self.settings, &resized).await.unwrap();
+            if !key.split_once('/').is_some_and(|(prefix, _)| RESOLUTIONS.contains(&prefix)) {
+                continue;
+            }
+            let found = look(&*self.bucket, &self.settings, &written(&key)).await.unwrap();
             if !matches!(found, Some((State::Fresh | State::Foreign, _))) {
                 untrue.push(format!("{key} {found:?}"));
             }
@@ -184,7 +189,8 @@ async fn play(plan: &Plan) -> (u64, u64) {
     bucket.knows_conditions = plan.knows_conditions;
     let mut settings = settings();
     settings.source.exclude_prefixes = Vec::new();
-    for original in ORIGINALS {
+    settings.variants = [Variant::WebP].into();
+    for original in ORIGINALS.into_iter().filter(|original| *original != SHADOW) {
         bucket.original(original, &format!("{original} 1"), 86_400 * 10);
     }
     for foreign in FOREIGN {
@@ -199,8 +205,18 @@ async fn play(plan: &Plan) -> (u64, u64) {
     join_all(actors).await;
     sleep(Duration::from_millis(DAY_OF_VISITS)).await;
     assert!(world.bucket.now() > BEGIN);
-    world.sweep_now().await;
-    assert_eq!(world.untrue().await, Vec::<String>::new(), "{plan:?}");
+    world.sweep_in(0).await;
+    let mut untrue = world.untrue().await;
+    // a name that means another original again, because the one of that very name went: times do not show it, so its turn comes
+    assert!(untrue.iter().all(|key| key.contains(SHADOW)), "{plan:?} {untrue:?}");
+    for day in 1..31 {
+        if untrue.is_empty() {
+            break;
+        }
+        world.sweep_in(day).await;
+        untrue = world.untrue().await;
+    }
+    assert_eq!(untrue, Vec::<String>::new(), "{plan:?}");
     for foreign in FOREIGN {
         assert_eq!(world.bucket.object(foreign).unwrap().bytes, "mine");
     }

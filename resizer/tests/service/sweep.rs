@@ -1,5 +1,7 @@
 //! Sweeps of a bucket in memory: what goes, what stays, and when nothing goes.
 
+mod variants;
+
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use bytes::Bytes;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use resize_api::{ResizedKey, Resolution};
+use resize_api::{ResizedKey, Resolution, Settings};
 
 use self::{
     event::{Change, EventError},
@@ -24,6 +24,7 @@ use self::{
 use super::{
     lanes::{self, ListingError},
     metered::Metered,
+    reader::formats,
     warm::{self, Warmed},
 };
 use crate::{
@@ -110,17 +111,16 @@ impl Follower {
         }
     }
 
-    /// Settles every derivative of `original`, and makes the warm ones. Whether anything was done.
+    /// Settles every derivative of `original`, and makes the warm ones. Whether anything was done. Variants that are no longer listed
+    /// are left to a sweep.
     async fn look(&self, original: &str) -> Result<bool, FollowError> {
         let settings = &self.service.settings;
         let listed = &settings.allowed_resolutions;
         let resolutions = if listed.is_empty() { lanes::resolutions(&self.bucket).await? } else { listed.clone() };
-        let keys = resolutions.into_iter().filter_map(|resolution| ResizedKey::of(resolution, original, None));
-        let settled: Vec<_> = keys.map(|key| self.settle(key).boxed()).collect();
+        let settled: Vec<_> = derivatives(settings, &resolutions, original).map(|key| self.settle(key).boxed()).collect();
         let deleted: Vec<bool> = stream::iter(settled).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut acted = deleted.contains(&true);
-        let warm = self.warm.iter().filter(|_| settings.source.publishes(original));
-        for key in warm.filter_map(|&resolution| ResizedKey::of(resolution, original, None)) {
+        for key in derivatives(settings, &self.warm, original).filter(|_| settings.source.publishes(original)) {
             acted |= self.make(&key).await?;
         }
         Ok(acted)
@@ -140,4 +140,11 @@ impl Follower {
             Warmed::Failed(why) => Err(FollowError::Warm { key: key.to_string(), why }),
         }
     }
+}
+
+/// The derivatives of `original` of these resolutions, in its own format and in all variants. Of an object `cat.jpg.webp`, the first of
+/// each resolution is also where that variant of `cat.jpg` lies when the object is gone.
+fn derivatives(settings: &Settings, resolutions: &BTreeSet<Resolution>, original: &str) -> impl Iterator<Item = ResizedKey> {
+    let places = resolutions.iter().flat_map(|resolution| formats(settings).map(|variant| (*resolution, variant)));
+    places.filter_map(|(resolution, variant)| ResizedKey::of(resolution, original, variant))
 }
