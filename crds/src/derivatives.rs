@@ -12,11 +12,11 @@ use crate::{secret::SecretRef, sweep::SweepReport};
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Derivatives {
-    /// Compare the whole bucket on a schedule: a CronJob, `NAME-sweep`, deletes derivatives whose original changed or is gone, that were made with other settings, or whose resolution is no longer listed.
+    /// Compare the whole bucket on a schedule: a CronJob, `NAME-sweep`, deletes derivatives whose original changed or is gone, that were made with other settings, or whose resolution or variant is no longer listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweep>,
 
-    /// Resolutions, of those in `allowedResolutions`, that a sweep and an event make at once where they are missing; the others are made for the first visitor.
+    /// Resolutions, of those in `allowedResolutions`, that a sweep and an event make at once where they are missing, in the original's own format and in each of `output.variants`; the others are made for the first visitor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(max = 11)))]
     #[x_kube(

@@ -58,7 +58,7 @@ pub struct SweepReport {
     pub orphaned: u64,
     /// Derivatives made with other settings.
     pub outdated: u64,
-    /// Derivatives of a resolution that is no longer listed.
+    /// Derivatives of a resolution or a variant that is no longer listed, or of an original that is no longer published.
     pub retired: u64,
     /// Objects where derivatives lie that no resizer made. They are never touched.
     pub foreign: u64,

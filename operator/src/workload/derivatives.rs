@@ -224,7 +224,7 @@ fn told(last: &LastSweep) -> String {
         (report.stale, "stale"),
         (report.orphaned, "without an original"),
         (report.outdated, "of other settings"),
-        (report.retired, "of a resolution that is not listed"),
+        (report.retired, "of a resolution or a variant that is not listed"),
         (report.deleted, "deleted"),
         (report.made, "made"),
         (report.failed, "failed"),

@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long, env = "EVENTS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
 
-    /// Make these resolutions of every original that is stored.
+    /// Make these resolutions of every original that is stored, in its own format and in each of OUTPUT_VARIANTS.
     #[arg(long, env = "WARM_RESOLUTIONS", value_name = "WxH,…", value_delimiter = ',')]
     warm: Vec<Resolution>,
 

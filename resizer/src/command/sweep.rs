@@ -57,7 +57,7 @@ pub struct Arguments {
     #[arg(long, env = "SWEEP_MAX_DELETIONS", value_name = "N|P%", default_value_t)]
     max_deletions: MaxDeletions,
 
-    /// Make what is missing of these resolutions.
+    /// Make what is missing of these resolutions, in each original's own format and in each of OUTPUT_VARIANTS.
     #[arg(long, env = "WARM_RESOLUTIONS", value_name = "WxH,…", value_delimiter = ',')]
     warm: Vec<Resolution>,
 
