@@ -63,6 +63,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `ADMIN_LISTEN`: address of `/healthz`, `/readyz`, `/selfcheck` and `/metrics`.
     pub admin_listen: SocketAddr,
+    /// `GALLERY_PREFIX`: the admin port shows the originals whose keys begin with it, at [`GALLERY_PATH`]; `/` is the whole bucket.
+    pub gallery_prefix: Option<String>,
     /// `DRAIN_SECONDS`: how long requests are still accepted after the stop signal,
     /// while readiness is already false and the load balancer takes notice.
     pub drain: Duration,
@@ -76,9 +78,11 @@ pub const DEFAULT_PATH: &str = "/default/resize";
 pub const DEFAULT_PORT: u16 = 8080;
 /// Port of health and metrics unless told otherwise.
 pub const DEFAULT_ADMIN_PORT: u16 = 9090;
+/// Where the admin port shows pictures, if it shows any.
+pub const GALLERY_PATH: &str = "/gallery";
 const DEFAULT_QUEUE_LENGTH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 /// The variables that no field of a `ResizeEndpoint` sets: how the program runs, not what it does. A user may give them in `workload.env`.
-pub const WITHOUT_FIELD: [&str; 18] = [
+pub const WITHOUT_FIELD: [&str; 19] = [
     "MAX_FRAMES",
     "FETCHES",
     "STORES",
@@ -95,6 +99,7 @@ pub const WITHOUT_FIELD: [&str; 18] = [
     "QUEUE_SECONDS",
     "LISTEN",
     "ADMIN_LISTEN",
+    "GALLERY_PREFIX",
     "DRAIN_SECONDS",
     "SHUTDOWN_SECONDS",
 ];
@@ -126,6 +131,7 @@ impl Settings {
             bounds: Bounds::default(),
             listen: (Ipv6Addr::UNSPECIFIED, DEFAULT_PORT).into(),
             admin_listen: (Ipv6Addr::UNSPECIFIED, DEFAULT_ADMIN_PORT).into(),
+            gallery_prefix: None,
             drain: Duration::from_secs(5),
             shutdown: Duration::from_secs(20),
         }

@@ -4,13 +4,14 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
-use resize_api::{Recipe, Settings, environment::SettingError, sweep::SweepReport};
+use resize_api::{Recipe, Settings, environment::SettingError, settings::GALLERY_PATH, sweep::SweepReport};
 use resizer::{
     command::{follow, once, sweep},
     guard::capacity::Capacity,
     http::{
         self,
         admin::{self, Readiness},
+        gallery::Gallery,
         server::{Grace, Server},
     },
     lifecycle::follow::sqs::Queue,
@@ -39,13 +40,26 @@ const OTHER_THREADS: usize = 4;
 
 /// Makes a missing size of a picture in a bucket once, stores it beside the original, and redirects to it.
 ///
-/// Without a command it serves, until SIGTERM or SIGINT. It reads its settings from the environment: BUCKET and URL at least.
+/// Without a command it serves a bucket, until SIGTERM or SIGINT. It reads its settings from the environment: BUCKET and URL at least.
 #[derive(clap::Parser)]
-#[command(version, max_term_width = 120)]
+#[command(version, max_term_width = 120, after_help = VARIABLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 }
+
+/// The settings, by what they are about; the README says what each means.
+const VARIABLES: &str = "\
+Settings, by environment variables (README, \"The resizer's environment\"):
+  bucket     BUCKET, URL, S3_FORCE_PATH_STYLE, EXPECTED_BUCKET_OWNER, REQUESTER_PAYS; AWS_REGION, AWS_ENDPOINT_URL, … of the SDK
+  originals  INCLUDE_PREFIXES, EXCLUDE_PREFIXES, SOURCE_UNSUPPORTED, MAX_SOURCE_BYTES, MAX_SOURCE_PIXELS
+  sizes      ALLOWED_RESOLUTIONS, RECIPES, MAX_OUTPUT_PIXELS; RESIZE_FIT, RESIZE_POSITION, WITHOUT_ENLARGEMENT, BACKGROUND, KERNEL
+  output     OUTPUT_FORMAT, OUTPUT_VARIANTS, OUTPUT_QUALITY, OUTPUT_PROGRESSIVE, AVIF_SPEED, ANIMATION, MAX_FRAMES
+  stored     CACHE_CONTROL, OUTPUT_ACL, OUTPUT_ENCRYPTION, OUTPUT_KMS_KEY_ID, OUTPUT_STORAGE_CLASS
+  delivery   DELIVERY_MODE, DELIVERY_ORIGINALS, DELIVERY_NEGOTIATE, DELIVERY_REVALIDATE, RESIZE_PATH
+  process    LISTEN, ADMIN_LISTEN, GALLERY_PREFIX, WORKERS, MEMORY_BUDGET_BYTES, QUEUE_LENGTH, QUEUE_SECONDS, FETCHES, STORES, CONNECTIONS,
+             FETCH_SECONDS, RESIZE_SECONDS, STORE_SECONDS, REQUEST_SECONDS, CLIENT_SECONDS, NEGATIVE_SECONDS, DRAIN_SECONDS, SHUTDOWN_SECONDS
+  watching   LOG_FORMAT, LOG_LEVEL, RUST_LOG, OTEL_EXPORTER_OTLP_ENDPOINT, …";
 
 #[derive(clap::Subcommand)]
 enum Command {
@@ -64,7 +78,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::try_parse().map(|arguments| arguments.command) {
-        Ok(None) => serve(),
+        Ok(None) => serve_bucket(),
         Ok(Some(Command::Once(arguments))) => one_file(&arguments),
         Ok(Some(Command::Sweep(arguments))) => one_sweep(&arguments),
         Ok(Some(Command::Follow(arguments))) => follow_events(arguments),
@@ -134,7 +148,7 @@ fn follow_events(arguments: follow::Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve() -> anyhow::Result<ExitCode> {
+fn serve_bucket() -> anyhow::Result<ExitCode> {
     let settings = Settings::from_env(variable)?;
     logs::init(variable, Output::Stdout)?;
     let capacity = Capacity::detect(&settings);
@@ -149,7 +163,8 @@ fn runtime(capacity: Capacity) -> std::io::Result<tokio::runtime::Runtime> {
 
 async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
-    let store = S3::from_env(&settings, variable, Arc::clone(&metrics)).await?;
+    let store = Arc::new(S3::from_env(&settings, variable, Arc::clone(&metrics)).await?);
+    let gallery = settings.gallery_prefix.as_ref().map(|prefix| Gallery::of_bucket(settings.clone(), store.clone(), prefix));
     let traces = Traces::from_env(variable)?.map(Arc::new);
 
     let signal = stop_signal().context("cannot listen for signals")?;
@@ -160,7 +175,7 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     tracing::info!(%listen, %admin_listen, bucket = settings.bucket, url = %settings.url, memory, workers, "ready");
 
     let grace = Grace { drain: settings.drain, shutdown: settings.shutdown };
-    let service = Service::new(settings, Arc::new(store), capacity, metrics).with_traces(traces.clone());
+    let service = Service::new(settings, store, capacity, metrics).with_traces(traces.clone());
     let service = Arc::new(match HttpWebsite::new() {
         Ok(website) => service.with_website(Arc::new(website)),
         Err(error) => {
@@ -171,7 +186,8 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     let checking = Arc::clone(&service);
     tokio::spawn(async move { checking.check_itself().await });
     let readiness = Readiness::ready();
-    let admin = tokio::spawn(admin_server.serve(admin::app(Arc::clone(&service), readiness.clone())));
+    let gallery = gallery.map(|gallery| gallery.route(GALLERY_PATH)).unwrap_or_default();
+    let admin = tokio::spawn(admin_server.serve(admin::app(Arc::clone(&service), readiness.clone()).merge(gallery)));
     server.serve_until(signal, http::app(service), readiness, grace).await;
     admin.abort();
     if let Some(traces) = traces {

@@ -52,6 +52,7 @@ impl Settings {
         }
         env.read("LISTEN", &mut settings.listen)?;
         env.read("ADMIN_LISTEN", &mut settings.admin_listen)?;
+        settings.gallery_prefix = env.optional("GALLERY_PREFIX")?;
         if let Some(path) = env.optional::<RequestPath>("RESIZE_PATH")? {
             settings.path = path.0;
         }
@@ -114,6 +115,7 @@ impl Settings {
         put("QUEUE_SECONDS", self.queue.as_secs().to_string(), default.queue.as_secs().to_string());
         put("LISTEN", self.listen.to_string(), default.listen.to_string());
         put("ADMIN_LISTEN", self.admin_listen.to_string(), default.admin_listen.to_string());
+        put("GALLERY_PREFIX", self.gallery_prefix.clone().unwrap_or_default(), String::new());
         put("DRAIN_SECONDS", self.drain.as_secs().to_string(), default.drain.as_secs().to_string());
         put("SHUTDOWN_SECONDS", self.shutdown.as_secs().to_string(), default.shutdown.as_secs().to_string());
         env
@@ -256,6 +258,7 @@ mod tests {
         settings.queue = Duration::from_secs(6);
         settings.listen = "127.0.0.1:1".parse().unwrap();
         settings.admin_listen = "127.0.0.1:2".parse().unwrap();
+        settings.gallery_prefix = Some("photos/".into());
         settings.drain = Duration::from_secs(1);
         settings.shutdown = Duration::from_secs(2);
         let env = settings.to_env();

@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod answer;
 pub mod connection;
+pub mod gallery;
 pub mod request_id;
 mod seats;
 pub mod server;

@@ -1,8 +1,9 @@
 //! A key → an opened object, whose body is read within bounds; a key and an [`Object`] → stored.
 //!
-//! The trait, its errors, and the two ways to the network: [`s3`] and [`website`]. `derivative` reads and stores through it; it knows
+//! The trait, its errors, the two ways to the network, [`s3`] and [`website`], and a local [`folder`] in place of a bucket. `derivative` reads and stores through it; it knows
 //! keys and objects, nothing of pictures. Below is only `watch`.
 
+pub mod folder;
 pub mod listing;
 mod moment;
 pub mod s3;

@@ -94,9 +94,25 @@ fn one_file_needs_no_setting_and_other_words_are_refused() {
     let output = resizer(&[]).args(["once", "/no/such/file.jpg", "30x30", "out.jpg"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("resizer: /no/such/file.jpg: "));
-    let output = resizer(&GOOD).arg("serve").output().unwrap();
+    let output = resizer(&GOOD).arg("resize").output().unwrap();
     assert_eq!(output.status.code(), Some(64));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("unrecognized subcommand 'serve'"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("unrecognized subcommand 'resize'"));
+}
+
+#[test]
+fn help_names_every_setting() {
+    let output = resizer(&[]).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<_> = help.split(|character: char| !character.is_ascii_alphanumeric() && character != '_').collect();
+    let settings = resize_api::Settings::new("photos".into(), "http://p.example.com".parse().unwrap());
+    for name in settings.names().chain(["LOG_FORMAT", "LOG_LEVEL", "RUST_LOG"]) {
+        assert!(words.contains(&name), "{name} is not in the help");
+    }
+    for command in ["once", "sweep", "follow"] {
+        let output = resizer(&[]).args([command, "--help"]).output().unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && help.contains("Usage: resizer") && help.contains("--help"), "{command}: {help}");
+    }
 }
 
 #[test]
