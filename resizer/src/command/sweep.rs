@@ -112,7 +112,7 @@ pub async fn run<B: Bucket + 'static>(
 ) -> SweepReport {
     let bucket = Arc::new(Metered::new(bucket, order.rate));
     let warm = (!order.warm.is_empty()).then(|| {
-        let service = Service::new(settings.clone(), Arc::clone(&bucket) as Arc<dyn Store>, capacity, metrics);
+        let service = Service::new(settings.clone(), Arc::clone(&bucket) as Arc<dyn Store>, capacity, metrics).without_visitors();
         // one fetches while another is resized
         (Arc::new(service), Semaphore::new(capacity.workers.saturating_mul(2)))
     });

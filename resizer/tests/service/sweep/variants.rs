@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resize_api::{Settings, Variant, sweep::SweepOutcome};
+use resize_api::{Settings, Variant, delivery::DeliveryMode, sweep::SweepOutcome};
 use resizer::{
     lifecycle::{order::Order, suspicion::Suspicion},
     store::{Metadata, listing::Moment},
@@ -96,9 +96,17 @@ async fn a_purge_takes_variants_and_what_was_made_of_originals_with_such_names()
     assert_eq!(bucket.keys(), ["640x0/a.png.webp", "a.png", "a.png-b", "b.png", "b.png.webp", "c.png"]);
 }
 
+/// Whoever answers visitors: what a sweep made is stored when it ends.
 #[tokio::test]
 async fn warm_sizes_are_made_in_every_listed_format() {
+    for mode in [DeliveryMode::Redirect, DeliveryMode::Direct] {
+        warm_sizes_are_made(mode).await;
+    }
+}
+
+async fn warm_sizes_are_made(mode: DeliveryMode) {
     let (bucket, mut settings) = (Bucket::new(2), settings());
+    settings.delivery.mode = mode;
     settings.variants = [Variant::Jpeg, Variant::WebP].into();
     for key in ["a.png", "a.png.webp", "b.png"] {
         bucket.original(key, key, 10 * DAY);
