@@ -64,7 +64,7 @@ impl Objects {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::EnvVar;
+    use k8s_openapi::{api::core::v1::EnvVar, apimachinery::pkg::util::intstr::IntOrString};
     use resize_api::{ResizeEndpoint, endpoint::SecretRef, workload::NetworkPolicy};
 
     use super::*;
@@ -141,6 +141,8 @@ mod tests {
     fn with_direct_every_path_of_the_host_leads_to_the_pods() {
         let objects = objects(|resource| {
             resource.spec.delivery = serde_json::from_value(serde_json::json!({ "mode": "Direct", "originals": true })).unwrap();
+            resource.spec.workload.network_policy = Some(NetworkPolicy::default());
+            resource.spec.bucket.credentials_secret_ref = Some(SecretRef { name: "s3".into() });
             resource.spec.gateway =
                 serde_json::from_value(serde_json::json!({ "parentRefs": [{ "name": "public" }], "hostname": "b.example.com" })).unwrap();
         });
@@ -148,6 +150,9 @@ mod tests {
         assert_eq!((path.path.as_deref(), path.path_type.as_str()), (Some("/"), "Prefix"));
         let path = objects.route.unwrap().spec.rules[0].matches[0].path.clone().unwrap();
         assert_eq!((path.value.as_deref(), path.type_.as_deref()), (Some("/"), Some("PathPrefix")));
+        let egress = objects.network_policy.unwrap().spec.unwrap().egress.unwrap();
+        let ports = egress.iter().flat_map(|rule| rule.ports.iter().flatten()).filter_map(|port| port.port.clone()).collect::<Vec<_>>();
+        assert_eq!(ports, [53, 53, 443].map(IntOrString::Int), "nobody looks at the public URL");
         let env = objects.deployment.spec.unwrap().template.spec.unwrap().containers.remove(0).env.unwrap();
         let value = |name| env.iter().find(|variable| variable.name == name).and_then(|variable| variable.value.clone());
         assert_eq!(value("DELIVERY_MODE").as_deref(), Some("Direct"));

@@ -24,8 +24,11 @@ const POD_IDENTITY: [&str; 2] = ["169.254.170.23/32", "fd00:ec2::23/128"];
 
 pub(super) fn build(endpoint: &Endpoint, wanted: &workload::NetworkPolicy) -> NetworkPolicy {
     let settings = &endpoint.settings;
-    // the store, and the public URL, where pods look what visitors see
-    let sites = vec![("TCP", endpoint.bucket.port()), ("TCP", settings.url.port())];
+    let mut sites = vec![("TCP", endpoint.bucket.port())];
+    if !endpoint.is_direct() {
+        // the public URL, where pods look what visitors see
+        sites.push(("TCP", settings.url.port()));
+    }
     let ingress = vec![("TCP", settings.listen.port()), ("TCP", settings.admin_listen.port())];
     let pods = selector_labels(&endpoint.name);
     policy(metadata(endpoint), pods, sites, endpoint.bucket.secret.is_none(), &ingress, wanted)
