@@ -23,6 +23,8 @@ pub struct Bounds {
     pub request: Duration,
     /// `CLIENT_SECONDS`: for a request's head once it has begun, and for each part of an answer to be taken.
     pub client: Duration,
+    /// `STREAMS`: stored objects being sent to visitors at once, where the resizer itself answers them.
+    pub streams: NonZeroUsize,
     /// `CONNECTIONS`: open connections at once on each port; more wait in the kernel.
     pub connections: NonZeroUsize,
     /// `NEGATIVE_SECONDS`: how long it is remembered that an original is missing or bad; 0 forgets at once.
@@ -39,6 +41,7 @@ impl Default for Bounds {
             store: Duration::from_secs(20),
             request: Duration::from_mins(1),
             client: Duration::from_secs(10),
+            streams: const { NonZeroUsize::new(256).unwrap() },
             connections: const { NonZeroUsize::new(1024).unwrap() },
             negative: Duration::from_secs(10),
         }
@@ -46,8 +49,9 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    fn numbers(&mut self) -> [(&'static str, &mut NonZeroUsize); 3] {
-        [("FETCHES", &mut self.fetches), ("STORES", &mut self.stores), ("CONNECTIONS", &mut self.connections)]
+    fn numbers(&mut self) -> [(&'static str, &mut NonZeroUsize); 4] {
+        let Self { fetches, stores, streams, connections, .. } = self;
+        [("FETCHES", fetches), ("STORES", stores), ("STREAMS", streams), ("CONNECTIONS", connections)]
     }
 
     fn durations(&mut self) -> [(&'static str, &mut Duration); 6] {

@@ -89,19 +89,26 @@ impl ResizedKey {
     }
 
     fn is_valid(&self) -> bool {
-        let original = &self.original;
-        !self.resolution.is_empty()
-            && !original.is_empty()
-            && !original.chars().any(char::is_control)
-            // browsers and servers remove `.` and `..` segments: such a key could be stored, but never be requested
-            && !original.split('/').any(|segment| matches!(segment, "." | ".."))
-            && self.to_string().len() <= MAX_KEY_BYTES
+        !self.resolution.is_empty() && is_original(&self.original) && self.to_string().len() <= MAX_KEY_BYTES
     }
 
     /// The path of the derivative below the public URL, `/300x300/a%20b.jpg` for example.
     pub fn location_path(&self) -> String {
         format!("/{}", utf8_percent_encode(&self.to_string(), PATH))
     }
+}
+
+/// Reads the key of an original from percent-encoded text, decoded once.
+pub fn original_key(text: &str) -> Result<String, KeyError> {
+    let key = percent_decode_str(text).decode_utf8().map_err(|_| KeyError::Invalid)?;
+    if is_original(&key) && key.len() <= MAX_KEY_BYTES { Ok(key.into_owned()) } else { Err(KeyError::Invalid) }
+}
+
+fn is_original(key: &str) -> bool {
+    !key.is_empty()
+        && !key.chars().any(char::is_control)
+        // browsers and servers remove `.` and `..` segments: such a key could be stored, but never be requested
+        && !key.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 /// The canonical object key of the derivative, `{width}x{height}/{original}` and the suffix of its variant.

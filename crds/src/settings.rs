@@ -82,10 +82,11 @@ pub const DEFAULT_ADMIN_PORT: u16 = 9090;
 pub const GALLERY_PATH: &str = "/gallery";
 const DEFAULT_QUEUE_LENGTH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 /// The variables that no field of a `ResizeEndpoint` sets: how the program runs, not what it does. A user may give them in `workload.env`.
-pub const WITHOUT_FIELD: [&str; 19] = [
+pub const WITHOUT_FIELD: [&str; 20] = [
     "MAX_FRAMES",
     "FETCHES",
     "STORES",
+    "STREAMS",
     "CONNECTIONS",
     "FETCH_SECONDS",
     "RESIZE_SECONDS",

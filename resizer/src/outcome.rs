@@ -5,9 +5,9 @@ use bytes::Bytes;
 /// How a request for a derivative ended well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The derivative is stored: the visitor fetches it there.
-    Redirect,
-    /// The derivative is not where the visitor could fetch it: here it is.
+    /// The derivative is stored: the visitor gets it from there.
+    Stored,
+    /// Here it is.
     Picture {
         /// Why it is shown.
         why: Shown,
@@ -15,6 +15,8 @@ pub enum Outcome {
         bytes: Bytes,
         /// Media type.
         content_type: String,
+        /// Entity tag, where the resizer itself answers visitors.
+        etag: Option<String>,
     },
 }
 
@@ -27,16 +29,28 @@ pub enum Shown {
     NotStored,
     /// It was stored, and the public URL does not show it.
     Refused,
+    /// It was made just now, and the resizer itself answers visitors.
+    Made,
+}
+
+impl Shown {
+    /// Stable label for metrics and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Loop => "shown_in_loop",
+            Self::NotStored => "shown_not_stored",
+            Self::Refused => "shown_refused",
+            Self::Made => "made",
+        }
+    }
 }
 
 impl Outcome {
     /// Stable label for metrics and logs.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::Redirect => "redirected",
-            Self::Picture { why: Shown::Loop, .. } => "shown_in_loop",
-            Self::Picture { why: Shown::NotStored, .. } => "shown_not_stored",
-            Self::Picture { why: Shown::Refused, .. } => "shown_refused",
+            Self::Stored => "redirected",
+            Self::Picture { why, .. } => why.label(),
         }
     }
 }

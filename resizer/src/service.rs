@@ -3,15 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use resize_api::{
-    Settings,
+    ResizedKey, Settings,
     self_check::{Access, SelfCheck},
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     error::Error,
     guard::{
-        admission::Admission, capacity::Capacity, loop_guard::LoopGuard, negative::Negative, singleflight::Singleflight, visible::Visible,
+        admission::Admission,
+        capacity::Capacity,
+        loop_guard::LoopGuard,
+        negative::{Blame, Negative},
+        singleflight::Singleflight,
+        visible::Visible,
     },
     outcome::Outcome,
     self_check::Checks,
@@ -40,6 +45,8 @@ pub struct Service {
     pub(crate) flights: Singleflight<Finished>,
     pub(crate) negative: Negative<Error>,
     pub(crate) loop_guard: LoopGuard,
+    /// Visitors get their pictures from here: there are no redirects, and nothing is kept before it is shown.
+    pub(crate) is_direct: bool,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) checks: Checks,
     pub(crate) traces: Option<Arc<Traces>>,
@@ -54,6 +61,7 @@ impl Service {
             negative: Negative::new(settings.bounds.negative),
             visible: Visible::new(Arc::new(Unreachable)),
             checks: Checks::new(Arc::clone(&metrics)),
+            is_direct: settings.delivery.is_direct(),
             settings,
             store,
             flights: Singleflight::new(),
@@ -72,13 +80,38 @@ impl Service {
     /// The same service for work that no visitor waits for: one that is asked for the same key again makes it as at the first time.
     #[must_use]
     pub fn without_visitors(self) -> Self {
-        Self { loop_guard: LoopGuard::off(), ..self }
+        Self { loop_guard: LoopGuard::off(), is_direct: false, ..self }
     }
 
     /// The same service, which hands over spans to `traces`.
     #[must_use]
     pub fn with_traces(self, traces: Option<Arc<Traces>>) -> Self {
         Self { traces, ..self }
+    }
+
+    /// What `key` came to a moment ago, whichever way it is read.
+    pub(crate) fn recall_error(&self, key: &ResizedKey) -> Option<Error> {
+        let mut missing = None;
+        for reading in self.settings.readings(key) {
+            let error = self.negative.look_up(&reading, Instant::now())?;
+            if error.blame() != Blame::Missing {
+                return Some(error);
+            }
+            missing = Some(error);
+        }
+        missing
+    }
+
+    /// Remembers that `key` came to `error`, where it was read as `meant`, and that it had no original where it is read in another way.
+    pub(crate) fn remember(&self, key: &ResizedKey, meant: &ResizedKey, error: &Error) {
+        if error.blame() == Blame::Passing {
+            return;
+        }
+        let now = Instant::now();
+        for other in self.settings.readings(key).iter().take_while(|reading| *reading != meant) {
+            self.negative.note(other, Blame::Missing, &StoreError::Missing.into(), now);
+        }
+        self.negative.note(meant, error.blame(), error, now);
     }
 
     /// Looks at the bucket now, and then every few minutes, for ever.

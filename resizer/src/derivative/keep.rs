@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::{
     Flight,
-    make::Made,
+    made::Made,
     place::Place,
     resolve::resolve,
     settle::settle,
@@ -29,7 +29,7 @@ pub enum Kept {
     Overtaken,
 }
 
-impl Flight<'_> {
+impl Flight {
     /// Stores what was made, and makes sure that it is still what the original gives.
     pub(super) async fn keep(&mut self, made: &Made, place: &Place) -> Result<Kept, Error> {
         let timer = self.timer();
@@ -45,6 +45,38 @@ impl Flight<'_> {
         Ok(timeout(self.service.settings.bounds.store, kept).await.map_err(|_| StoreError::TimedOut)??)
     }
 
+    /// Stores what a visitor has got already. What fails is counted, and the next visitor makes it again.
+    pub(super) async fn keep_behind(mut self, made: Made, place: Place) {
+        let mut kept = self.keep(&made, &place).await;
+        // a store that refuses the very ETag that it gave reads conditions in a way of its own
+        if kept == Ok(Kept::Overtaken) && self.is_unchanged(&place).await {
+            kept = self.keep(&made, &place.unconditional()).await;
+        }
+        match kept {
+            Ok(Kept::Stored) => {}
+            Ok(Kept::Found) => drop(self.service.metrics.already_stored.inc()),
+            // made by another replica, or the original was replaced: what is stale is not shown, and made again
+            Ok(Kept::Overtaken) => self.take_back().await,
+            // the original is gone, and so is its derivative
+            Err(Error::Store(StoreError::Missing)) => {}
+            Err(error) => self.count_unstored(&error),
+        }
+        self.report.observe(&self.service.metrics);
+    }
+
+    /// Whether what was to be replaced is still there.
+    async fn is_unchanged(&self, place: &Place) -> bool {
+        let Place::Old(Some(etag)) = place else { return false };
+        let found = timeout(self.service.settings.bounds.store, self.service.store.head(&self.key.to_string())).await;
+        matches!(found, Ok(Ok(head)) if head.etag.as_ref() == Some(etag))
+    }
+
+    /// The derivative could not be stored.
+    pub(super) fn count_unstored(&self, error: &Error) {
+        self.service.metrics.store_failures.inc();
+        tracing::warn!(key = %self.key, %error, "derivative not stored");
+    }
+
     /// Looks at the original once more: it may have been replaced or deleted since it was read.
     async fn confirm(&self, made: &Made) -> Result<Kept, Error> {
         let Self { service, key, .. } = self;
@@ -53,7 +85,7 @@ impl Flight<'_> {
             Ok(Some((meant, original))) => {
                 let metadata = made.derivative.metadata();
                 let state = judge(&service.settings, &meant, &metadata, Source::There(original.etag.as_deref()));
-                Ok(if meant != **key || state == State::Stale { Kept::Overtaken } else { Kept::Stored })
+                Ok(if meant != *key || state == State::Stale { Kept::Overtaken } else { Kept::Stored })
             }
             Ok(None) => {
                 self.take_back().await;

@@ -14,18 +14,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Flight, object::Derivative, original::Fetched, state::request};
-use crate::{
-    error::Error,
-    guard::admission::{Charge, holding},
-    watch::stage::Stage,
-};
-
-/// A derivative, and the memory that it holds.
-pub(super) struct Made {
-    pub(super) derivative: Derivative,
-    pub(super) charge: Charge,
-}
+use super::{Flight, made::Made, object::Derivative, original::Fetched, state::request};
+use crate::{error::Error, guard::admission::holding, watch::stage::Stage};
 
 /// Stops the resize when the flight is dropped: nobody waits for it any more.
 struct StopOnDrop(Stop);
@@ -36,12 +26,13 @@ impl Drop for StopOnDrop {
     }
 }
 
-impl Flight<'_> {
+impl Flight {
     /// Resizes `original` once there is memory and a worker for it.
     pub(super) async fn make(&mut self, original: Fetched) -> Result<Made, Error> {
         let Fetched { bytes: source, provenance, .. } = original;
-        let settings = &self.service.settings;
-        let request = request(settings, self.key);
+        let service = Arc::clone(&self.service);
+        let settings = &service.settings;
+        let request = request(settings, &self.key);
         let plan = plan(source.clone(), request).await?;
         self.report.memory_bytes = Some(plan.memory());
         let (start, waited) = (SystemTime::now(), self.lease.waited());
@@ -65,10 +56,11 @@ impl Flight<'_> {
         }
         let picture = picture?;
         self.report.output_bytes = Some(picture.bytes.len() as u64);
-        let mut derivative = Derivative::new(self.key, picture, &request, &provenance, &settings.cache_control);
+        service.metrics.count_picture(picture.format);
+        let mut derivative = Derivative::new(&self.key, picture, &request, &provenance, &settings.cache_control);
         let (bytes, charge) = holding(derivative.object.bytes, memory);
         derivative.object.bytes = bytes;
-        Ok(Made { derivative, charge })
+        Ok(Made { derivative, charge, source: provenance.etag })
     }
 }
 

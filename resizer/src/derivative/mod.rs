@@ -1,17 +1,21 @@
 //! The sentence: a key → look what is stored → fetch the original → make the picture → keep it if it is still true → [`Outcome`].
+//! Where the resizer itself answers visitors, they get the picture once it is made, and it is kept behind that.
 //!
 //! `http` above starts `run`, one at a time for each key, with a lease of the queue; what comes out goes to every request for the
 //! key. Below stand `service`, with all that requests share, and the rooms that it is made of; pictures are made by the crate `picture`.
 
 mod keep;
+mod made;
 mod make;
 pub mod object;
 mod original;
 mod place;
+pub mod ready;
 pub mod resolve;
 pub mod settle;
 mod show;
 pub mod state;
+mod tag;
 
 pub use self::{
     keep::{Kept, keep},
@@ -28,9 +32,10 @@ use futures::future::FutureExt;
 use resize_api::ResizedKey;
 use tokio::time::Instant;
 
+use self::made::Made;
 use crate::{
     error::Error,
-    guard::{admission::Lease, singleflight::Hold},
+    guard::{admission::Lease, loop_guard::Recalled, singleflight::Hold},
     outcome::Outcome,
     service::{Finished, Service},
     store::StoreError,
@@ -41,9 +46,10 @@ use crate::{
 const ATTEMPTS: u32 = 3;
 
 /// One derivative in the making: what it holds, and what it has spent.
-struct Flight<'a> {
-    service: &'a Service,
-    key: &'a ResizedKey,
+struct Flight {
+    service: Arc<Service>,
+    /// The key as it was asked for; once its original is found, as it is meant.
+    key: ResizedKey,
     lease: Lease,
     hold: Arc<Hold<Finished>>,
     report: Report,
@@ -51,11 +57,11 @@ struct Flight<'a> {
 
 /// Makes the derivative `key`, and counts how that ended.
 pub(crate) async fn run(service: Arc<Service>, key: ResizedKey, lease: Lease, hold: Arc<Hold<Finished>>) -> Finished {
-    let mut flight = Flight { service: &service, key: &key, lease, hold, report: Report::default() };
+    let mut flight = Flight { service: Arc::clone(&service), key: key.clone(), lease, hold, report: Report::default() };
     let result = AssertUnwindSafe(flight.outcome()).catch_unwind().await.unwrap_or(Err(Error::Internal));
     flight.report.observe(&service.metrics);
     if let Err(error) = &result {
-        service.negative.note(&key, error.blame(), error, Instant::now());
+        service.remember(&key, &flight.key, error);
         if matches!(error, Error::Panic | Error::Internal) {
             service.metrics.panics.inc();
         }
@@ -63,11 +69,41 @@ pub(crate) async fn run(service: Arc<Service>, key: ResizedKey, lease: Lease, ho
             service.metrics.count_rejected(error.reason());
         }
     }
-    (result, flight.report)
+    let report = std::mem::take(&mut flight.report);
+    let result = result.map(|(outcome, behind)| {
+        if let Some((made, place)) = behind {
+            tokio::spawn(flight.keep_behind(made, place));
+        }
+        outcome
+    });
+    (result, report)
 }
 
-impl Flight<'_> {
-    async fn outcome(&mut self) -> Result<Outcome, Error> {
+/// What is to be kept behind an answer.
+type Behind = Option<(Made, Place)>;
+
+impl Flight {
+    async fn outcome(&mut self) -> Result<(Outcome, Behind), Error> {
+        if self.service.is_direct { self.made_at_once().await } else { Ok((self.kept_first().await?, None)) }
+    }
+
+    /// The picture is made, and given before it is kept.
+    async fn made_at_once(&mut self) -> Result<(Outcome, Behind), Error> {
+        let Some((original, place)) = self.fetch_original(Recalled::New).await? else {
+            self.service.metrics.already_stored.inc();
+            return Ok((Outcome::Stored, None));
+        };
+        let made = self.make(original).await?;
+        if let Some(outcome) = self.give(&made) {
+            return Ok((outcome, Some((made, place))));
+        }
+        // no memory for one more answer: the visitor gets it from the store
+        self.keep(&made, &place).await?;
+        Ok((Outcome::Stored, None))
+    }
+
+    /// The picture is kept before a visitor is sent to it.
+    async fn kept_first(&mut self) -> Result<Outcome, Error> {
         let recalled = self.recall().await;
         if let Some(outcome) = self.stored(recalled).await? {
             return Ok(outcome);

@@ -2,7 +2,7 @@
 //!
 //! The sentence calls it for the original, `show` for a stored derivative. Below are `guard::admission` and `store`.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, Either, FutureExt, Shared, select};
@@ -13,6 +13,7 @@ use super::{
     Flight,
     object::{Provenance, made_by_a_resizer},
     place::Place,
+    ready::is_shown,
     state::{Source, judge},
 };
 use crate::{
@@ -40,16 +41,25 @@ pub(super) struct Beside<'a> {
     key: &'a ResizedKey,
     /// Visitors who were sent to the derivative come back: it is made also where its place is taken.
     is_loop: bool,
-    stored: Shared<BoxFuture<'a, Option<Head>>>,
+    stored: Shared<BoxFuture<'static, Option<Head>>>,
 }
 
 impl Beside<'_> {
     /// Whether an original with this head is to be read.
     async fn is_wanted(&self, original: &Head) -> Result<bool, Error> {
+        if !self.service.settings.source.publishes(&self.key.original) {
+            return Err(Error::NotPublished);
+        }
         if made_by_a_resizer(&original.metadata) {
             return Err(Error::Derivative);
         }
-        Ok(self.is_loop || self.place(original.etag.as_deref()).await != Place::Taken)
+        Ok(self.is_loop || self.place(original.etag.as_deref()).await != Place::Taken || self.is_in_the_way().await)
+    }
+
+    /// Whether there is an object that no resizer made and that is not shown: the picture is made for this visitor alone.
+    async fn is_in_the_way(&self) -> bool {
+        let in_the_way = |found: Head| !made_by_a_resizer(&found.metadata) && !is_shown(&found);
+        self.service.is_direct && self.stored.clone().await.is_some_and(in_the_way)
     }
 
     /// The place of the derivative of an original with this ETag.
@@ -60,21 +70,28 @@ impl Beside<'_> {
     }
 }
 
-impl Flight<'_> {
-    /// Reads the original, and looks at the same time where the derivative goes. None if that place is taken: there is nothing to
-    /// make, unless visitors who were sent there come back.
+impl Flight {
+    /// Reads the original that the key means, and looks at the same time where the derivative goes. None if that place is taken: there
+    /// is nothing to make, unless visitors who were sent there come back.
     pub(super) async fn fetch_original(&mut self, recalled: Recalled) -> Result<Option<(Fetched, Place)>, Error> {
-        let (service, key) = (self.service, self.key);
-        let name = key.to_string();
-        let stored = timeout(service.settings.bounds.fetch, service.store.head(&name));
+        let service = Arc::clone(&self.service);
+        let (store, bound, name) = (Arc::clone(&service.store), service.settings.bounds.fetch, self.key.to_string());
         // what cannot be looked at counts as missing: S3 denies access to a missing key where keys may not be listed
-        let stored = stored.map(|found| found.ok().and_then(Result::ok)).boxed().shared();
-        let beside = Beside { service, key, is_loop: recalled == Recalled::Loop, stored };
-        let fetched = self.fetch(&key.original, Some(&beside)).await;
-        service.checks.read(fetched.as_ref().map(drop));
-        let Some(fetched) = fetched? else { return Ok(None) };
-        let place = beside.place(fetched.provenance.etag.as_deref()).await;
-        Ok(Some((fetched, place)))
+        let stored = async move { timeout(bound, store.head(&name)).await.ok().and_then(Result::ok) }.boxed().shared();
+        let mut readings = service.settings.readings(&self.key).into_iter().peekable();
+        while let Some(key) = readings.next() {
+            self.key = key.clone();
+            let beside = Beside { service: &service, key: &key, is_loop: recalled == Recalled::Loop, stored: stored.clone() };
+            let fetched = self.fetch(&key.original, Some(&beside)).await;
+            if readings.peek().is_some() && matches!(fetched, Err(Error::Store(StoreError::Missing | StoreError::Forbidden))) {
+                continue;
+            }
+            service.checks.read(fetched.as_ref().map(drop));
+            let Some(fetched) = fetched? else { return Ok(None) };
+            let place = beside.place(fetched.provenance.etag.as_deref()).await;
+            return Ok(Some((fetched, place)));
+        }
+        Err(StoreError::Missing.into())
     }
 
     /// Reads the object `key`, again if its body breaks off. None if what is `beside` it makes that needless.

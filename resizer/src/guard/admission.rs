@@ -36,6 +36,7 @@ const ANSWER_SHARE: u64 = 16;
 /// All that is given away.
 pub struct Admission {
     queue: Pool,
+    streams: Pool,
     pools: Pools,
     patience: Duration,
 }
@@ -83,13 +84,25 @@ impl Admission {
             answers: Pool::new(answers),
             waiting: Arc::default(),
         };
-        Self { queue: Pool::new(settings.queue_length.get() as u64), pools, patience: settings.queue }
+        let streams = Pool::new(settings.bounds.streams.get() as u64);
+        Self { queue: Pool::new(settings.queue_length.get() as u64), streams, pools, patience: settings.queue }
     }
 
     /// A lease for one flight, at once or not at all.
     pub fn lease(&self) -> Result<Lease, Refused> {
         let permit = self.queue.try_take(1).ok_or(Refused::Busy("queue is full"))?;
         Ok(Lease { pools: self.pools.clone(), patience: self.patience, waited: Duration::ZERO, source: None, _permit: permit })
+    }
+
+    /// A slot to send a stored object, if one is free.
+    pub fn try_stream(&self) -> Option<Permit> {
+        self.streams.try_take(1)
+    }
+
+    /// Waits for a slot to send a stored object. It is held as long as a client takes, and so is of a kind of its own: slow readers
+    /// stop no fetch.
+    pub async fn stream(&self) -> Result<Permit, Refused> {
+        timeout(self.patience, self.streams.take(1)).await.map_err(|_| Refused::Busy("too many objects are being sent"))
     }
 
     /// How much is taken now.
@@ -100,6 +113,7 @@ impl Admission {
             memory: memory.iter().map(|pool| pool.size()).sum(),
             memory_used: memory.iter().map(|pool| pool.used()).sum(),
             flights: self.queue.used(),
+            streams: self.streams.used(),
             waiting: waiting.load(Ordering::Relaxed),
             workers: workers.size(),
             workers_busy: workers.used(),

@@ -1,6 +1,12 @@
 //! An [`Outcome`] or an [`Error`] → the HTTP response: status, headers and body of everything that a visitor gets.
 
-use axum::response::{IntoResponse, Response};
+use std::convert::Infallible;
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use resize_api::{ResizedKey, settings::PublicUrl};
 
@@ -14,7 +20,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 pub fn success(outcome: Outcome, url: &PublicUrl, key: &ResizedKey) -> Response {
     let no_store = (header::CACHE_CONTROL, NO_STORE);
     match outcome {
-        Outcome::Redirect => (StatusCode::TEMPORARY_REDIRECT, [no_store, (header::LOCATION, ascii(url.location(key)))]).into_response(),
+        Outcome::Stored => (StatusCode::TEMPORARY_REDIRECT, [no_store, (header::LOCATION, ascii(url.location(key)))]).into_response(),
         Outcome::Picture { bytes, content_type, .. } => ([no_store, (header::CONTENT_TYPE, ascii(content_type))], bytes).into_response(),
     }
 }
@@ -32,6 +38,11 @@ pub fn failure(error: &Error) -> Response {
         _ => {}
     }
     response
+}
+
+/// The body of an answer that has none, whatever its status says of lengths: an empty one would have a `Content-Length`.
+pub fn nothing() -> Body {
+    Body::from_stream(futures::stream::empty::<Result<Bytes, Infallible>>())
 }
 
 /// Both kinds of text are ASCII without control characters already: a URL and a known media type.

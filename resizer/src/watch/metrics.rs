@@ -4,6 +4,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use picture::Format;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -42,6 +43,9 @@ pub struct Metrics {
     pub negative_cache_hits: Counter,
     /// Panics caught while a picture was made.
     pub panics: Counter,
+    /// Stored objects that broke off while they were sent.
+    pub broken_streams: Counter,
+    pictures: Family<FormatLabel, Counter>,
     events: Family<EventLabel, Counter>,
     /// Age in seconds of the event of the bucket that was received last.
     pub event_age: Gauge,
@@ -50,6 +54,7 @@ pub struct Metrics {
     memory_budget: Gauge,
     memory_used: Gauge,
     flights: Gauge,
+    streams: Gauge,
     waiting: Gauge,
     workers: Gauge,
     workers_busy: Gauge,
@@ -64,6 +69,8 @@ pub struct Usage {
     pub memory_used: u64,
     /// Flights, whatever they wait for.
     pub flights: u64,
+    /// Stored objects being sent.
+    pub streams: u64,
     /// Flights that wait for memory, a worker, a fetch or a store.
     pub waiting: u64,
     /// Workers.
@@ -103,6 +110,11 @@ struct ReasonLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FormatLabel {
+    format: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AccessLabel {
     access: &'static str,
     is: Cow<'static, str>,
@@ -137,6 +149,8 @@ impl Metrics {
             refetches: Counter::default(),
             negative_cache_hits: Counter::default(),
             panics: Counter::default(),
+            broken_streams: Counter::default(),
+            pictures: Family::default(),
             events: Family::default(),
             event_age: Gauge::default(),
             rejected: Family::default(),
@@ -144,6 +158,7 @@ impl Metrics {
             memory_budget: Gauge::default(),
             memory_used: Gauge::default(),
             flights: Gauge::default(),
+            streams: Gauge::default(),
             waiting: Gauge::default(),
             workers: Gauge::default(),
             workers_busy: Gauge::default(),
@@ -184,11 +199,14 @@ impl Metrics {
         to.register("source_refetches", "Originals fetched again because their body broke off", self.refetches.clone());
         to.register("negative_cache_hits", "Requests for what was found missing or bad a moment ago", self.negative_cache_hits.clone());
         to.register("rejected_sources", "Originals that were refused, by reason", self.rejected.clone());
+        to.register("broken_streams", "Stored objects that broke off while they were sent", self.broken_streams.clone());
+        to.register("pictures", "Pictures made, by format", self.pictures.clone());
         to.register("panics", "Panics caught while a picture was made", self.panics.clone());
         to.register("self_check", "Access to the bucket: 1 for the word that holds", self.self_check.clone());
         to.register("memory_budget_bytes", "Memory for sources and resizes", self.memory_budget.clone());
         to.register("memory_used_bytes", "Memory taken from the budget", self.memory_used.clone());
         to.register("flights", "Derivatives in the making, waiting ones included", self.flights.clone());
+        to.register("streams", "Stored objects being sent to visitors", self.streams.clone());
         to.register("queue_depth", "Derivatives that wait for memory, a worker, a fetch or a store", self.waiting.clone());
         to.register("workers", "Resizes that may run at once", self.workers.clone());
         to.register("workers_busy", "Resizes running", self.workers_busy.clone());
@@ -208,6 +226,12 @@ impl Metrics {
     /// Counts an original that was refused.
     pub fn count_rejected(&self, reason: &'static str) {
         self.rejected.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Counts a picture that was made.
+    pub fn count_picture(&self, format: Format) {
+        let format = format.content_type().trim_start_matches("image/");
+        self.pictures.get_or_create(&FormatLabel { format }).inc();
     }
 
     /// Says what `access` to the bucket is now.
@@ -230,11 +254,12 @@ impl Metrics {
 
     /// The text for Prometheus, with `usage` as it is now.
     pub fn render(&self, usage: Usage) -> String {
-        let Usage { memory, memory_used, flights, waiting, workers, workers_busy } = usage;
+        let Usage { memory, memory_used, flights, streams, waiting, workers, workers_busy } = usage;
         for (gauge, value) in [
             (&self.memory_budget, memory),
             (&self.memory_used, memory_used),
             (&self.flights, flights),
+            (&self.streams, streams),
             (&self.waiting, waiting),
             (&self.workers, workers),
             (&self.workers_busy, workers_busy),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use http::{Method, StatusCode};
+use resize_api::delivery::DeliveryMode;
 use resizer::store::{Head, Object, Opened, Overwrite, Store, StoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -89,7 +90,7 @@ async fn refuses_what_the_request_does_wrong() {
 
 #[tokio::test]
 async fn knows_get_and_head_only() {
-    for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+    for method in [Method::POST, Method::PUT, Method::DELETE] {
         let response = Fixture::new(cat(), |_| {}).send(method, SMALL).await;
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(header(&response, "allow"), "GET, HEAD");
@@ -301,10 +302,40 @@ async fn a_panic_outside_of_the_codecs_is_counted_and_no_fault_of_the_original()
     assert!(fixture.counts("resizer_flights 0"));
 }
 
+#[tokio::test]
+async fn every_answer_is_for_every_site() {
+    for delivery in [DeliveryMode::Redirect, DeliveryMode::Direct] {
+        let fixture = Fixture::new(cat(), |settings| settings.delivery.mode = delivery);
+        for (method, target) in [
+            (Method::GET, SMALL),
+            (Method::HEAD, SMALL),
+            (Method::GET, "/"),
+            (Method::POST, SMALL),
+            (Method::OPTIONS, SMALL),
+            (Method::OPTIONS, "/x"),
+        ] {
+            let response = fixture.send(method.clone(), target).await;
+            assert_eq!(header(&response, "access-control-allow-origin"), "*", "{method} {target}");
+            assert_eq!(header(&response, "cross-origin-resource-policy"), "cross-origin", "{method} {target}");
+            assert_eq!(header(&response, "timing-allow-origin"), "*", "{method} {target}");
+            if method == Method::OPTIONS {
+                assert_eq!(response.status(), StatusCode::NO_CONTENT);
+                assert_eq!(header(&response, "access-control-allow-methods"), "GET, HEAD");
+                assert_eq!(header(&response, "access-control-allow-headers"), "*");
+                assert_eq!(header(&response, "access-control-max-age"), "86400");
+                assert!(!response.headers().contains_key("content-length") && body(response).await.is_empty());
+            }
+        }
+        assert_eq!(fixture.outcomes("preflight"), 2);
+    }
+}
+
 #[derive(Deserialize)]
 struct Case {
     query: String,
     allowed: Vec<String>,
+    #[serde(default)]
+    variants: Vec<String>,
     expect: Expect,
 }
 
@@ -314,7 +345,16 @@ struct Expect {
     status: u16,
     message: Option<String>,
     original: Option<String>,
+    canonical: Option<String>,
     location_path: Option<String>,
+    variant: Option<Named>,
+}
+
+/// What a key means where there is no object of its very name.
+#[derive(Deserialize)]
+struct Named {
+    original: String,
+    format: String,
 }
 
 async fn assert_case(target: &str, case: &Case) {
@@ -327,6 +367,7 @@ async fn assert_case(target: &str, case: &Case) {
     }
     let fixture = Fixture::new(store.clone(), |settings| {
         settings.allowed_resolutions = case.allowed.iter().map(|text| text.parse().unwrap()).collect();
+        settings.variants = case.variants.iter().map(|text| text.parse().unwrap()).collect();
     });
     let response = fixture.get(target).await;
     match (&case.expect.original, resizes) {
@@ -341,11 +382,30 @@ async fn assert_case(target: &str, case: &Case) {
     }
 }
 
+/// The same key where only the shorter name is an object: its picture, in the format of the suffix, under the whole key.
+async fn assert_variant(target: &str, case: &Case, Named { original, format }: &Named) {
+    let store = Memory::with(&[(original, "image/jpeg", jpeg())]);
+    let fixture = Fixture::new(store.clone(), |settings| {
+        settings.allowed_resolutions = case.allowed.iter().map(|text| text.parse().unwrap()).collect();
+        settings.variants = case.variants.iter().map(|text| text.parse().unwrap()).collect();
+    });
+    let response = fixture.get(target).await;
+    assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT, "{target}");
+    assert_eq!(header(&response, "location"), format!("{URL}{}", case.expect.location_path.as_ref().unwrap()), "{target}");
+    let (content_type, _) = store.object(case.expect.canonical.as_ref().unwrap()).unwrap();
+    assert_eq!(content_type, format!("image/{}", format.to_lowercase()), "{target}");
+    let source = &store.metadata.lock().unwrap()[case.expect.canonical.as_ref().unwrap()]["resize-source"];
+    assert_eq!(percent_encoding::percent_decode_str(source).decode_utf8().unwrap(), *original, "{target}");
+}
+
 #[tokio::test]
 async fn answers_every_key_of_the_table() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../../../crds/tests/keys.json")).unwrap();
-    assert!(cases.len() >= 67);
+    assert!(cases.len() >= 77 && cases.iter().filter(|case| case.expect.variant.is_some()).count() >= 5);
     for case in cases {
+        if let Some(variant) = &case.expect.variant {
+            assert_variant(&format!("/default/resize?{}", as_sent(&case.query)), &case, variant).await;
+        }
         assert_case(&format!("/default/resize?{}", as_sent(&case.query)), &case).await;
         if let Some(key) = case.query.strip_prefix("key=") {
             // in a path, `?` and what follows would be a query of the visitor's

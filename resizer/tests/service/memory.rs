@@ -47,6 +47,8 @@ pub struct Faults {
     pub missing_bytes: u64,
     /// How many times bytes are missing; then the body is whole.
     pub short_bodies: usize,
+    /// Access to this key is denied, though there is none.
+    pub denied: Option<&'static str>,
     /// No announced length at all.
     pub unannounced: bool,
     /// A condition on an ETag never holds.
@@ -102,6 +104,9 @@ impl Store for Memory {
             if let Some(error) = faults.get {
                 return Err(error);
             }
+            if faults.denied == Some(key) {
+                return Err(StoreError::Forbidden);
+            }
             let (content_type, bytes) = self.object(key).ok_or(StoreError::Missing)?;
             let mut original = Opened::in_memory(&content_type, bytes);
             let is_short = faults.short_bodies > 0;
@@ -143,6 +148,9 @@ impl Store for Memory {
     fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
         async move {
             self.calls.lock().unwrap().push(format!("head {key}"));
+            if self.faults.lock().unwrap().denied == Some(key) {
+                return Err(StoreError::Forbidden);
+            }
             self.known(key).ok_or(StoreError::Missing)
         }
         .boxed()
@@ -273,7 +281,8 @@ fn picture(format: image::ImageFormat) -> Bytes {
 }
 
 pub async fn body(response: Response) -> Bytes {
-    axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap()
+    // a copy: the answer's own bytes hold their memory of the budget
+    Bytes::copy_from_slice(&axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap())
 }
 
 pub fn header<'a>(response: &'a Response, name: &str) -> &'a str {
