@@ -94,8 +94,13 @@ impl ResizedKey {
 
     /// The path of the derivative below the public URL, `/300x300/a%20b.jpg` for example.
     pub fn location_path(&self) -> String {
-        format!("/{}", utf8_percent_encode(&self.to_string(), PATH))
+        path_of(&self.to_string())
     }
+}
+
+/// The path of the object `key` below the public URL.
+pub fn path_of(key: &str) -> String {
+    format!("/{}", utf8_percent_encode(key, PATH))
 }
 
 /// Reads the key of an original from percent-encoded text, decoded once.

@@ -26,7 +26,10 @@ use resizer::{
         traces::Traces,
     },
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
 
 // under load it holds less than half of the memory that mimalloc does, at the same speed
 #[global_allocator]
@@ -57,7 +60,7 @@ Settings, by environment variables (README, \"The resizer's environment\"):
   output     OUTPUT_FORMAT, OUTPUT_VARIANTS, OUTPUT_QUALITY, OUTPUT_PROGRESSIVE, AVIF_SPEED, ANIMATION, MAX_FRAMES
   stored     CACHE_CONTROL, OUTPUT_ACL, OUTPUT_ENCRYPTION, OUTPUT_KMS_KEY_ID, OUTPUT_STORAGE_CLASS
   delivery   DELIVERY_MODE, DELIVERY_ORIGINALS, DELIVERY_NEGOTIATE, DELIVERY_REVALIDATE, RESIZE_PATH
-  process    LISTEN, ADMIN_LISTEN, GALLERY_PREFIX, WORKERS, MEMORY_BUDGET_BYTES, QUEUE_LENGTH, QUEUE_SECONDS, FETCHES, STORES, CONNECTIONS,
+  process    LISTEN, ADMIN_LISTEN, GALLERY_PREFIX, WORKERS, MEMORY_BUDGET_BYTES, QUEUE_LENGTH, QUEUE_SECONDS, FETCHES, STORES, STREAMS, CONNECTIONS,
              FETCH_SECONDS, RESIZE_SECONDS, STORE_SECONDS, REQUEST_SECONDS, CLIENT_SECONDS, NEGATIVE_SECONDS, DRAIN_SECONDS, SHUTDOWN_SECONDS
   watching   LOG_FORMAT, LOG_LEVEL, RUST_LOG, OTEL_EXPORTER_OTLP_ENDPOINT, …";
 
@@ -188,7 +191,10 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     let readiness = Readiness::ready();
     let gallery = gallery.map(|gallery| gallery.route(GALLERY_PATH)).unwrap_or_default();
     let admin = tokio::spawn(admin_server.serve(admin::app(Arc::clone(&service), readiness.clone()).merge(gallery)));
-    server.serve_until(signal, http::app(service), readiness, grace).await;
+    server.serve_until(signal, http::app(Arc::clone(&service)), readiness, grace).await;
+    if timeout(grace.shutdown, service.until_kept()).await.is_err() {
+        tracing::warn!("stopping: some pictures were not stored in time");
+    }
     admin.abort();
     if let Some(traces) = traces {
         tokio::task::spawn_blocking(move || traces.shut_down()).await?;

@@ -7,6 +7,11 @@ use bytes::Bytes;
 pub enum Outcome {
     /// The derivative is stored: the visitor gets it from there.
     Stored,
+    /// The original is a picture that is not read here: visitors get it as it is.
+    Original {
+        /// Its key.
+        key: String,
+    },
     /// Here it is.
     Picture {
         /// Why it is shown.
@@ -50,6 +55,7 @@ impl Outcome {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Stored => "redirected",
+            Self::Original { .. } => "original",
             Self::Picture { why, .. } => why.label(),
         }
     }

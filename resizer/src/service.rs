@@ -33,6 +33,9 @@ const IMPOSSIBLE: &str = "resize-operator.dev/self-check/no-such-object";
 const PERIOD: Duration = Duration::from_mins(5);
 const SHORT_PERIOD: Duration = Duration::from_secs(30);
 
+/// How soon one looks again whether something has ended.
+const SOON: Duration = Duration::from_millis(50);
+
 /// How a flight ended, as every request for its key gets it.
 pub(crate) type Finished = (Result<Outcome, Error>, Report);
 
@@ -134,6 +137,13 @@ impl Service {
         let SelfCheck { originals, derivatives, message } = self.checks.now();
         let (originals, derivatives) = (originals.to_string(), derivatives.to_string());
         serde_json::json!({ "originals": originals, "derivatives": derivatives, "message": message }).to_string()
+    }
+
+    /// Waits until no picture is in the making: some have been shown already, and are still to be kept.
+    pub async fn until_kept(&self) {
+        while self.admission.usage().flights > 0 {
+            sleep(SOON).await;
+        }
     }
 
     /// The text for Prometheus.

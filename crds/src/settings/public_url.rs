@@ -2,10 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use percent_encoding::utf8_percent_encode;
 use url::Url;
 
-use crate::{ResizedKey, key::PATH};
+use crate::{ResizedKey, key::path_of};
 
 /// An absolute http or https URL without query or fragment; no slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +23,7 @@ impl PublicUrl {
 
     /// The absolute URL of any object.
     pub fn object(&self, key: &str) -> String {
-        format!("{}/{}", self.0, utf8_percent_encode(key, PATH))
+        format!("{}{}", self.0, path_of(key))
     }
 }
 

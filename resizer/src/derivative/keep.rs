@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::{
     Flight,
     made::Made,
+    object::Derivative,
     place::Place,
     resolve::resolve,
     settle::settle,
@@ -31,7 +32,7 @@ pub enum Kept {
 
 impl Flight {
     /// Stores what was made, and makes sure that it is still what the original gives.
-    pub(super) async fn keep(&mut self, made: &Made, place: &Place) -> Result<Kept, Error> {
+    pub(super) async fn keep(&mut self, made: &Derivative, place: &Place) -> Result<Kept, Error> {
         let timer = self.timer();
         let kept = self.keep_in_time(made, place).await;
         self.time(Stage::Store, timer);
@@ -39,26 +40,25 @@ impl Flight {
         if kept == Ok(Kept::Stored) { self.confirm(made).await } else { kept }
     }
 
-    async fn keep_in_time(&mut self, made: &Made, place: &Place) -> Result<Kept, Error> {
+    async fn keep_in_time(&mut self, made: &Derivative, place: &Place) -> Result<Kept, Error> {
         let _permit = self.lease.store().await?;
-        let kept = keep(&*self.service.store, &made.derivative.key, &made.derivative.object, place);
+        let kept = keep(&*self.service.store, &made.key, &made.object, place);
         Ok(timeout(self.service.settings.bounds.store, kept).await.map_err(|_| StoreError::TimedOut)??)
     }
 
     /// Stores what a visitor has got already. What fails is counted, and the next visitor makes it again.
     pub(super) async fn keep_behind(mut self, made: Made, place: Place) {
-        let mut kept = self.keep(&made, &place).await;
+        let mut kept = self.keep(&made.derivative, &place).await;
         // a store that refuses the very ETag that it gave reads conditions in a way of its own
         if kept == Ok(Kept::Overtaken) && self.is_unchanged(&place).await {
-            kept = self.keep(&made, &place.unconditional()).await;
+            kept = self.keep(&made.derivative, &place.unconditional()).await;
         }
         match kept {
-            Ok(Kept::Stored) => {}
+            // in the second case the original is gone, and so is its derivative
+            Ok(Kept::Stored) | Err(Error::Store(StoreError::Missing)) => {}
             Ok(Kept::Found) => drop(self.service.metrics.already_stored.inc()),
             // made by another replica, or the original was replaced: what is stale is not shown, and made again
             Ok(Kept::Overtaken) => self.take_back().await,
-            // the original is gone, and so is its derivative
-            Err(Error::Store(StoreError::Missing)) => {}
             Err(error) => self.count_unstored(&error),
         }
         self.report.observe(&self.service.metrics);
@@ -78,12 +78,12 @@ impl Flight {
     }
 
     /// Looks at the original once more: it may have been replaced or deleted since it was read.
-    async fn confirm(&self, made: &Made) -> Result<Kept, Error> {
+    async fn confirm(&self, made: &Derivative) -> Result<Kept, Error> {
         let Self { service, key, .. } = self;
         let found = timeout(service.settings.bounds.store, resolve(&*service.store, &service.settings, key)).await;
         match found.unwrap_or(Err(StoreError::TimedOut)) {
             Ok(Some((meant, original))) => {
-                let metadata = made.derivative.metadata();
+                let metadata = made.metadata();
                 let state = judge(&service.settings, &meant, &metadata, Source::There(original.etag.as_deref()));
                 Ok(if meant != *key || state == State::Stale { Kept::Overtaken } else { Kept::Stored })
             }

@@ -16,6 +16,7 @@ pub mod settle;
 mod show;
 pub mod state;
 mod tag;
+mod unread;
 
 pub use self::{
     keep::{Kept, keep},
@@ -32,7 +33,7 @@ use futures::future::FutureExt;
 use resize_api::ResizedKey;
 use tokio::time::Instant;
 
-use self::made::Made;
+use self::{made::Made, object::Provenance};
 use crate::{
     error::Error,
     guard::{admission::Lease, loop_guard::Recalled, singleflight::Hold},
@@ -53,11 +54,13 @@ struct Flight {
     lease: Lease,
     hold: Arc<Hold<Finished>>,
     report: Report,
+    /// What is known of the original, once it was opened.
+    provenance: Option<Provenance>,
 }
 
 /// Makes the derivative `key`, and counts how that ended.
 pub(crate) async fn run(service: Arc<Service>, key: ResizedKey, lease: Lease, hold: Arc<Hold<Finished>>) -> Finished {
-    let mut flight = Flight { service: Arc::clone(&service), key: key.clone(), lease, hold, report: Report::default() };
+    let mut flight = Flight { service: Arc::clone(&service), key: key.clone(), lease, hold, report: Report::default(), provenance: None };
     let result = AssertUnwindSafe(flight.outcome()).catch_unwind().await.unwrap_or(Err(Error::Internal));
     flight.report.observe(&service.metrics);
     if let Err(error) = &result {
@@ -84,7 +87,12 @@ type Behind = Option<(Made, Place)>;
 
 impl Flight {
     async fn outcome(&mut self) -> Result<(Outcome, Behind), Error> {
-        if self.service.is_direct { self.made_at_once().await } else { Ok((self.kept_first().await?, None)) }
+        let result =
+            if self.service.is_direct { self.made_at_once().await } else { self.kept_first().await.map(|outcome| (outcome, None)) };
+        match result {
+            Err(error) if self.is_unread(&error) => Ok((self.send_to_original().await, None)),
+            result => result,
+        }
     }
 
     /// The picture is made, and given before it is kept.
@@ -98,7 +106,7 @@ impl Flight {
             return Ok((outcome, Some((made, place))));
         }
         // no memory for one more answer: the visitor gets it from the store
-        self.keep(&made, &place).await?;
+        self.keep(&made.derivative, &place).await?;
         Ok((Outcome::Stored, None))
     }
 
@@ -114,7 +122,7 @@ impl Flight {
             // a store that refuses the very ETag that it gave reads conditions in a way of its own
             let place = if refused.as_ref() == Some(&place) { place.unconditional() } else { place };
             let made = self.make(original).await?;
-            match self.keep(&made, &place).await {
+            match self.keep(&made.derivative, &place).await {
                 Ok(Kept::Overtaken) => refused = Some(place),
                 Ok(kept) => return self.kept(kept, made, recalled).await,
                 Err(error @ Error::Store(StoreError::Missing)) => return Err(error),

@@ -2,8 +2,9 @@
 //!
 //! Pure. `make` builds it, `state` reads its metadata again; below is `store`, for the types.
 
+use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use resize_api::ResizedKey;
+use resize_api::{ResizedKey, key::path_of};
 
 use picture::{Format, Picture, Request};
 
@@ -41,21 +42,24 @@ pub struct Provenance {
 impl Derivative {
     /// The object for `key`, made from an original of this `provenance`.
     pub fn new(key: &ResizedKey, picture: Picture, request: &Request, provenance: &Provenance, cache_control: &str) -> Self {
-        let source = encoded(&key.original);
-        let mut metadata = vec![(SETTINGS, fingerprint(request))];
-        // the derivative's key names the source too, so a long one can be left out
-        if source.len() <= MAX_SOURCE_NAME {
-            metadata.push((SOURCE, source));
-        }
-        if let Some(etag) = provenance.etag.as_ref().filter(|etag| etag.is_ascii()) {
-            metadata.push((SOURCE_ETAG, etag.clone()));
-        }
         let object = Object {
             content_type: content_type(provenance.content_type.as_deref(), picture.format).to_owned(),
             bytes: picture.bytes.into(),
             cache_control: cache_control.to_owned(),
-            metadata,
+            metadata: metadata(key, fingerprint(request), provenance),
             redirect: None,
+        };
+        Self { key: key.to_string(), object }
+    }
+
+    /// An object without a body for `key`, from which the bucket's website sends visitors to an original that is not read here.
+    pub fn of_unread(key: &ResizedKey, request: &Request, provenance: &Provenance, cache_control: &str) -> Self {
+        let object = Object {
+            content_type: provenance.content_type.clone().unwrap_or_default(),
+            bytes: Bytes::new(),
+            cache_control: cache_control.to_owned(),
+            metadata: metadata(key, fingerprint_of_unread(request), provenance),
+            redirect: Some(path_of(&key.original)),
         };
         Self { key: key.to_string(), object }
     }
@@ -64,6 +68,24 @@ impl Derivative {
     pub fn metadata(&self) -> Metadata {
         self.object.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
+}
+
+fn metadata(key: &ResizedKey, settings: String, provenance: &Provenance) -> Vec<(&'static str, String)> {
+    let source = encoded(&key.original);
+    let mut metadata = vec![(SETTINGS, settings)];
+    // the derivative's key names the source too, so a long one can be left out
+    if source.len() <= MAX_SOURCE_NAME {
+        metadata.push((SOURCE, source));
+    }
+    if let Some(etag) = provenance.etag.as_ref().filter(|etag| etag.is_ascii()) {
+        metadata.push((SOURCE_ETAG, etag.clone()));
+    }
+    metadata
+}
+
+/// Whether an object with this metadata stands where visitors are sent to an original that is not read here.
+pub(super) fn stands_for_unread(metadata: &Metadata, request: &Request) -> bool {
+    metadata.get(SETTINGS).is_some_and(|found| *found == fingerprint_of_unread(request))
 }
 
 /// Whether an object with this metadata is a derivative, wherever it lies.
@@ -83,6 +105,11 @@ fn encoded(key: &str) -> String {
 /// The original's own media type where it means the picture's format, else the format's.
 fn content_type(original: Option<&str>, format: Format) -> &str {
     original.filter(|text| means(text, format)).unwrap_or(format.content_type())
+}
+
+/// A media type without its parameters, in lower case.
+pub fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// Whether `content_type` is one that pictures are stored with here.

@@ -53,13 +53,15 @@ impl Beside<'_> {
         if made_by_a_resizer(&original.metadata) {
             return Err(Error::Derivative);
         }
-        Ok(self.is_loop || self.place(original.etag.as_deref()).await != Place::Taken || self.is_in_the_way().await)
+        Ok(self.is_loop || self.place(original.etag.as_deref()).await != Place::Taken || self.is_no_picture().await)
     }
 
-    /// Whether there is an object that no resizer made and that is not shown: the picture is made for this visitor alone.
-    async fn is_in_the_way(&self) -> bool {
-        let in_the_way = |found: Head| !made_by_a_resizer(&found.metadata) && !is_shown(&found);
-        self.service.is_direct && self.stored.clone().await.is_some_and(in_the_way)
+    /// Whether visitors get something else than what is stored: there is an object that no resizer made and that is not shown, or one
+    /// that sends them to the original.
+    async fn is_no_picture(&self) -> bool {
+        let Some(found) = self.stored.clone().await else { return false };
+        let in_the_way = !made_by_a_resizer(&found.metadata) && !is_shown(&found);
+        self.service.is_direct && in_the_way || self.service.sends_away(self.key, &found)
     }
 
     /// The place of the derivative of an original with this ETag.
@@ -142,12 +144,13 @@ impl Flight {
         {
             return Ok(None);
         }
+        let provenance = Provenance { content_type: object.head.content_type.clone(), etag: object.head.etag.clone() };
+        self.provenance = Some(provenance.clone()).filter(|_| beside.is_some());
         let length = object.bounded_length(limit)?;
         let head = object.head(picture::HEAD, left.saturating_sub(start.elapsed())).await?;
         picture::sniff(&head).map_err(|error| object.head.content_encoding.clone().map_or(Error::Resize(error), Error::Encoded))?;
         *left = left.saturating_sub(start.elapsed());
         self.lease.hold_source(length).await?;
-        let provenance = Provenance { content_type: object.head.content_type.clone(), etag: object.head.etag.clone() };
         let start = Instant::now();
         let bytes = object.read(limit, *left).await;
         *left = left.saturating_sub(start.elapsed());

@@ -10,9 +10,9 @@ use resize_api::ResizedKey;
 use tokio::time::timeout;
 
 use super::{
-    object::{SOURCE_ETAG, is_picture, made_by_a_resizer},
+    object::{SOURCE_ETAG, is_picture, made_by_a_resizer, stands_for_unread},
     resolve::resolve,
-    state::{Source, State, judge},
+    state::{Source, State, judge, request},
     tag::{tag, tag_of_foreign},
 };
 use crate::{
@@ -72,7 +72,7 @@ impl Service {
         // what cannot be looked at counts as missing: S3 denies access to a missing key where keys may not be listed
         let Ok(found) = found else { return Ok(None) };
         let etag = match judge(&self.settings, &meant, &found.head.metadata, Source::There(original.etag.as_deref())) {
-            State::Fresh => tag(&self.settings, &meant, original.etag.as_deref()),
+            State::Fresh if !self.sends_away(&meant, &found.head) => tag(&self.settings, &meant, original.etag.as_deref()),
             State::Foreign if is_shown(&found.head) => tag_of_foreign(&found.head),
             _ => return Ok(None),
         };
@@ -88,12 +88,17 @@ impl Service {
         }
         let source = found.head.metadata.get(SOURCE_ETAG).map(String::as_str);
         let is_fresh = |meant: &ResizedKey| judge(&self.settings, meant, &found.head.metadata, Source::There(source)) == State::Fresh;
-        let meant = self.settings.readings(key).into_iter().find(is_fresh)?;
+        let meant = self.settings.readings(key).into_iter().find(is_fresh).filter(|meant| !self.sends_away(meant, &found.head))?;
         let etag = tag(&self.settings, &meant, source);
         match (&etag, look.has) {
             (Some(etag), Some(has)) if has(etag) => Some(Ready::Same(etag.clone())),
             _ => Some(Ready::Stored(found, etag)),
         }
+    }
+
+    /// Whether what is stored only sends visitors of the bucket's website to the original: here they get that.
+    pub(super) fn sends_away(&self, key: &ResizedKey, found: &Head) -> bool {
+        stands_for_unread(&found.metadata, &request(&self.settings, key))
     }
 
     /// The original that `key` means, and the key as it then means it; an error if it may not be shown.

@@ -19,8 +19,10 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// The response to a request for `key`, whose derivative visitors fetch below `url`.
 pub fn success(outcome: Outcome, url: &PublicUrl, key: &ResizedKey) -> Response {
     let no_store = (header::CACHE_CONTROL, NO_STORE);
+    let sent_to = |location| (StatusCode::TEMPORARY_REDIRECT, [no_store.clone(), (header::LOCATION, ascii(location))]).into_response();
     match outcome {
-        Outcome::Stored => (StatusCode::TEMPORARY_REDIRECT, [no_store, (header::LOCATION, ascii(url.location(key)))]).into_response(),
+        Outcome::Stored => sent_to(url.location(key)),
+        Outcome::Original { key } => sent_to(url.object(&key)),
         Outcome::Picture { bytes, content_type, .. } => ([no_store, (header::CONTENT_TYPE, ascii(content_type))], bytes).into_response(),
     }
 }

@@ -70,7 +70,7 @@ fn opaque(etag: &str) -> &str {
 fn tags(list: &str) -> impl Iterator<Item = &str> {
     let quoted = |(number, part): (usize, _)| (number % 2 == 1).then_some(part);
     // an odd number of quotes leaves the last one open
-    let closed = list.rfind('"').map_or("", |end| if list.matches('"').count() % 2 == 0 { list } else { &list[..end] });
+    let closed = list.rfind('"').map_or("", |end| if list.matches('"').count().is_multiple_of(2) { list } else { &list[..end] });
     closed.split('"').enumerate().filter_map(quoted)
 }
 

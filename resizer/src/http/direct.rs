@@ -14,13 +14,13 @@ use resize_api::{ResizedKey, Variant, picture::Animation};
 use super::{Answer, answer, asked::Asked, stream::stream};
 use crate::{
     derivative::{
-        object::{is_picture, made_by_a_resizer},
+        object::{essence, is_picture, made_by_a_resizer},
         ready::{Found, Look, Open, Ready},
     },
     error::Error,
     outcome::Outcome,
     service::Service,
-    store::{Head, Opened},
+    store::{Head, Opened, listing::Moment},
     watch::record::Record,
 };
 
@@ -51,6 +51,7 @@ impl Service {
                         let body = if asked.is_head { Body::empty() } else { bytes.into() };
                         Some(Answer { label: why.label(), response: self.whole(head, etag.as_deref(), body) })
                     }
+                    Outcome::Original { key } => self.as_it_is(&key, asked, record).await?,
                     Outcome::Stored => None,
                 },
             };
@@ -68,31 +69,36 @@ impl Service {
             return Err(Error::NotPublished);
         }
         for _ in 0..ATTEMPTS {
-            let found = self.look_at(key, !asked.is_head && !asked.is_conditional()).await?;
-            if made_by_a_resizer(&found.head.metadata) {
-                return Err(Error::NotPublished);
-            }
-            let etag = found.head.etag.clone();
-            if asked.has_answer(etag.as_deref()) {
-                return Ok(self.same(etag.as_deref(), Some(&found.head)));
-            }
-            let Some(found) = self.typed(key, found).await? else { continue };
-            let is_svg = !found.head.content_type.as_deref().is_some_and(is_picture);
-            if let Some(mut answer) = self.stored(key, found, etag.as_deref(), asked, record).await? {
-                if is_svg {
-                    answer.response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HARMLESS);
-                }
-                return Ok(Answer { label: "original", ..answer });
+            if let Some(answer) = self.as_it_is(key, asked, record).await? {
+                return Ok(answer);
             }
         }
         Err(Error::Changing)
     }
 
+    /// The original `key`, as the store has it. None if it is another one by now.
+    async fn as_it_is(&self, key: &str, asked: &Asked, record: &mut Record) -> Result<Option<Answer>, Error> {
+        let found = self.look_at(key, !asked.is_head && !asked.is_conditional()).await?;
+        if made_by_a_resizer(&found.head.metadata) {
+            return Err(Error::NotPublished);
+        }
+        let etag = found.head.etag.clone();
+        if asked.has_answer(etag.as_deref()) {
+            return Ok(Some(self.same(etag.as_deref(), Some(&found.head))));
+        }
+        let Some(found) = self.typed(key, found).await? else { return Ok(None) };
+        let is_harmless = found.head.content_type.as_deref().is_some_and(is_picture);
+        let Some(mut answer) = self.stored(key, found, etag.as_deref(), asked, record).await? else { return Ok(None) };
+        if !is_harmless {
+            answer.response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HARMLESS);
+        }
+        Ok(Some(Answer { label: "original", ..answer }))
+    }
+
     /// The same object with a media type: its own if that is a picture's, or what its first bytes say where it only has bytes. An error
     /// if it is no picture, none if it is another one by now.
     async fn typed(&self, key: &str, found: Found) -> Result<Option<Found>, Error> {
-        let named =
-            found.head.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let named = found.head.content_type.as_deref().map(essence).unwrap_or_default();
         if named.starts_with("image/") {
             return Ok(Some(found));
         }
@@ -153,7 +159,7 @@ impl Service {
     fn describe(&self, response: &mut Response, etag: Option<&str>, head: Option<&Head>) {
         put(response, header::ETAG, etag);
         put(response, header::CACHE_CONTROL, Some(&self.settings.cache_control));
-        let modified = head.and_then(|head| head.modified).map(|moment| moment.http_date());
+        let modified = head.and_then(|head| head.modified).map(Moment::http_date);
         put(response, header::LAST_MODIFIED, modified.as_deref());
     }
 

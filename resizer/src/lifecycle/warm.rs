@@ -31,7 +31,9 @@ pub async fn make(service: &Arc<Service>, key: &ResizedKey) -> Warmed {
     let flown = service.flights.join(key.to_string(), || service.admission.lease(), start).await;
     let result = flown.map_err(Error::from).and_then(|((result, _), _)| result);
     match result {
-        Ok(Outcome::Stored | Outcome::Picture { why: Shown::Loop | Shown::Refused | Shown::Made, .. }) => Warmed::Made,
+        Ok(Outcome::Stored | Outcome::Original { .. } | Outcome::Picture { why: Shown::Loop | Shown::Refused | Shown::Made, .. }) => {
+            Warmed::Made
+        }
         // an error where the picture may not be shown instead
         Ok(Outcome::Picture { why: Shown::NotStored, .. }) | Err(Error::NotPublic) => Warmed::Failed("made, but not stored".to_owned()),
         Err(error) if error.blame() != Blame::Passing => Warmed::Needless,

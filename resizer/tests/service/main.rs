@@ -21,5 +21,6 @@ mod sweep;
 mod traces;
 mod transport;
 mod truth;
+mod unread;
 mod variants;
 mod visible;

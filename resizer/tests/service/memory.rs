@@ -33,6 +33,8 @@ pub const URL: &str = "http://photos.example.com";
 pub struct Memory {
     pub objects: Mutex<HashMap<String, (String, Bytes)>>,
     pub metadata: Mutex<HashMap<String, Metadata>>,
+    /// Where the website sends who asks for an object.
+    pub redirects: Mutex<HashMap<String, String>>,
     pub calls: Mutex<Vec<String>>,
     pub faults: Mutex<Faults>,
 }
@@ -138,6 +140,10 @@ impl Store for Memory {
             }
             let stored = (object.content_type.clone(), Bytes::copy_from_slice(&object.bytes));
             self.objects.lock().unwrap().insert(key.to_owned(), stored);
+            match object.redirect.clone() {
+                Some(path) => self.redirects.lock().unwrap().insert(key.to_owned(), path),
+                None => self.redirects.lock().unwrap().remove(key),
+            };
             let metadata = object.metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
             self.metadata.lock().unwrap().insert(key.to_owned(), metadata);
             Ok(())

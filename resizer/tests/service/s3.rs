@@ -194,8 +194,30 @@ async fn puts_a_body_of_known_length_with_all_that_belongs_to_it() {
     ] {
         assert_eq!(headers[name], value, "{name}");
     }
+    assert!(!headers.contains_key("x-amz-website-redirect-location"));
     assert!(headers.contains_key("x-amz-checksum-crc32") && headers.contains_key("x-amz-meta-resize-settings"));
     assert!(!headers.contains_key("x-amz-trailer") && !headers.contains_key("transfer-encoding"));
+}
+
+#[tokio::test]
+async fn puts_an_object_that_sends_visitors_elsewhere() {
+    let fake = Fake::start(|| Response::builder().status(StatusCode::OK).body(Body::empty()).unwrap()).await;
+    let key = ResizedKey::from_encoded("30x30/dir/푸른 a+b.svg").unwrap();
+    let provenance = Provenance { content_type: Some("image/svg+xml".into()), etag: Some("\"e\"".into()) };
+    let sign = Derivative::of_unread(&key, &picture::Request::new(key.resolution, Limits::default()), &provenance, "max-age=60");
+    assert_eq!(s3(fake.address, &Arc::new(Metrics::new())).put(&sign.key, &sign.object, Overwrite::Never).await, Ok(()));
+    let (line, headers, body) = fake.seen.lock().unwrap()[0].clone();
+    assert_eq!(line.split('?').next().unwrap(), "PUT /photos/30x30/dir/%ED%91%B8%EB%A5%B8%20a%2Bb.svg");
+    assert!(body.is_empty() && headers.contains_key("x-amz-meta-resize-settings"));
+    for (name, value) in [
+        ("x-amz-website-redirect-location", "/dir/%ED%91%B8%EB%A5%B8%20a%2Bb.svg"),
+        ("content-type", "image/svg+xml"),
+        ("cache-control", "max-age=60"),
+        ("if-none-match", "*"),
+        ("x-amz-meta-resize-source-etag", "\"e\""),
+    ] {
+        assert_eq!(headers[name], value, "{name}");
+    }
 }
 
 #[tokio::test]
