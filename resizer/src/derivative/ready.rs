@@ -10,7 +10,7 @@ use resize_api::ResizedKey;
 use tokio::time::timeout;
 
 use super::{
-    object::{SOURCE_ETAG, is_picture, made_by_a_resizer, stands_for_unread},
+    object::{SOURCE, SOURCE_ETAG, is_made_from, is_picture, made_by_a_resizer, stands_for_unread},
     resolve::resolve,
     state::{Source, State, judge, request},
     tag::{tag, tag_of_foreign},
@@ -87,7 +87,11 @@ impl Service {
             return is_shown(&found.head).then_some(Ready::Stored(found, etag));
         }
         let source = found.head.metadata.get(SOURCE_ETAG).map(String::as_str);
-        let is_fresh = |meant: &ResizedKey| judge(&self.settings, meant, &found.head.metadata, Source::There(source)) == State::Fresh;
+        let of = &found.head.metadata;
+        let is_fresh = |meant: &ResizedKey| {
+            (is_made_from(of, &meant.original) || !of.contains_key(SOURCE))
+                && judge(&self.settings, meant, of, Source::There(source)) == State::Fresh
+        };
         let meant = self.settings.readings(key).into_iter().find(is_fresh).filter(|meant| !self.sends_away(meant, &found.head))?;
         let etag = tag(&self.settings, &meant, source);
         match (&etag, look.has) {

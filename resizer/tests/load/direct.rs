@@ -7,13 +7,9 @@ use futures::future::join_all;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
-    lab::{Cage, Lab, Resizer, picture},
+    lab::{Cage, Lab, Resizer, picture, proc},
     percentile,
 };
-
-#[path = "../../../tests/support/proc.rs"]
-#[allow(dead_code, reason = "the measurement needs a part of it")]
-mod proc;
 
 const ORIGINALS: u32 = 20;
 const HITS: u32 = 4000;
@@ -45,7 +41,7 @@ impl Cost {
         });
         let mut took: Vec<_> = join_all(visits).await.concat();
         took.sort_unstable();
-        Self { cpu: (cpu() - before) / requests, took }
+        Self { cpu: cpu().saturating_sub(before) / requests, took }
     }
 
     fn print(&self, what: &str) {

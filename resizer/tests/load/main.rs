@@ -70,7 +70,7 @@ impl Client {
             }
             made
         });
-        join_all(visits).await.into_iter().sum::<u32>() as f64 / CALIBRATION.as_secs_f64()
+        f64::from(join_all(visits).await.into_iter().sum::<u32>()) / CALIBRATION.as_secs_f64()
     }
 
     /// Asks `rate` times a second, whatever is answered.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use http::{Method, StatusCode};
-use resize_api::delivery::DeliveryMode;
 use resizer::store::{Head, Object, Opened, Overwrite, Store, StoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -300,34 +299,6 @@ async fn a_panic_outside_of_the_codecs_is_counted_and_no_fault_of_the_original()
     fixture.get(SMALL).await;
     assert!(fixture.counts("resizer_negative_cache_hits_total 0") && fixture.counts("resizer_panics_total 2"));
     assert!(fixture.counts("resizer_flights 0"));
-}
-
-#[tokio::test]
-async fn every_answer_is_for_every_site() {
-    for delivery in [DeliveryMode::Redirect, DeliveryMode::Direct] {
-        let fixture = Fixture::new(cat(), |settings| settings.delivery.mode = delivery);
-        for (method, target) in [
-            (Method::GET, SMALL),
-            (Method::HEAD, SMALL),
-            (Method::GET, "/"),
-            (Method::POST, SMALL),
-            (Method::OPTIONS, SMALL),
-            (Method::OPTIONS, "/x"),
-        ] {
-            let response = fixture.send(method.clone(), target).await;
-            assert_eq!(header(&response, "access-control-allow-origin"), "*", "{method} {target}");
-            assert_eq!(header(&response, "cross-origin-resource-policy"), "cross-origin", "{method} {target}");
-            assert_eq!(header(&response, "timing-allow-origin"), "*", "{method} {target}");
-            if method == Method::OPTIONS {
-                assert_eq!(response.status(), StatusCode::NO_CONTENT);
-                assert_eq!(header(&response, "access-control-allow-methods"), "GET, HEAD");
-                assert_eq!(header(&response, "access-control-allow-headers"), "*");
-                assert_eq!(header(&response, "access-control-max-age"), "86400");
-                assert!(!response.headers().contains_key("content-length") && body(response).await.is_empty());
-            }
-        }
-        assert_eq!(fixture.outcomes("preflight"), 2);
-    }
 }
 
 #[derive(Deserialize)]

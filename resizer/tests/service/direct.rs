@@ -1,41 +1,30 @@
 //! The resizer itself answers visitors: what is stored is streamed, what is missing is shown as soon as it is made.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use futures::{
-    StreamExt,
-    future::{BoxFuture, FutureExt, join_all},
-};
+use futures::future::{BoxFuture, FutureExt, join_all};
 use http::{Method, Request, StatusCode};
-use resize_api::{Bounds, Settings, Variant, delivery::DeliveryMode};
-use resizer::{
-    http::server::Server,
-    store::{Head, Object, Opened, Overwrite, Store, StoreError},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::Semaphore,
-    time::{sleep, timeout},
-};
+use resize_api::{Settings, delivery::DeliveryMode};
+use resizer::store::{Head, Object, Opened, Overwrite, Store, StoreError};
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use crate::memory::{Faults, Fixture, Memory, body, header, jpeg, png};
+use crate::memory::{Faults, Fixture, Memory, body, header, png};
 
-const TARGET: &str = "/30x30/cat.png";
-const KEY: &str = "30x30/cat.png";
+pub const TARGET: &str = "/30x30/cat.png";
+pub const KEY: &str = "30x30/cat.png";
 
-fn cat() -> Arc<Memory> {
+pub fn cat() -> Arc<Memory> {
     Memory::with(&[("cat.png", "image/png", png())])
 }
 
-fn direct(settings: &mut Settings) {
+pub fn direct(settings: &mut Settings) {
     settings.delivery.mode = DeliveryMode::Direct;
 }
 
-fn fixture(store: &Arc<Memory>, change: impl FnOnce(&mut Settings)) -> Fixture {
+pub fn fixture(store: &Arc<Memory>, change: impl FnOnce(&mut Settings)) -> Fixture {
     Fixture::new(store.clone(), |settings| {
         direct(settings);
         change(settings);
@@ -43,13 +32,13 @@ fn fixture(store: &Arc<Memory>, change: impl FnOnce(&mut Settings)) -> Fixture {
 }
 
 /// A request with one more header.
-async fn ask(fixture: &Fixture, method: Method, target: &str, name: &str, value: &str) -> Response {
+pub async fn ask(fixture: &Fixture, method: Method, target: &str, name: &str, value: &str) -> Response {
     let request = Request::builder().method(method).uri(target).header(name, value).body(Body::empty()).unwrap();
     fixture.app.clone().oneshot(request).await.unwrap()
 }
 
 /// A store in which the derivative of `cat.png` is.
-async fn stored() -> Arc<Memory> {
+pub async fn stored() -> Arc<Memory> {
     let store = cat();
     let fixture = fixture(&store, |_| {});
     assert_eq!(fixture.get(TARGET).await.status(), StatusCode::OK);
@@ -318,223 +307,4 @@ async fn what_no_resizer_made_is_shown_if_it_is_a_picture_and_stays() {
         assert_eq!(store.object(KEY).unwrap().1, "by hand");
         assert_eq!(ask(&fixture, Method::GET, TARGET, "if-none-match", &etag).await.status(), StatusCode::NOT_MODIFIED);
     }
-}
-
-#[tokio::test]
-async fn an_original_that_is_a_derivative_is_none() {
-    let store = stored().await;
-    let (copy, metadata) = (store.object(KEY).unwrap(), store.metadata.lock().unwrap()[KEY].clone());
-    store.objects.lock().unwrap().insert("copy.png".into(), copy);
-    store.metadata.lock().unwrap().insert("copy.png".into(), metadata);
-    let fixture = fixture(&store, |settings| settings.delivery.originals = true);
-    assert_eq!(fixture.get("/30x30/copy.png").await.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(fixture.get("/copy.png").await.status(), StatusCode::NOT_FOUND);
-}
-
-#[tokio::test]
-async fn originals_are_shown_if_they_are_pictures_that_are_published() {
-    let svg = Bytes::from_static(b"<svg xmlns='http://www.w3.org/2000/svg'/>");
-    let store = Memory::with(&[
-        ("cat.png", "image/png", png()),
-        ("dir/a b.jpg", "IMAGE/JPEG; x=y", jpeg()),
-        ("logo.svg", "image/svg+xml", svg.clone()),
-        ("untyped.png", "binary/octet-stream", png()),
-        ("untyped.svg", "application/octet-stream", svg),
-        ("page.html", "text/html", Bytes::from_static(b"<script>")),
-        ("keys.json", "application/json", Bytes::from_static(b"{}")),
-        ("private/cat.png", "image/png", png()),
-        ("1920x1080/sea.png", "image/png", png()),
-    ]);
-    let fixture = fixture(&store, |settings| {
-        settings.delivery.originals = true;
-        settings.source.exclude_prefixes = vec!["private/".into()];
-    });
-    for (target, content_type, bytes) in [
-        ("/cat.png", "image/png", png()),
-        ("/dir/a%20b.jpg?x", "IMAGE/JPEG; x=y", jpeg()),
-        ("/untyped.png", "image/png", png()),
-        ("/1920x1080/sea.png", "image/png", png()),
-    ] {
-        let response = fixture.get(target).await;
-        assert_eq!((response.status(), header(&response, "content-type")), (StatusCode::OK, content_type), "{target}");
-        assert_eq!(header(&response, "content-security-policy"), "", "{target}");
-        assert_eq!(header(&response, "last-modified"), "Tue, 14 Nov 2023 22:13:20 GMT");
-        let etag = header(&response, "etag").to_owned();
-        assert!(etag.starts_with('"'), "the store's own: {etag}");
-        assert_eq!(body(response).await, bytes, "{target}");
-        let same = ask(&fixture, Method::GET, target, "if-none-match", &etag).await;
-        assert_eq!((same.status(), header(&same, "etag")), (StatusCode::NOT_MODIFIED, etag.as_str()), "{target}");
-        let head = fixture.send(Method::HEAD, target).await;
-        assert_eq!((head.status(), header(&head, "content-length")), (StatusCode::OK, bytes.len().to_string().as_str()), "{target}");
-    }
-    let response = fixture.get("/logo.svg").await;
-    assert_eq!((response.status(), header(&response, "content-type")), (StatusCode::OK, "image/svg+xml"));
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
-    assert_eq!((header(&response, "content-security-policy"), header(&response, "x-content-type-options")), (policy, "nosniff"));
-    drop(response);
-    for target in ["/untyped.svg", "/page.html", "/keys.json", "/private/cat.png", "/none.png", "/dir", "/dir/"] {
-        assert_eq!(fixture.get(target).await.status(), StatusCode::NOT_FOUND, "{target}");
-    }
-    assert!(!store.calls().iter().any(|call| call.contains("private/")));
-    let without = self::fixture(&store, |_| {});
-    assert_eq!(without.get("/cat.png").await.status(), StatusCode::NOT_FOUND);
-    fixture.settles().await;
-    assert!(fixture.counts("resizer_streams 0"));
-}
-
-#[tokio::test]
-async fn the_format_is_what_the_visitor_names() {
-    let store = Memory::with(&[("cat.jpg", "image/jpeg", jpeg()), ("dog.webp.jpg", "image/jpeg", jpeg())]);
-    let fixture = fixture(&store, |settings| {
-        settings.delivery.negotiate = true;
-        settings.variants = [Variant::WebP, Variant::Jpeg].into();
-    });
-    for (target, accept, content_type, vary) in [
-        ("/30x30/cat.jpg", "image/avif,image/webp,*/*;q=0.8", "image/webp", "accept"),
-        ("/30x30/cat.jpg", "image/avif,image/webp;q=0", "image/jpeg", "accept"),
-        ("/30x30/cat.jpg", "*/*", "image/jpeg", "accept"),
-        ("/default/resize?key=30x30/cat.jpg", "image/webp", "image/webp", "accept"),
-        ("/30x30/cat.jpg.webp", "image/jpeg", "image/webp", ""),
-        // the suffix of a listed variant, and an original of that very name
-        ("/30x30/dog.webp.jpg", "image/webp", "image/webp", "accept"),
-        // it is the variant of cat.jpg, and there is no other one of that
-        ("/30x30/cat.jpg.jpg", "image/webp", "image/jpeg", "accept"),
-    ] {
-        for method in [Method::GET, Method::HEAD] {
-            let response = ask(&fixture, method, target, "accept", accept).await;
-            let (status, seen) = (response.status(), header(&response, "content-type"));
-            assert_eq!((status, seen, header(&response, "vary")), (StatusCode::OK, content_type, vary), "{target} {accept}");
-            drop(response);
-            fixture.settles().await;
-        }
-    }
-    assert!(store.object("30x30/cat.jpg.webp").is_some() && store.object("30x30/cat.jpg").is_some());
-    for (target, name, value, status) in [
-        ("/30x30/none.jpg", "accept", "image/webp", 404),
-        ("/31x31/cat.jpg", "accept", "image/webp", 403),
-        ("/30x30/cat.jpg", "if-none-match", "*", 304),
-    ] {
-        let response = ask(&fixture, Method::GET, target, name, value).await;
-        assert_eq!((response.status().as_u16(), header(&response, "vary")), (status, "accept"), "{target}");
-    }
-    let plain = self::fixture(&store, |settings| settings.variants = [Variant::WebP].into());
-    let response = ask(&plain, Method::GET, "/30x30/cat.jpg", "accept", "image/webp").await;
-    assert_eq!((header(&response, "content-type"), header(&response, "vary")), ("image/jpeg", ""));
-}
-
-#[tokio::test]
-async fn an_animation_is_not_given_in_a_format_that_has_none() {
-    let store = cat();
-    let fixture = fixture(&store, |settings| {
-        settings.delivery.negotiate = true;
-        settings.variants = [Variant::WebP, Variant::Avif].into();
-        settings.recipe.animation = resize_api::picture::Animation::Keep;
-    });
-    let response = ask(&fixture, Method::GET, TARGET, "accept", "image/avif,image/webp").await;
-    assert_eq!(header(&response, "content-type"), "image/webp");
-}
-
-/// A store whose stored derivative is of `chunks` of 64 KiB, of which `missing` do not come.
-struct Long {
-    store: Arc<Memory>,
-    chunks: usize,
-    missing: usize,
-}
-
-impl Long {
-    const CHUNK: usize = 64 << 10;
-
-    async fn new(chunks: usize, missing: usize) -> Arc<Self> {
-        Arc::new(Self { store: stored().await, chunks, missing })
-    }
-}
-
-impl Store for Long {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
-        async move {
-            let mut opened = self.store.get(key).await?;
-            if key == KEY {
-                opened.head.length = Some((self.chunks * Self::CHUNK) as u64);
-                let chunk = Bytes::from(vec![7; Self::CHUNK]);
-                opened.body = futures::stream::iter((0..self.chunks - self.missing).map(move |_| Ok(chunk.clone()))).boxed();
-            }
-            Ok(opened)
-        }
-        .boxed()
-    }
-    fn put<'a>(&'a self, key: &'a str, object: &'a Object, overwrite: Overwrite<'a>) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.store.put(key, object, overwrite)
-    }
-    fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
-        self.store.head(key)
-    }
-    fn delete<'a>(&'a self, key: &'a str, etag: Option<&'a str>) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.store.delete(key, etag)
-    }
-}
-
-/// A service on a port.
-fn serve(store: Arc<dyn Store>, change: impl FnOnce(&mut Settings)) -> (Fixture, SocketAddr) {
-    let fixture = Fixture::new(store, |settings| {
-        direct(settings);
-        change(settings);
-    });
-    let server = Server::bind(([127, 0, 0, 1], 0).into(), &Bounds::default()).unwrap();
-    let address = server.address().unwrap();
-    tokio::spawn(server.serve(fixture.app.clone()));
-    (fixture, address)
-}
-
-/// Asks, and reads nothing of the answer.
-async fn connect(address: SocketAddr, target: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
-    stream
-}
-
-async fn read(mut stream: TcpStream) -> (String, usize) {
-    let mut answer = Vec::new();
-    drop(stream.read_to_end(&mut answer).await);
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
-    (String::from_utf8_lossy(&answer[..end]).into_owned(), answer.len() - end)
-}
-
-async fn until(fixture: &Fixture, line: &str) {
-    while !fixture.counts(line) {
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
-#[tokio::test]
-async fn slow_readers_have_slots_of_their_own() {
-    // more than the buffers of both ends of a connection take
-    let store = Long::new(512, 0).await;
-    let (fixture, address) = serve(store.clone(), |settings| {
-        settings.bounds.streams = 2.try_into().unwrap();
-        settings.queue = Duration::from_secs(2);
-    });
-    let slow = join_all((0..2).map(|_| connect(address, TARGET))).await;
-    until(&fixture, "resizer_streams 2").await;
-    let (refused, _) = read(connect(address, TARGET).await).await;
-    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 5\r\n"), "{refused}");
-    // what has to be made, what is not changed and what has no body needs none
-    let (made, length) = read(connect(address, "/640x0/cat.png").await).await;
-    assert!(made.starts_with("HTTP/1.1 200 OK") && length > 1000, "{made}");
-    assert_eq!(fixture.send(Method::HEAD, TARGET).await.status(), StatusCode::OK);
-    assert_eq!(ask(&fixture, Method::GET, TARGET, "if-none-match", "*").await.status(), StatusCode::NOT_MODIFIED);
-    // one that goes away frees its slot; one that waits gets it
-    let waiting = tokio::spawn(async move { read(connect(address, TARGET).await).await });
-    drop(slow);
-    let (head, length) = timeout(Duration::from_secs(30), waiting).await.unwrap().unwrap();
-    assert!(head.starts_with("HTTP/1.1 200 OK") && length == 512 * Long::CHUNK, "{head}");
-    until(&fixture, "resizer_streams 0").await;
-}
-
-#[tokio::test]
-async fn what_breaks_off_is_not_taken_for_the_whole() {
-    let (fixture, address) = serve(Long::new(4, 1).await, |_| {});
-    let (head, length) = read(connect(address, TARGET).await).await;
-    assert!(head.contains(&format!("content-length: {}\r\n", 4 * Long::CHUNK)), "{head}");
-    assert_eq!(length, 3 * Long::CHUNK, "the connection is closed before the announced end");
-    assert!(fixture.counts("resizer_broken_streams_total 1") && fixture.counts("resizer_streams 0"));
 }

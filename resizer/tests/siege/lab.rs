@@ -15,7 +15,7 @@ use futures::FutureExt;
 use serde_json::Value;
 
 #[path = "../../../tests/support/proc.rs"]
-mod proc;
+pub mod proc;
 #[path = "../../../tests/support/s3.rs"]
 #[allow(dead_code, reason = "shared with tests that have a cluster")]
 pub mod s3;
