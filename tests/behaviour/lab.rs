@@ -142,6 +142,11 @@ impl Lab {
     /// A bucket that everybody may read; Ceph's website wants ListBucket too, to say 404 of a missing key.
     pub async fn create_bucket(&self) {
         self.s3.create_bucket().bucket(&self.name).send().await.unwrap();
+        self.create_policy().await;
+    }
+
+    /// Lets everybody read the bucket.
+    pub async fn create_policy(&self) {
         self.allow_everybody(&["s3:GetObject", "s3:ListBucket"]).await;
     }
 

@@ -13,6 +13,7 @@ mod bombs;
 mod chart;
 mod claim;
 mod delete;
+mod delivery;
 mod derivatives;
 mod drift;
 mod edit;

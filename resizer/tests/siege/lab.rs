@@ -172,6 +172,11 @@ impl Resizer {
         format!("{}/default/resize?key={key}", self.public)
     }
 
+    /// Host and port where visitors find it.
+    pub fn address(&self) -> &str {
+        self.public.trim_start_matches("http://")
+    }
+
     /// Where its second port is.
     pub fn admin(&self) -> &str {
         &self.admin

@@ -7,13 +7,16 @@
 #![allow(clippy::format_collect, clippy::large_stack_arrays, clippy::too_many_lines, clippy::trivially_copy_pass_by_ref)]
 
 mod bombs;
+mod cache;
 mod cold;
+mod far;
 mod faults;
 mod follow;
 mod identity;
 mod kill;
 mod lab;
 mod moto;
+mod nginx;
 mod proxy;
 mod race;
 mod sweep;

@@ -12,7 +12,9 @@ use std::{
 use aws_sdk_s3::{primitives::ByteStream, types::WebsiteConfiguration};
 use futures::{FutureExt, future::join_all};
 use reqwest::{
+    Method,
     dns::{Addrs, Name, Resolve, Resolving},
+    header::HeaderMap,
     redirect::Policy,
 };
 
@@ -30,7 +32,15 @@ pub struct Answer {
     pub status: u16,
     pub location: Option<String>,
     pub content_type: Option<String>,
+    pub headers: HeaderMap,
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
 }
 
 /// Without the body, which may be a picture.
@@ -66,9 +76,14 @@ impl Lab {
         format!("http://{}.s3-website.localhost:{WEBSITE_PORT}", self.name)
     }
 
+    /// The Ingress.
+    pub fn host(&self) -> String {
+        format!("http://{}.localhost:{INGRESS_PORT}", self.name)
+    }
+
     /// The resizer, as visitors reach it.
     pub fn resizer(&self) -> String {
-        format!("http://{}.localhost:{INGRESS_PORT}/default/resize", self.name)
+        format!("{}/default/resize", self.host())
     }
 
     pub async fn upload(&self, key: &str, content_type: &str, body: Vec<u8>) {
@@ -103,7 +118,7 @@ impl Lab {
     }
 
     pub async fn get(&self, url: &str) -> Answer {
-        self.request(reqwest::Method::GET, url).await
+        self.request(Method::GET, url).await
     }
 
     /// Whether anybody answers at `url`, whatever it says.
@@ -134,14 +149,21 @@ impl Lab {
         })
     }
 
-    pub async fn request(&self, method: reqwest::Method, url: &str) -> Answer {
-        let answer = self.http.request(method, url).send().await.unwrap();
+    pub async fn request(&self, method: Method, url: &str) -> Answer {
+        self.ask(method, url, &[]).await
+    }
+
+    /// The same with headers.
+    pub async fn ask(&self, method: Method, url: &str, headers: &[(&str, &str)]) -> Answer {
+        let request = headers.iter().fold(self.http.request(method, url), |request, (name, value)| request.header(*name, *value));
+        let answer = request.send().await.unwrap();
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
         Answer {
             url: url.to_owned(),
             status: answer.status().as_u16(),
             location: answer.headers().get("location").map(|value| String::from_utf8(value.as_bytes().to_vec()).unwrap()),
             content_type: header("content-type"),
+            headers: answer.headers().clone(),
             body: answer.bytes().await.unwrap().to_vec(),
         }
     }
@@ -151,7 +173,9 @@ impl Lab {
         let mut answers = vec![self.get(&format!("{}/{path}", self.site())).await];
         while let Some(location) = answers.last().unwrap().location.clone() {
             assert!(answers.len() < 6, "a loop: {answers:?}");
-            answers.push(self.get(&location).await);
+            // a website redirects within itself by the path alone
+            let next = if location.starts_with('/') { format!("{}{location}", self.site()) } else { location };
+            answers.push(self.get(&next).await);
         }
         answers
     }
