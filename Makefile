@@ -1,4 +1,5 @@
-# Everything here needs Debian 12 as root, with Rust and Go >= 1.26.4; what else is missing comes from apt.
+# `make try` needs cargo and a C compiler, on any Linux. All else here needs Debian 12 as root, with Rust and Go >= 1.26.4; what else
+# is missing comes from apt.
 # What is built or kept lives outside the checkout, in $(CACHE):
 #   target/         cargo's
 #   cluster-HASH/   the cluster's programs, by the content of their sources
@@ -10,6 +11,9 @@ export CACHE CARGO_TARGET_DIR
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+try: ## the resizer on a local folder of pictures: no cluster, no root; PICTURES=FOLDER for your own
+	@tests/try/up
 
 demo: ## the main job, for real: a cluster, an S3, the operator, an endpoint, a visit
 	@tests/demo/up
@@ -61,4 +65,4 @@ load: ## the resizer on the S3 at 1, 4 and 16 times of what it can do, in 256 Mi
 sweep-bench: ## what a sweep of 10 million originals of five sizes takes, without a store: SWEEP_BENCH=10000000
 	cargo bench --locked -p resizer --bench sweep
 
-.PHONY: help demo demo-down test images crds up bench bytes stages fuzz scale load sweep-bench
+.PHONY: help try demo demo-down test images crds up bench bytes stages fuzz scale load sweep-bench

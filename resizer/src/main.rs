@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Parser;
 use resize_api::{Recipe, Settings, environment::SettingError, settings::GALLERY_PATH, sweep::SweepReport};
 use resizer::{
-    command::{follow, once, sweep},
+    command::{follow, once, serve, sweep},
     guard::capacity::Capacity,
     http::{
         self,
@@ -17,6 +17,7 @@ use resizer::{
     lifecycle::follow::sqs::Queue,
     service::Service,
     store::{
+        folder::FolderError,
         s3::{self, S3},
         website::HttpWebsite,
     },
@@ -53,7 +54,7 @@ struct Arguments {
 
 /// The settings, by what they are about; the README says what each means.
 const VARIABLES: &str = "\
-Settings, by environment variables (README, \"The resizer's environment\"):
+Settings, by environment variables (what each means: README, \"Settings of the resizer\"):
   bucket     BUCKET, URL, S3_FORCE_PATH_STYLE, EXPECTED_BUCKET_OWNER, REQUESTER_PAYS; AWS_REGION, AWS_ENDPOINT_URL, … of the SDK
   originals  INCLUDE_PREFIXES, EXCLUDE_PREFIXES, SOURCE_UNSUPPORTED, MAX_SOURCE_BYTES, MAX_SOURCE_PIXELS
   sizes      ALLOWED_RESOLUTIONS, RECIPES, MAX_OUTPUT_PIXELS; RESIZE_FIT, RESIZE_POSITION, WITHOUT_ENLARGEMENT, BACKGROUND, KERNEL
@@ -66,6 +67,10 @@ Settings, by environment variables (README, \"The resizer's environment\"):
 
 #[derive(clap::Subcommand)]
 enum Command {
+    /// Serves the pictures of a local folder at every size, and a page that shows them: no cloud, no cluster.
+    ///
+    /// It reads the other settings of the service from the environment; `resizer --help` lists them.
+    Serve(serve::Arguments),
     /// Resizes one file into another, without a bucket.
     Once(once::Arguments),
     /// Compares all derivatives of the bucket with their originals, and deletes what is no longer true.
@@ -82,6 +87,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::try_parse().map(|arguments| arguments.command) {
         Ok(None) => serve_bucket(),
+        Ok(Some(Command::Serve(arguments))) => serve_folder(&arguments),
         Ok(Some(Command::Once(arguments))) => one_file(&arguments),
         Ok(Some(Command::Sweep(arguments))) => one_sweep(&arguments),
         Ok(Some(Command::Follow(arguments))) => follow_events(arguments),
@@ -95,7 +101,7 @@ fn main() -> ExitCode {
         Err(error) => error,
     };
     eprintln!("resizer: {error:#}");
-    if error.is::<SettingError>() { BAD_USAGE.into() } else { ExitCode::FAILURE }
+    if error.is::<SettingError>() || error.is::<FolderError>() { BAD_USAGE.into() } else { ExitCode::FAILURE }
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -148,6 +154,18 @@ fn follow_events(arguments: follow::Arguments) -> anyhow::Result<ExitCode> {
         anyhow::Ok(())
     })?;
     tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve_folder(arguments: &serve::Arguments) -> anyhow::Result<ExitCode> {
+    let settings = arguments.settings(variable)?;
+    let folder = arguments.open(&settings)?;
+    logs::init(|name| arguments.variable(variable, name), Output::Stderr)?;
+    let capacity = Capacity::detect(&settings);
+    runtime(capacity)?.block_on(async {
+        let stop = stop_signal().context("cannot listen for signals")?;
+        serve::run(settings, folder, capacity, stop).await
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,7 @@
-//! What the program does beside serving, one command a file. `main` calls them; below are `lifecycle` and the crate `picture`.
+//! What the program does beside serving a bucket, one command a file. `main` calls them; below are `http`, `lifecycle` and the crate
+//! `picture`.
 
 pub mod follow;
 pub mod once;
+pub mod serve;
 pub mod sweep;

@@ -108,7 +108,7 @@ fn help_names_every_setting() {
     for name in settings.names().chain(["LOG_FORMAT", "LOG_LEVEL", "RUST_LOG"]) {
         assert!(words.contains(&name), "{name} is not in the help");
     }
-    for command in ["once", "sweep", "follow"] {
+    for command in ["serve", "once", "sweep", "follow"] {
         let output = resizer(&[]).args([command, "--help"]).output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && help.contains("Usage: resizer") && help.contains("--help"), "{command}: {help}");

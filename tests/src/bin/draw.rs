@@ -1,4 +1,4 @@
-//! `draw FILE.jpg [SIDE]` → a picture to try with: a blue marble, lit from the upper left.
+//! `draw FILE.jpg [SIDE] [WORLD]` → a picture to try with: a blue marble, lit from the upper left, or one of moss or embers.
 //!
 //! Drawn, not photographed, so that it is ours; it has what a resizer has to keep:
 //! smooth shades, fine grain, and a sharp edge. The same call draws the same bytes.
@@ -13,45 +13,53 @@ use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 type Vector = [f32; 3];
 
 const LIGHT: Vector = [-0.55, -0.6, 0.58];
-const OCEAN: [Vector; 3] = [[0.01, 0.04, 0.22], [0.04, 0.25, 0.62], [0.35, 0.66, 0.90]];
-const CLOUD: Vector = [0.97, 0.98, 1.0];
+/// What a world is made of, from the deep to the heights, and its clouds; the last number turns it.
+const WORLDS: [World; 3] = [
+    ("marble", [[0.01, 0.04, 0.22], [0.04, 0.25, 0.62], [0.35, 0.66, 0.90]], [0.97, 0.98, 1.0], 0.0),
+    ("moss", [[0.01, 0.07, 0.04], [0.08, 0.33, 0.10], [0.62, 0.72, 0.30]], [0.95, 0.96, 0.85], 31.0),
+    ("ember", [[0.07, 0.01, 0.01], [0.55, 0.10, 0.02], [0.98, 0.62, 0.18]], [0.42, 0.36, 0.34], 77.0),
+];
 const SPACE: Vector = [0.012, 0.014, 0.03];
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().context("usage: draw FILE.jpg [SIDE]")?;
+    let path = arguments.next().context("usage: draw FILE.jpg [SIDE] [WORLD]")?;
     let side = arguments.next().map_or(Ok(1600), |side| side.parse()).context("SIDE is a number of pixels")?;
-    let picture = RgbImage::from_fn(side, side, |x, y| pixel(x, y, side));
+    let name = arguments.next().unwrap_or_else(|| WORLDS[0].0.to_owned());
+    let world = WORLDS.into_iter().find(|world| world.0 == name).context("WORLD is marble, moss or ember")?;
+    let picture = RgbImage::from_fn(side, side, |x, y| pixel(x, y, side, &world));
     let file = File::create(&path).with_context(|| format!("cannot create {path}"))?;
     picture.write_with_encoder(JpegEncoder::new_with_quality(BufWriter::new(file), 90)).with_context(|| format!("cannot write {path}"))
 }
 
-fn pixel(x: u32, y: u32, side: u32) -> Rgb<u8> {
+type World = (&'static str, [Vector; 3], Vector, f32);
+
+fn pixel(x: u32, y: u32, side: u32, world: &World) -> Rgb<u8> {
     let centred = |at: u32| ((at as f32 + 0.5) / side as f32 - 0.5) * 2.2;
     let (x, y) = (centred(x), centred(y));
     let distance = x.hypot(y);
-    let globe = if distance < 1.0 { globe([x, y, (1.0 - distance * distance).sqrt()]) } else { SPACE };
+    let globe = if distance < 1.0 { globe([x, y, (1.0 - distance * distance).sqrt()], world) } else { SPACE };
     // the edge is one pixel wide and a mix of both sides
     let inside = ((1.0 - distance) * side as f32 / 2.2).clamp(0.0, 1.0);
     let glow = (-(distance - 1.0).max(0.0) * 22.0).exp() * 0.35;
-    let outside = mix(SPACE, OCEAN[1], glow);
+    let outside = mix(SPACE, world.1[1], glow);
     Rgb(mix(outside, globe, inside).map(|light| (light.clamp(0.0, 1.0).powf(1.0 / 2.2) * 255.0).round() as u8))
 }
 
 /// Linear light that a point on the unit sphere sends to us.
-fn globe(point: Vector) -> Vector {
-    let swirled = swirl(point);
+fn globe(point: Vector, &(_, ground, clouds, turn): &World) -> Vector {
+    let swirled = swirl(point).map(|at| at + turn);
     let depth = turbulence(scale(swirled, 2.3));
-    let ocean = if depth < 0.5 { mix(OCEAN[0], OCEAN[1], depth * 2.0) } else { mix(OCEAN[1], OCEAN[2], depth * 2.0 - 1.0) };
+    let ocean = if depth < 0.5 { mix(ground[0], ground[1], depth * 2.0) } else { mix(ground[1], ground[2], depth * 2.0 - 1.0) };
     let bands = (swirled[1] * 7.0 + turbulence(scale(swirled, 4.0)) * 9.0).sin();
     let cloud = smooth(0.35, 1.0, bands) * smooth(0.35, 0.65, turbulence(scale(swirled, 9.0)));
-    let colour = mix(ocean, CLOUD, cloud);
+    let colour = mix(ocean, clouds, cloud);
 
     let lit = dot(point, LIGHT).max(0.0);
     let rim = (1.0 - point[2]).powi(3) * 0.25;
     // the light's mirror image, as the eye at [0, 0, 1] sees it
     let shine = (2.0 * dot(point, LIGHT) * point[2] - LIGHT[2]).max(0.0).powi(40) * 0.5;
-    std::array::from_fn(|i| colour[i] * (0.02 + lit) + OCEAN[2][i] * rim * (0.1 + lit) + shine)
+    std::array::from_fn(|i| colour[i] * (0.02 + lit) + ground[2][i] * rim * (0.1 + lit) + shine)
 }
 
 /// Turns the pattern, more near the poles, and lets it run like marble.

@@ -104,9 +104,14 @@ impl Gallery {
     }
 
     fn is_shown(&self, object: &Listed) -> bool {
-        let ending = object.key.rsplit_once('.').map_or("", |(_, ending)| ending);
-        ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)) && self.settings.source.publishes(&object.key)
+        is_called_a_picture(&object.key) && self.settings.source.publishes(&object.key)
     }
+}
+
+/// Whether the name of an object ends like that of a picture.
+pub fn is_called_a_picture(key: &str) -> bool {
+    let ending = key.rsplit_once('.').map_or("", |(_, ending)| ending);
+    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 /// Good enough for a page that runs no text of others.

@@ -1,7 +1,9 @@
-//! A local folder in place of a bucket: its originals, `reach` what can be asked for, `cache` what becomes of what is made.
+//! A local folder in place of a bucket: its originals, `reach` what can be asked for, `cache` what becomes of what is made, and
+//! `serve` the command.
 
 mod cache;
 mod reach;
+mod serve;
 
 use std::{
     fs::{self, File},
@@ -88,7 +90,7 @@ fn files(folder: &std::path::Path) -> Vec<PathBuf> {
 /// The files of derivatives in the default cache.
 fn kept(place: &Place) -> Vec<PathBuf> {
     let mut kept = files(&place.pictures().join(".resized"));
-    kept.retain(|path| !["lock", ".gitignore"].iter().any(|name| path.ends_with(name)));
+    kept.retain(|path| !["lock", ".gitignore"].iter().any(|name| path.ends_with(name)) && path.extension().is_none_or(|end| end != "part"));
     kept
 }
 
