@@ -127,8 +127,8 @@ impl Quantiser<'_> {
         let blocks = &mut all.planes[number].blocks;
         let start = mcu_row * component.down * component.stride;
         let means = &self.means;
-        let inside = in_order(component, mcu_row).filter(|place| place.1);
-        let order: Vec<usize> = inside.map(|place| place.0).collect(); // counted in `memory`
+        let mut order = Vec::with_capacity(component.stride * component.down);
+        order.extend(in_order(component, mcu_row).filter(|place| place.1).map(|place| place.0));
         if self.effort == Effort::Fast {
             for &at in &order {
                 blocks[start + at][0] = means[at].round().clamp(-1024.0, 1023.0) as i16;
