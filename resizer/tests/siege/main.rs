@@ -9,6 +9,7 @@
 mod bombs;
 mod cache;
 mod cold;
+mod direct;
 mod far;
 mod faults;
 mod follow;
