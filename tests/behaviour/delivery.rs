@@ -107,6 +107,32 @@ async fn direct_serves_variants_by_name_and_by_accept_and_originals() {
     .await;
 }
 
+/// The pods' work alone, so `Ready` and S3's configuration have no part in it.
+#[tokio::test]
+async fn derivatives_of_direct_are_swept_and_purged() {
+    lab::run(async |lab: &Lab| {
+        lab.upload("a.jpg", "image/jpeg", picture(800, 600)).await;
+        lab.upload("b.jpg", "image/jpeg", picture(800, 600)).await;
+        let derivatives = json!({ "sweep": { "schedule": "@daily" }, "warm": ["640x0"], "onDelete": "Delete" });
+        serve_directly(lab, json!({}), json!({ "output": { "variants": ["WebP"] }, "derivatives": derivatives })).await;
+        for key in ["300x300/a.jpg", "300x300/b.jpg.webp"] {
+            assert_eq!(lab.get(&format!("{}/{key}", lab.host())).await.status, 200, "{key}");
+            lab.eventually("it is stored", async || lab.exists(key).await).await;
+        }
+        lab.remove("b.jpg").await;
+        let last = lab.sweep("now").await;
+        assert_eq!((last.report.orphaned, last.report.deleted, last.report.fresh, last.report.failed), (1, 1, 1, 0), "{last:?}");
+        assert!(last.report.made > 0, "{last:?}");
+        assert!(lab.exists("300x300/a.jpg").await && lab.exists("640x0/a.jpg").await && !lab.exists("300x300/b.jpg.webp").await);
+        assert_eq!(lab.wait_for(&lab.name, "DerivativesCurrent", "True").await.reason, "SweepComplete");
+
+        lab.delete(&lab.name).await;
+        assert!(lab.exists("a.jpg").await && !lab.exists("300x300/a.jpg").await && !lab.exists("640x0/a.jpg").await);
+        assert_eq!(asked_of_the_configuration(lab), Vec::<String>::new());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_redirect_wrote_goes_out_of_the_bucket_when_an_endpoint_becomes_direct_and_comes_back() {
     lab::run(async |lab: &Lab| {

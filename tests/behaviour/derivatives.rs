@@ -5,11 +5,11 @@ use serde_json::json;
 use crate::lab::{self, Lab, kubectl, picture, run, size};
 
 impl Lab {
-    async fn exists(&self, key: &str) -> bool {
+    pub async fn exists(&self, key: &str) -> bool {
         self.s3.head_object().bucket(&self.name).key(key).send().await.is_ok()
     }
 
-    async fn remove(&self, key: &str) {
+    pub async fn remove(&self, key: &str) {
         self.s3.delete_object().bucket(&self.name).key(key).send().await.unwrap();
     }
 
@@ -23,7 +23,7 @@ impl Lab {
     }
 
     /// Sweeps now, and waits until the status tells of it.
-    async fn sweep(&self, job: &str) -> resize_api::derivatives::LastSweep {
+    pub async fn sweep(&self, job: &str) -> resize_api::derivatives::LastSweep {
         let sweep = format!("--from=cronjob/{}-sweep", self.name);
         self.eventually("there is a CronJob", async || {
             kubectl(&["get", "cronjob", &format!("{}-sweep", self.name), "-n", &self.name]).is_ok()
