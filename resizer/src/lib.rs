@@ -1,4 +1,4 @@
-//! The resizer: makes a missing size of a picture once, stores it beside the original, and redirects to it.
+//! The resizer: makes a missing size of a picture once, stores it beside the original, and redirects to it or shows it.
 //!
 //! [`http`] and [`derivative`] read as the whole flow: key → policy → fetch → plan → admit → resize → store → redirect. Below them
 //! stands what all requests share, [`service`], and below that [`guard`], [`store`] and [`watch`]; the README has their order. Only

@@ -36,7 +36,11 @@ use tokio::time::Instant;
 use self::{made::Made, object::Provenance};
 use crate::{
     error::Error,
-    guard::{admission::Lease, loop_guard::Recalled, singleflight::Hold},
+    guard::{
+        admission::{Lease, Refused},
+        loop_guard::Recalled,
+        singleflight::Hold,
+    },
     outcome::Outcome,
     service::{Finished, Service},
     store::StoreError,
@@ -106,8 +110,14 @@ impl Flight {
             return Ok((outcome, Some((made, place))));
         }
         // no memory for one more answer: the visitor gets it from the store
-        self.keep(&made.derivative, &place).await?;
-        Ok((Outcome::Stored, None))
+        match self.keep(&made.derivative, &place).await {
+            Ok(_) => Ok((Outcome::Stored, None)),
+            Err(error @ Error::Store(StoreError::Missing)) => Err(error),
+            Err(error) => {
+                self.count_unstored(&error);
+                Err(Refused::Busy("no memory for one more answer").into())
+            }
+        }
     }
 
     /// The picture is kept before a visitor is sent to it.

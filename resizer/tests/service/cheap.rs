@@ -132,7 +132,7 @@ async fn visitors_whose_cache_is_old_do_not_make_a_picture_anew() {
 }
 
 /// Noise, which no encoder makes small.
-fn noise() -> Bytes {
+pub fn noise() -> Bytes {
     let level = |at: u32| (at.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0];
     let picture = image::RgbImage::from_fn(64, 48, |x, y| image::Rgb([level(x * 48 + y), level(x + y * 64), level(x * y + 7)]));
     let mut bytes = std::io::Cursor::new(Vec::new());

@@ -27,8 +27,9 @@ use tokio::{
 };
 
 use crate::{
+    cheap::noise,
     direct::{KEY, TARGET, ask, direct, stored},
-    memory::{Fixture, Memory},
+    memory::{Faults, Fixture, Memory},
 };
 
 /// A store whose stored derivative is of `chunks` of 64 KiB, of which `missing` do not come.
@@ -154,4 +155,35 @@ async fn no_more_is_taken_from_the_store_than_is_sent() {
     assert!(fixture.counts("resizer_streams 1") && fixture.counts("resizer_memory_used_bytes 0"));
     drop(sent);
     assert!(fixture.counts("resizer_streams 0"));
+}
+
+#[tokio::test]
+async fn where_answers_have_no_memory_left_a_picture_is_stored_first_and_streamed() {
+    let keys: Vec<_> = (0..6).map(|number| format!("{number}.png")).collect();
+    let objects: Vec<_> = keys.iter().map(|key| (key.as_str(), "image/png", noise())).collect();
+    let store = Memory::with(&objects);
+    let fixture = Fixture::new(store.clone(), |settings| {
+        direct(settings);
+        settings.memory_budget = Some(16 << 20);
+        settings.allowed_resolutions.insert("640x480".parse().unwrap());
+    });
+    let mut unread = Vec::new();
+    for key in &keys {
+        let response = fixture.get(&format!("/640x0/{key}")).await;
+        assert_eq!(response.status(), StatusCode::OK, "{key}");
+        unread.push(response);
+    }
+    let streamed = fixture.outcomes("streamed");
+    assert!(streamed > 0 && streamed < 6, "{streamed}: answers took all memory, or none");
+    assert!(fixture.counts(&format!("resizer_streams {streamed}")));
+    drop(unread);
+    fixture.settles().await;
+    // and where it cannot be stored either, visitors may come again
+    store.fail(Faults { put: Some(StoreError::Forbidden), ..Faults::default() });
+    let mut unread = Vec::new();
+    for key in &keys {
+        unread.push(fixture.get(&format!("/640x480/{key}")).await);
+    }
+    let refused = unread.iter().filter(|response| response.status() == StatusCode::SERVICE_UNAVAILABLE).count();
+    assert!(refused > 0 && unread.iter().all(|response| matches!(response.status().as_u16(), 200 | 503)), "{refused}");
 }
