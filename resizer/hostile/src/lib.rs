@@ -11,7 +11,7 @@
 
 mod draw;
 
-pub use draw::webp_groups;
+pub use draw::{avif, webp_groups};
 
 use image::ImageFormat;
 

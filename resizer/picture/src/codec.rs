@@ -37,6 +37,7 @@ pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Deco
         Container::Gif => (gif::decode(source, probe, budget)?, None),
         Container::Tiff => tiff::decode(source, budget)?,
         Container::Bmp => (bmp::decode(source, probe, budget)?, None),
+        Container::Avif => avif::decode(source, budget)?,
     };
     Ok(Decoded { raster, profile })
 }

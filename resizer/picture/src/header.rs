@@ -11,6 +11,7 @@ pub(crate) enum Container {
     Gif,
     Tiff,
     Bmp,
+    Avif,
 }
 
 /// What the header of a source says.

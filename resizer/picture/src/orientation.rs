@@ -31,6 +31,12 @@ impl Orientation {
         Self { transpose, flip_x, flip_y }
     }
 
+    /// Of a picture that is displayed turned counterclockwise by so many quarters, and then mirrored.
+    pub(crate) fn turned(quarters: u8, left_to_right: bool, top_to_bottom: bool) -> Self {
+        let turned = Self::from_tag([1, 8, 3, 6][usize::from(quarters % 4)]);
+        Self { flip_x: turned.flip_x != left_to_right, flip_y: turned.flip_y != top_to_bottom, ..turned }
+    }
+
     /// From EXIF data, which begins with a TIFF header. Upright if the data says nothing, or nonsense.
     pub(crate) fn from_exif(exif: &[u8]) -> Self {
         Self::from_tag(tag(exif).unwrap_or(1))

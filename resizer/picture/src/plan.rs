@@ -94,6 +94,7 @@ impl Plan {
                 Container::Jpeg => Format::Jpeg,
                 Container::WebP => Format::WebP,
                 Container::Gif => Format::Gif,
+                Container::Avif => Format::Avif,
                 Container::Png | Container::Tiff | Container::Bmp => Format::Png,
             },
         };

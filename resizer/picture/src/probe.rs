@@ -4,12 +4,12 @@
 
 use crate::{
     Error,
-    format::{bmp, gif, jpeg, png, tiff, webp},
+    format::{avif, bmp, gif, jpeg, png, tiff, webp},
     header::{Container, Probe},
 };
 
 /// What [`Container`] has.
-const READ: &str = "JPEG, PNG, WebP, GIF, TIFF and BMP";
+const READ: &str = "JPEG, PNG, WebP, GIF, TIFF, BMP and AVIF";
 
 /// How many first bytes [`sniff`] looks at.
 pub const HEAD: usize = 1024;
@@ -27,6 +27,7 @@ fn container(source: &[u8]) -> Result<Container, Error> {
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Container::Gif,
         [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => Container::Tiff,
         [b'B', b'M', ..] => Container::Bmp,
+        _ if avif::is_avif(source) => Container::Avif,
         _ => return Err(Error::Unsupported(format!("{}: {READ} are read", stranger(source)))),
     })
 }
@@ -40,6 +41,7 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         Container::Gif => gif::probe(source),
         Container::Tiff => tiff::probe(source),
         Container::Bmp => bmp::probe(source),
+        Container::Avif => avif::probe(source),
     }?;
     if probe.width == 0 || probe.height == 0 {
         return Err(Error::Damaged(format!("{} by {} pixels", probe.width, probe.height)));
@@ -52,7 +54,6 @@ fn stranger(source: &[u8]) -> &'static str {
     match source {
         [] => "an empty file",
         [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand {
-            [b'a', b'v', b'i', b'f' | b's', ..] => "AVIF",
             [b'h', b'e' | b'v', b'i' | b'c', ..] | [b'm', b'i' | b's', b'f', b'1', ..] => "HEIC",
             _ => "an ISO media file",
         },
@@ -83,21 +84,20 @@ mod tests {
             (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
             (b"\n<?xml version='1.0'?>\n<!-- drawn --><svg>", "SVG"),
             (b"<html><body>", "not a picture that is known here"),
-            (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
             (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
             (b"\0\0\0\x18ftypmif1\0\0\0\0", "HEIC"),
             (b"\xFF\x0A\x00\x10", "JPEG XL"),
             (b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
             (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
         ] {
-            let expected = format!("unsupported: {name}: JPEG, PNG, WebP, GIF, TIFF and BMP are read");
+            let expected = format!("unsupported: {name}: JPEG, PNG, WebP, GIF, TIFF, BMP and AVIF are read");
             assert_eq!(probe(source).unwrap_err().to_string(), expected);
         }
     }
 
     #[test]
     fn a_header_that_ends_early_is_damaged() {
-        for source in [&b"\xFF\xD8\xFF"[..], b"\x89PNG\r\n\x1A\n\0\0", b"RIFF\0\0\0\0WEBPVP8 ", b"GIF89a\x01", b"II*\0\x08", b"BM\x01"] {
+        for source in [&b"\xFF\xD8\xFF"[..], b"\x89PNG\r\n\x1A\n\0\0", b"RIFF\0\0\0\0WEBPVP8 ", b"GIF89a\x01", b"II*\0\x08", b"BM\x01", b"\0\0\0\x1cftypavif\0\0\0\0"] {
             assert!(matches!(probe(source), Err(Error::Damaged(_))), "{source:?}: {:?}", probe(source));
         }
     }

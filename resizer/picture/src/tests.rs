@@ -3,6 +3,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "sides and sizes are small")]
 
 mod animations;
+mod avif;
 mod bad_input;
 mod colours;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -1,5 +1,6 @@
 //! The files' bytes, by format.
 
+pub mod avif;
 mod bmp;
 mod gif;
 mod jpeg;

@@ -79,6 +79,7 @@ fn starts() -> Vec<&'static [u8]> {
         b"MM\0*",
         b"II+\0\x08\0\0\0",
         b"BM",
+        b"\0\0\0\x14ftypavif\0\0\0\0mif1\0\0\0\x7Fmeta\0\0\0\0",
         b"",
     ]
 }
@@ -93,7 +94,7 @@ proptest! {
 
     #[test]
     fn changed_bytes_do_no_harm(
-        kind in 0_usize..10,
+        kind in 0_usize..12,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         in_header: bool,
         width in 1_u32..100,

@@ -3,7 +3,7 @@
 use resize_api::{Limits, Resolution, picture::Fit};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
-use crate::{Error, Format, Picture, Request, Stop, channels::Channels, codec, execute, format::webp, plan, raster::Raster};
+use crate::{Error, Format, Picture, Request, Stop, channels::Channels, codec, execute, format::{avif, webp}, plan, raster::Raster};
 
 /// A request for `width` by `height` with PNG out, so that nothing is lost after scaling.
 pub(crate) fn lossless(width: u32, height: u32) -> Request {
@@ -183,6 +183,8 @@ pub(crate) fn one_of_each() -> Vec<(&'static str, Vec<u8>)> {
         ("gif", gif),
         ("tiff", image(image::ImageFormat::Tiff)),
         ("bmp", image(image::ImageFormat::Bmp)),
+        ("avif", avif::encode(rgb, 60, 10).unwrap()),
+        ("avif with alpha", avif::encode(rgba, 60, 10).unwrap()),
     ]
 }
 

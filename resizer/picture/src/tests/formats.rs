@@ -8,9 +8,10 @@ use crate::{Error, Format, channels::Channels};
 #[test]
 fn every_format_comes_out_as_itself_or_as_png() {
     for (name, source) in one_of_each() {
-        let format = match name.split(' ').find(|word| ["jpeg", "webp", "gif"].contains(word)) {
+        let format = match name.split(' ').find(|word| ["jpeg", "webp", "gif", "avif"].contains(word)) {
             Some("jpeg") => Format::Jpeg,
             Some("webp") => Format::WebP,
+            Some("avif") => Format::Avif,
             Some(_) => Format::Gif,
             None => Format::Png,
         };

@@ -1,7 +1,4 @@
-//! Pixels → AVIF, which is written and not read.
-//!
-//! The decoders there are each miss something: dav1d is no crate's own source, its port to Rust offers only the interface of C and
-//! is not maintained, and the parsers of the container are not under a permissive licence. So an original in AVIF is refused.
+//! Pixels → AVIF, by rav1e.
 //!
 //! Below `plan`, which asks for its bounds, and `codec`; above the raster.
 
@@ -9,7 +6,7 @@ use ravif::{BitDepth, Encoder, Img, RGB8, RGBA8};
 
 use crate::{Error, budget::Pixels, channels::Channels, raster::Raster};
 
-/// See [`encoding`](super::encoding).
+/// See [`encoding`](crate::format::encoding).
 pub(crate) fn encoding(pixels: u64, quality: u8) -> u64 {
     // measured with noise, which takes the most
     let symbols = match quality {
