@@ -11,6 +11,7 @@
 
 mod draw;
 
+use draw::avif::{Coding, Item, bomb, grid, icc, still, stripes, unit};
 pub use draw::{avif, webp_groups};
 
 use image::ImageFormat;
@@ -40,6 +41,7 @@ pub fn cases() -> Vec<Case> {
     pngs(&mut add);
     jpegs(&mut add);
     others(&mut add);
+    avifs(&mut add);
     cases
 }
 
@@ -161,4 +163,28 @@ fn others(add: Add) {
     add("BMP of 30000 by 30000, no pixels", DAMAGED, bmp(30_000, 30_000));
     add("BMP of 1 by 1 with 10 million runs", MADE, bmp_runs(10_000_000));
     add("BMP of 20000 by -1", DAMAGED, bmp(20_000, -1));
+}
+
+fn avifs(add: Add) {
+    let data = stripes(Coding::new(600, 400));
+    let good = still(data.clone(), vec![]);
+    add("AVIF, truncated", DAMAGED, good[..good.len() / 2].to_vec());
+    add("AVIF, header only", DAMAGED, good[..20].to_vec());
+    add("AVIF, good", MADE, good);
+    add("AVIF of 65536 by 65536, no pixels", TOO_LARGE, still(bomb(65536, 65536, false, 100), vec![]));
+    add("AVIF of 9000 by 9000, no pixels", TOO_LARGE, still(bomb(9000, 9000, false, 100), vec![]));
+    add("AVIF of 4000 by 4000, zeros", MADE, still(bomb(4000, 4000, false, 1000), vec![]));
+    add("AVIF of 2000 by 2000 in 1024 tiles, no pixels", DAMAGED, still(bomb(2000, 2000, true, 1000), vec![]));
+    add("AVIF of 4000 by 4000 in 3969 tiles, no pixels", TOO_LARGE, still(bomb(4000, 4000, true, 1000), vec![]));
+    add("AVIF with a profile of 20 MB", MADE, still(data.clone(), vec![icc(&vec![0; 20 << 20])]));
+    let notes = [unit(5, &vec![4; 10 << 20]), unit(15, &vec![0; 10 << 20]), data.clone()].concat();
+    add("AVIF with 20 MB of notes before its pixels", MADE, still(notes, vec![]));
+    add("AVIF of 300 frames", UNKNOWN, still(data.repeat(300), vec![]));
+    let part = || Item::frame(stripes(Coding::new(64, 64)), vec![]);
+    let head = |columns, rows| Item { kind: *b"grid", data: grid(columns, rows, 1024, 1024), properties: vec![] };
+    add("AVIF of a grid of one frame, 256 times", MADE, avif::avif(&[head(16, 16), part()], &[(*b"dimg", 1, &[2; 256])]));
+    add("AVIF of a grid of 65536 parts", UNKNOWN, avif::avif(&[head(0, 0), part()], &[(*b"dimg", 1, &[2; 256])]));
+    add("AVIF of a grid of itself", DAMAGED, avif::avif(&[head(1, 1), part()], &[(*b"dimg", 1, &[1])]));
+    let items: Vec<_> = (0..6000).map(|_| Item::frame(vec![0], vec![])).collect();
+    add("AVIF of 6000 items", UNKNOWN, avif::avif(&items, &[]));
 }

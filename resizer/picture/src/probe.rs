@@ -97,7 +97,15 @@ mod tests {
 
     #[test]
     fn a_header_that_ends_early_is_damaged() {
-        for source in [&b"\xFF\xD8\xFF"[..], b"\x89PNG\r\n\x1A\n\0\0", b"RIFF\0\0\0\0WEBPVP8 ", b"GIF89a\x01", b"II*\0\x08", b"BM\x01", b"\0\0\0\x1cftypavif\0\0\0\0"] {
+        for source in [
+            &b"\xFF\xD8\xFF"[..],
+            b"\x89PNG\r\n\x1A\n\0\0",
+            b"RIFF\0\0\0\0WEBPVP8 ",
+            b"GIF89a\x01",
+            b"II*\0\x08",
+            b"BM\x01",
+            b"\0\0\0\x1cftypavif\0\0\0\0",
+        ] {
             assert!(matches!(probe(source), Err(Error::Damaged(_))), "{source:?}: {:?}", probe(source));
         }
     }

@@ -90,6 +90,28 @@ pub fn noise(coding: Coding) -> Vec<u8> {
     })
 }
 
+/// An open bitstream unit.
+pub fn unit(kind: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len();
+    let digits = [0, 7, 14, 21].map(|bits| (length >> bits & 0x7F).to_le_bytes()[0] | 0x80);
+    [&[kind << 3 | 2][..], &digits, &[0], content].concat()
+}
+
+/// Bits, the highest of a byte first.
+fn bits(bits: &str) -> Vec<u8> {
+    let digits: Vec<char> = bits.chars().filter(|digit| !digit.is_whitespace()).collect();
+    digits.chunks(8).map(|byte| (0..8).fold(0, |number, at| number << 1 | u8::from(byte.get(at) == Some(&'1')))).collect()
+}
+
+/// A frame of which the headers alone make sense, in as many tiles as there may be, or in as few; the rest of its bytes is zero.
+pub fn bomb(width: u32, height: u32, has_tiles: bool, length: usize) -> Vec<u8> {
+    let sequence = format!("000 1 1 00000 1111 1111 {:016b} {:016b} 000 000 0 0 0 1 00 0 0 1", width - 1, height - 1);
+    // a uniform spacing, doubled as often as it goes
+    let mut frame = bits(if has_tiles { "0 0 0 1 1111 1111 1111" } else { "0 0 0 1" });
+    frame.resize(length, 0);
+    [unit(1, &bits(&sequence)), unit(6, &frame)].concat()
+}
+
 pub fn avif_box(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
     [&u32::try_from(content.len() + 8).unwrap().to_be_bytes(), &name[..], content].concat()
 }
@@ -120,11 +142,11 @@ pub fn auxc() -> Vec<u8> {
     full_box(b"auxC", 0, b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")
 }
 
-/// The item that joins others: columns and rows, width and height.
+/// The item that joins others: columns and rows, of which 0 are 256, width and height.
 pub fn grid(columns: u8, rows: u8, width: u16, height: u16) -> Vec<u8> {
     let [w1, w0] = width.to_be_bytes();
     let [h1, h0] = height.to_be_bytes();
-    vec![0, 0, rows - 1, columns - 1, w1, w0, h1, h0]
+    vec![0, 0, rows.wrapping_sub(1), columns.wrapping_sub(1), w1, w0, h1, h0]
 }
 
 /// A part of a file: what it is, its data and its properties. The first one has the number 1.

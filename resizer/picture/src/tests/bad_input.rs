@@ -4,7 +4,10 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::drawing::{gif, jpeg, noisy, one_of_each, request, resize};
+use super::{
+    avif::kinds,
+    drawing::{gif, jpeg, noisy, one_of_each, request, resize},
+};
 use crate::{Error, Request, channels::Channels};
 
 #[test]
@@ -51,7 +54,7 @@ fn the_fuzzers_begin_with_one_of_each_kind() {
     // the first bytes are the request: see `request` of the fuzzers
     let request = [40, 30, 0, 4, 5, 0, 1, 0];
     let two = gif(20, 20, &[[255, 0, 0], [0, 0, 255]]);
-    for (name, source) in one_of_each().into_iter().chain([("animation", two)]) {
+    for (name, source) in one_of_each().into_iter().chain([("animation", two)]).chain(kinds(67, 45)) {
         let name = name.replace(' ', "-");
         if let Some(folder) = std::env::var_os("FUZZ_SEEDS") {
             std::fs::write(Path::new(&folder).join(&name), [&request[..], &source].concat()).unwrap();

@@ -3,7 +3,14 @@
 use resize_api::{Limits, Resolution, picture::Fit};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
-use crate::{Error, Format, Picture, Request, Stop, channels::Channels, codec, execute, format::{avif, webp}, plan, raster::Raster};
+use crate::{
+    Error, Format, Picture, Request, Stop,
+    channels::Channels,
+    codec, execute,
+    format::{avif, webp},
+    plan,
+    raster::Raster,
+};
 
 /// A request for `width` by `height` with PNG out, so that nothing is lost after scaling.
 pub(crate) fn lossless(width: u32, height: u32) -> Request {

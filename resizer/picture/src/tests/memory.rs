@@ -5,6 +5,7 @@ use resize_api::{Limits, Recipe};
 use moxcms::ColorProfile;
 
 use super::{
+    avif::kinds,
     counter::peak,
     drawing::{cmyk_profile, gif, jpeg, lossless_webp, lossy_webp, noisy, png, png_of, with_segment},
 };
@@ -27,7 +28,8 @@ fn sources() -> Vec<(&'static str, Vec<u8>)> {
         file.into_inner()
     };
     let colours: Vec<[u8; 3]> = (0..12).map(|number| [number * 20, 255 - number * 20, number]).collect();
-    vec![
+    let mut sources = kinds(SIDES.0 / 2, SIDES.1 / 2);
+    let rest = vec![
         ("jpeg", jpeg(&rgb, |_| ())),
         ("progressive jpeg", jpeg(&rgb, |compressor| compressor.set_progressive(true).unwrap())),
         ("gray jpeg", jpeg(&noisy(Channels::Gray), |_| ())),
@@ -47,7 +49,9 @@ fn sources() -> Vec<(&'static str, Vec<u8>)> {
         ("noise", png(&random(900, 700), |_| ())),
         ("noisy animation", noisy_animation(200, 150, 40)),
         ("animation", gif(700, 600, &colours)),
-    ]
+    ];
+    sources.extend(rest);
+    sources
 }
 
 /// What compresses least.

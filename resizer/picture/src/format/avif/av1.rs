@@ -203,14 +203,17 @@ impl Sequence {
         if profile > 2 {
             return Err(unsupported("of a profile that is not known"));
         }
-        if is_reduced { bits.skip(5)? } else { operating_points(bits)? }
+        if is_reduced {
+            bits.skip(5)?
+        } else {
+            operating_points(bits)?
+        }
         let size_bits = (bits.byte(4)? + 1, bits.byte(4)? + 1);
         let most = (bits.read(size_bits.0)? + 1, bits.read(size_bits.1)? + 1);
         let id_bits = if !is_reduced && bits.flag()? { bits.byte(4)? + 2 + bits.byte(3)? + 1 } else { 0 };
         let is_coarse = bits.flag()?;
         bits.skip(2)?;
-        let (screen, whole_steps, order_bits) =
-            if is_reduced { (Choice::EachFrame, Choice::EachFrame, 0) } else { tools(bits)? };
+        let (screen, whole_steps, order_bits) = if is_reduced { (Choice::EachFrame, Choice::EachFrame, 0) } else { tools(bits)? };
         let may_stretch = bits.flag()?;
         bits.skip(2)?;
         let (depth, layout, colours) = colours(bits, profile)?;
@@ -261,8 +264,7 @@ fn colours(bits: &mut Bits, profile: u32) -> Result<(u8, Layout, Colours), Error
         false => 8,
     };
     let is_gray = profile != 1 && bits.flag()?;
-    let (primaries, transfer, matrix) =
-        if bits.flag()? { (bits.short(8)?, bits.short(8)?, bits.short(8)?) } else { (2, 2, 2) };
+    let (primaries, transfer, matrix) = if bits.flag()? { (bits.short(8)?, bits.short(8)?, bits.short(8)?) } else { (2, 2, 2) };
     if !is_gray && (primaries, transfer, matrix) == (1, 13, 0) {
         return Ok((depth, Layout::Full, Colours { primaries, transfer, matrix, full_range: true }));
     }

@@ -80,7 +80,9 @@ impl Painter {
 
     /// A row of colour with a sample for each pixel: those that were left out lie between their neighbours.
     fn spread(&mut self, plane: &Plane, kind: usize, row: usize, (width, height): (usize, usize)) {
-        let halved = |place: usize, most: usize| (place / 2, if place % 2 == 1 { (place / 2 + 1).min(most - 1) } else { (place / 2).saturating_sub(1) });
+        let halved = |place: usize, most: usize| {
+            (place / 2, if place % 2 == 1 { (place / 2 + 1).min(most - 1) } else { (place / 2).saturating_sub(1) })
+        };
         let is_narrow = plane.width < width;
         let into = &mut self.rows[kind];
         if plane.height == height && !is_narrow {

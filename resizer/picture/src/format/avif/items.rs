@@ -48,11 +48,17 @@ fn find<'a>(content: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
     boxes(content).find(|found| found.0 == name).map(|found| found.1)
 }
 
+fn without_picture(file: &[u8]) -> Error {
+    match find(file, b"moov") {
+        Some(_) => Error::Unsupported("AVIF of moving pictures without a still one".into()),
+        None => damaged("without a picture"),
+    }
+}
+
 impl<'a> Items<'a> {
     pub(super) fn read(file: &'a [u8]) -> Result<Self, Error> {
         let Some(meta) = find(file, b"meta").and_then(|meta| meta.get(4..)) else {
-            let moving = find(file, b"moov").is_some();
-            return Err(if moving { Error::Unsupported("AVIF of moving pictures without a still one".into()) } else { damaged("without items") });
+            return Err(without_picture(file));
         };
         let table = |content: Option<&'a [u8]>, name: &str| match content.unwrap_or_default() {
             table if table.len() <= LARGEST_TABLE => Ok(table),
@@ -70,7 +76,7 @@ impl<'a> Items<'a> {
         }
         Ok(Self {
             file,
-            primary: primary.ok_or_else(|| damaged("without a first item"))?,
+            primary: primary.ok_or_else(|| without_picture(file))?,
             kinds: table(find(meta, b"iinf"), "iinf")?,
             locations: table(find(meta, b"iloc"), "iloc")?,
             references: table(find(meta, b"iref"), "iref")?,

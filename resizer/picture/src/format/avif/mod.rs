@@ -1,8 +1,8 @@
 //! AVIF: header → [`Probe`]; file → pixels and profile; pixels → file.
 //!
 //! Read is a still picture: a key frame of AV1, or a grid of some, and alpha beside it. Of an animation that is its still picture, which
-//! every writer makes of its first frame. The container is read here, since no parser on crates.io under a permissive licence gives turns,
-//! mirrors, colours and grids; the frames are decoded by rav1d.
+//! every writer makes of its first frame. The container is read here, since the parser on crates.io gives no turns, mirrors,
+//! apertures, colours or grids; the frames are decoded by rav1d.
 //!
 //! Below `probe`, `plan` and `codec`; above the conversion of deep samples, the orientation and the raster.
 
@@ -118,5 +118,5 @@ fn frame(data: &[u8], planned: &Header) -> Result<Frame, Error> {
     if !planned.covers(&header) {
         return Err(Error::Damaged("AVIF of parts that differ".into()));
     }
-    Frame::decode(&av1::stream(data)?, header)
+    Frame::decode(av1::stream(data)?, header)
 }

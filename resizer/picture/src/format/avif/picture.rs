@@ -10,9 +10,8 @@ use super::{
 use crate::{Error, orientation::Orientation, profile::LARGEST};
 
 /// Properties that are known here, or say nothing about pixels.
-const KNOWN: [&[u8; 4]; 14] = [
-    b"av1C", b"auxC", b"clap", b"clli", b"colr", b"imir", b"irot", b"ispe", b"mdcv", b"pasp", b"pixi", b"amve", b"cclv", b"reve",
-];
+const KNOWN: [&[u8; 4]; 14] =
+    [b"av1C", b"auxC", b"clap", b"clli", b"colr", b"imir", b"irot", b"ispe", b"mdcv", b"pasp", b"pixi", b"amve", b"cclv", b"reve"];
 
 /// Most frames in a grid.
 const MOST_FRAMES: u32 = 1024;
@@ -66,8 +65,15 @@ impl<'a> Picture<'a> {
         let items = Items::read(file)?;
         let primary = items.primary;
         let colour = Canvas::read(&items, primary)?;
-        let alpha_item = items.references(b"auxl").find(|&(from, to)| to == primary && is_alpha(&items, from)).map(|(from, _)| from);
-        let alpha = alpha_item.map(|item| Canvas::read(&items, item)).transpose()?;
+        let alpha_of = |item| items.references(b"auxl").find(|&(from, to)| to == item && is_alpha(&items, from)).map(|(from, _)| from);
+        let alpha_item = alpha_of(primary);
+        let alpha = match alpha_item {
+            Some(item) => Some(Canvas::read(&items, item)?),
+            // of each frame of a grid
+            None => {
+                colour.frames.iter().copied().map(alpha_of).collect::<Option<_>>().map(|frames| colour.over(&items, frames)).transpose()?
+            }
+        };
         if alpha.as_ref().is_some_and(|alpha| (alpha.width, alpha.height) != (colour.width, colour.height)) {
             return Err(damaged("whose alpha has another size"));
         }
@@ -103,15 +109,28 @@ impl Canvas {
             Some(kind) => return Err(unsupported(&format!("whose picture is of kind {:?}", kind.escape_ascii().to_string()))),
             None => return Err(damaged("without its picture")),
         };
+        let canvas = Self::of_frames(items, size, columns, frames)?;
+        if size_said(items, item).is_some_and(|said| said != (canvas.width, canvas.height)) {
+            return Err(damaged("of another size than it says"));
+        }
+        Ok(canvas)
+    }
+
+    /// Of other frames in the same places.
+    fn over(&self, items: &Items, frames: Vec<u32>) -> Result<Self, Error> {
+        Self::of_frames(items, Some((self.width, self.height)), self.columns, frames)
+    }
+
+    fn of_frames(items: &Items, size: Option<(u32, u32)>, columns: u32, frames: Vec<u32>) -> Result<Self, Error> {
         let header = Header::read(&items.data(frames[0])?.start(HEADERS))?;
         let (width, height) = size.unwrap_or((header.width, header.height));
         let rows = u32::try_from(frames.len()).unwrap_or(u32::MAX) / columns;
-        let fits = |whole: u32, frame: u32, count: u32| u64::from(frame) * u64::from(count) >= whole.into() && (count - 1) * frame < whole;
+        let fits = |whole: u32, frame: u32, count: u32| {
+            let (frame, count) = (u64::from(frame), u64::from(count));
+            (frame * (count - 1) + 1..=frame * count).contains(&u64::from(whole))
+        };
         if !fits(width, header.width, columns) || !fits(height, header.height, rows) {
             return Err(damaged("of a grid that is not filled"));
-        }
-        if size_said(items, item).is_some_and(|said| said != (width, height)) {
-            return Err(damaged("of another size than it says"));
         }
         let data = frames.iter().try_fold(0, |most: usize, &frame| {
             let data = items.data(frame)?;
@@ -136,7 +155,8 @@ fn grid(items: &Items, item: u32) -> Result<Grid, Error> {
     if columns * rows > MOST_FRAMES {
         return Err(unsupported(&format!("of {columns} by {rows} parts, at most {MOST_FRAMES} are read")));
     }
-    let frames: Vec<u32> = items.references(b"dimg").filter(|&(from, _)| from == item).map(|(_, to)| to).take(1 + MOST_FRAMES as usize).collect();
+    let frames: Vec<u32> =
+        items.references(b"dimg").filter(|&(from, _)| from == item).map(|(_, to)| to).take(1 + MOST_FRAMES as usize).collect();
     if frames.len() != (columns * rows) as usize || frames.iter().any(|&frame| items.kind(frame).as_ref() != Some(b"av01")) {
         return Err(damaged("of a grid without its parts"));
     }
@@ -182,7 +202,7 @@ fn orientation(items: &Items, item: u32) -> Orientation {
     Orientation::turned(first(b"irot").unwrap_or_default() & 3, mirror == Some(true), mirror == Some(false))
 }
 
-/// The clean aperture, if it is one of whole pixels within the canvas; otherwise all of it.
+/// The clean aperture, if it lies within the canvas; otherwise all of it.
 fn window(items: &Items, canvas: &Canvas) -> Window {
     let whole = Window { left: 0, top: 0, width: canvas.width, height: canvas.height };
     let part = |content: &[u8]| {
@@ -199,13 +219,13 @@ fn window(items: &Items, canvas: &Canvas) -> Window {
     items.property(items.primary, b"clap").and_then(part).unwrap_or(whole)
 }
 
-/// Length and start along one side, of a length and how far its middle is from that of the side, as fractions.
+/// Length and start along one side, of a length and how far its middle is from that of the side, as fractions; both in whole pixels.
 fn aperture(side: u32, (above, below): (i64, i64), (off_above, off_below): (i64, i64)) -> Option<(u32, u32)> {
-    let length = (above % below == 0).then_some(above / below).filter(|length| *length > 0)?;
+    let length = above / below;
     // twice the start, times the fraction's lower part
     let twice = (i64::from(side) - length).checked_mul(off_below)?.checked_add(off_above.checked_mul(2)?)?;
-    let start = (twice % (2 * off_below) == 0).then_some(twice / (2 * off_below)).filter(|start| *start >= 0)?;
-    let fits = start.checked_add(length)? <= i64::from(side);
+    let start = twice.div_euclid(2 * off_below);
+    let fits = length > 0 && start >= 0 && start.checked_add(length)? <= i64::from(side);
     if fits { Some((u32::try_from(length).ok()?, u32::try_from(start).ok()?)) } else { None }
 }
 
@@ -221,16 +241,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_aperture_is_of_whole_pixels_within_the_side() {
+    fn an_aperture_is_cut_to_whole_pixels_and_lies_within_the_side() {
         for (side, length, off, expected) in [
             (100, (50, 1), (0, 1), Some((50, 25))),
             (100, (100, 2), (-50, 2), Some((50, 0))),
             (101, (50, 1), (1, 2), Some((50, 26))),
-            (101, (50, 1), (0, 1), None),
+            (101, (50, 1), (0, 1), Some((50, 25))),
+            (722, (385, 1), (103, 1), Some((385, 271))),
             (100, (101, 1), (0, 1), None),
             (100, (50, 1), (26, 1), None),
             (100, (0, 1), (0, 1), None),
-            (100, (33, 2), (0, 1), None),
+            (100, (33, 2), (0, 1), Some((16, 42))),
+            (100, (1, 2), (0, 1), None),
+            (100, (50, 1), (-51, 2), None),
         ] {
             assert_eq!(aperture(side, length, off), expected, "{side} {length:?} {off:?}");
         }
