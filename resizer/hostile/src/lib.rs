@@ -2,6 +2,8 @@
 
 #![allow(
     missing_docs,
+    clippy::default_trait_access,
+    clippy::missing_panics_doc,
     clippy::unwrap_used,
     clippy::large_stack_arrays,
     clippy::format_collect,
@@ -173,12 +175,13 @@ fn avifs(add: Add) {
     add("AVIF, good", MADE, good);
     add("AVIF of 65536 by 65536, no pixels", TOO_LARGE, still(bomb(65536, 65536, false, 100), vec![]));
     add("AVIF of 9000 by 9000, no pixels", TOO_LARGE, still(bomb(9000, 9000, false, 100), vec![]));
-    add("AVIF of 4000 by 4000, zeros", MADE, still(bomb(4000, 4000, false, 1000), vec![]));
+    add("AVIF of 3000 by 3000, zeros", MADE, still(bomb(3000, 3000, false, 1000), vec![]));
     add("AVIF of 2000 by 2000 in 1024 tiles, no pixels", DAMAGED, still(bomb(2000, 2000, true, 1000), vec![]));
     add("AVIF of 4000 by 4000 in 3969 tiles, no pixels", TOO_LARGE, still(bomb(4000, 4000, true, 1000), vec![]));
     add("AVIF with a profile of 20 MB", MADE, still(data.clone(), vec![icc(&vec![0; 20 << 20])]));
-    let notes = [unit(5, &vec![4; 10 << 20]), unit(15, &vec![0; 10 << 20]), data.clone()].concat();
-    add("AVIF with 20 MB of notes before its pixels", MADE, still(notes, vec![]));
+    let notes = [unit(5, &vec![4; 5 << 20]), unit(15, &vec![0; 5 << 20]), data.clone()].concat();
+    add("AVIF with 10 MB of notes before its pixels", MADE, still(notes, vec![]));
+    add("AVIF with 13 MB in a frame", TOO_LARGE, still([data.clone(), vec![0; 13 << 20]].concat(), vec![]));
     add("AVIF of 300 frames", UNKNOWN, still(data.repeat(300), vec![]));
     let part = || Item::frame(stripes(Coding::new(64, 64)), vec![]);
     let head = |columns, rows| Item { kind: *b"grid", data: grid(columns, rows, 1024, 1024), properties: vec![] };

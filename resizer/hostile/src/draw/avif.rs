@@ -80,16 +80,6 @@ pub fn stripes(coding: Coding) -> Vec<u8> {
     frame(coding, |kind, x, y| u16::try_from((x * (kind + 3) + y * 5) * most / 255 % (most + 1)).unwrap())
 }
 
-/// A frame of noise.
-pub fn noise(coding: Coding) -> Vec<u8> {
-    let most = (1 << coding.depth) - 1;
-    frame(coding, |kind, x, y| {
-        let seed = (x as u64 * 2_654_435_761).wrapping_add(y as u64 * 40_503).wrapping_add(kind as u64 * 97);
-        let mixed = (seed ^ seed >> 13).wrapping_mul(6_364_136_223_846_793_005);
-        u16::try_from(mixed >> 48 & most).unwrap()
-    })
-}
-
 /// An open bitstream unit.
 pub fn unit(kind: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();

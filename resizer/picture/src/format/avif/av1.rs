@@ -49,8 +49,8 @@ pub(super) struct Header {
 pub(super) const HEADERS: usize = 4096;
 
 /// Bytes of the decoder's state for each tile, and beside all.
-const TILE: u64 = 48 << 10;
-const DECODER: u64 = 4 << 20;
+const TILE: u64 = 24 << 10;
+const DECODER: u64 = 2 << 20;
 
 impl Header {
     /// Bytes of one frame as the decoder holds it.
@@ -70,7 +70,7 @@ impl Header {
     pub(super) fn memory(&self) -> u64 {
         let pixels = u64::from(self.width.next_multiple_of(128)) * u64::from(self.height.next_multiple_of(128));
         let frames = if self.is_stretched { 2 } else { 1 };
-        self.frame() * frames + pixels * 3 / 2 + u64::from(self.tiles) * TILE + DECODER
+        self.frame() * frames + pixels + u64::from(self.tiles) * TILE + DECODER
     }
 
     /// Whether a decoder that was admitted for this one may decode `other`.

@@ -206,10 +206,10 @@ impl<'a> Data<'a> {
         self.0.iter().map(|extent| extent.len()).sum()
     }
 
-    /// The first `most` bytes in one piece.
+    /// At least the first `most` bytes, if there are so many, in one piece.
     pub(super) fn start(&self, most: usize) -> Cow<'a, [u8]> {
         match self.0[..] {
-            [extent] => Cow::Borrowed(&extent[..extent.len().min(most)]),
+            [extent] => Cow::Borrowed(extent),
             _ => Cow::Owned(self.0.iter().copied().flatten().copied().take(most).collect()),
         }
     }

@@ -13,6 +13,10 @@ use crate::{Error, orientation::Orientation, profile::LARGEST};
 const KNOWN: [&[u8; 4]; 14] =
     [b"av1C", b"auxC", b"clap", b"clli", b"colr", b"imir", b"irot", b"ispe", b"mdcv", b"pasp", b"pixi", b"amve", b"cclv", b"reve"];
 
+/// Most pixels and bytes of a frame, which is decoded in one go: so many take about a second of one core.
+const MOST_PIXELS: u64 = 50_000_000;
+const MOST_BYTES: usize = 12 << 20;
+
 /// Most frames in a grid.
 const MOST_FRAMES: u32 = 1024;
 
@@ -136,6 +140,11 @@ impl Canvas {
             let data = items.data(frame)?;
             Ok(most.max(data.length() + data.joining()))
         })?;
+        let pixels = u64::from(header.width) * u64::from(header.height);
+        if pixels > MOST_PIXELS || data > MOST_BYTES {
+            let most = format!("at most {MOST_PIXELS} of {MOST_BYTES} are decoded in one go");
+            return Err(Error::TooLarge(format!("an AVIF with a frame of {pixels} pixels of {data} bytes, {most}")));
+        }
         Ok(Self { width, height, columns, frames, header, data })
     }
 }
