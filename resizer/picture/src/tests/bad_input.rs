@@ -1,6 +1,6 @@
 //! Files that end early, lie, or are no pictures at all: an error or a picture, never a panic.
 
-use std::path::Path;
+use std::{path::Path, sync::LazyLock};
 
 use proptest::prelude::*;
 
@@ -87,6 +87,8 @@ fn starts() -> Vec<&'static [u8]> {
     ]
 }
 
+static EACH: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(one_of_each);
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
@@ -102,7 +104,7 @@ proptest! {
         in_header: bool,
         width in 1_u32..100,
     ) {
-        let (_, mut source) = one_of_each().swap_remove(kind);
+        let mut source = EACH[kind].1.clone();
         let reach = if in_header { source.len().min(100) } else { source.len() };
         for (index, value) in changes {
             source[index.index(reach)] = value;
