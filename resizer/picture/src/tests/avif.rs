@@ -51,7 +51,7 @@ pub(crate) fn kinds(width: u32, height: u32) -> Vec<(&'static str, Vec<u8>)> {
     let half = Coding { width: width.div_ceil(2) as usize, height: height.div_ceil(2) as usize, ..kind(8, Sampling::Cs420, (0, 0)) };
     let part = || Item::frame(stripes(half), vec![]);
     let head = Item { kind: *b"grid", data: grid(2, 2, width as u16, height as u16), properties: vec![] };
-    let (across, down) = (width as i32 - 8, height as i32 - 6);
+    let (across, down) = (width.cast_signed() - 8, height.cast_signed() - 6);
     let cut = vec![clap([(across, 1), (down, 1), (1, 1), (-2, 1)]), turn(1), mirror(1)];
     let p3 = icc(&ColorProfile::new_display_p3().encode().unwrap());
     let shade = Item::frame(stripes(kind(10, Sampling::Cs400, (0, 0))), vec![auxc()]);

@@ -204,9 +204,9 @@ impl Sequence {
             return Err(unsupported("of a profile that is not known"));
         }
         if is_reduced {
-            bits.skip(5)?
+            bits.skip(5)?;
         } else {
-            operating_points(bits)?
+            operating_points(bits)?;
         }
         let size_bits = (bits.byte(4)? + 1, bits.byte(4)? + 1);
         let most = (bits.read(size_bits.0)? + 1, bits.read(size_bits.1)? + 1);

@@ -148,7 +148,9 @@ pub(super) fn divide_by_alpha(raster: &mut Raster) -> Result<(), Error> {
         for pixel in raster.pixels[rows.start * stride..rows.end * stride].chunks_exact_mut(count) {
             if let Some((&mut alpha, colours)) = pixel.split_last_mut() {
                 let whole = |value: u8| (u32::from(value) * 255 + u32::from(alpha) / 2).checked_div(alpha.into()).unwrap_or(0);
-                colours.iter_mut().for_each(|value| *value = u8::try_from(whole(*value)).unwrap_or(u8::MAX));
+                for value in colours {
+                    *value = u8::try_from(whole(*value)).unwrap_or(u8::MAX);
+                }
             }
         }
     }

@@ -44,12 +44,12 @@ fn damaged(what: &str) -> Error {
     Error::Damaged(format!("AVIF {what}"))
 }
 
-fn find<'a>(content: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
-    boxes(content).find(|found| found.0 == name).map(|found| found.1)
+fn find(content: &[u8], name: [u8; 4]) -> Option<&[u8]> {
+    boxes(content).find(|found| *found.0 == name).map(|found| found.1)
 }
 
 fn without_picture(file: &[u8]) -> Error {
-    match find(file, b"moov") {
+    match find(file, *b"moov") {
         Some(_) => Error::Unsupported("AVIF of moving pictures without a still one".into()),
         None => damaged("without a picture"),
     }
@@ -57,19 +57,19 @@ fn without_picture(file: &[u8]) -> Error {
 
 impl<'a> Items<'a> {
     pub(super) fn read(file: &'a [u8]) -> Result<Self, Error> {
-        let Some(meta) = find(file, b"meta").and_then(|meta| meta.get(4..)) else {
+        let Some(meta) = find(file, *b"meta").and_then(|meta| meta.get(4..)) else {
             return Err(without_picture(file));
         };
         let table = |content: Option<&'a [u8]>, name: &str| match content.unwrap_or_default() {
             table if table.len() <= LARGEST_TABLE => Ok(table),
             table => Err(Error::Unsupported(format!("AVIF with {} bytes of {name}, at most {LARGEST_TABLE} are read", table.len()))),
         };
-        let primary = find(meta, b"pitm").and_then(|content| {
+        let primary = find(meta, *b"pitm").and_then(|content| {
             let mut content = Reader(content);
             let (version, _) = content.version()?;
             content.short_or_long(version > 0)
         });
-        let of_items = find(meta, b"iprp").unwrap_or_default();
+        let of_items = find(meta, *b"iprp").unwrap_or_default();
         let associations = boxes(of_items).filter(|found| found.0 == b"ipma").map(|found| found.1.len()).sum::<usize>();
         if associations > LARGEST_TABLE {
             return Err(Error::Unsupported(format!("AVIF with {associations} bytes of ipma, at most {LARGEST_TABLE} are read")));
@@ -77,12 +77,12 @@ impl<'a> Items<'a> {
         Ok(Self {
             file,
             primary: primary.ok_or_else(|| without_picture(file))?,
-            kinds: table(find(meta, b"iinf"), "iinf")?,
-            locations: table(find(meta, b"iloc"), "iloc")?,
-            references: table(find(meta, b"iref"), "iref")?,
-            properties: find(of_items, b"ipco").unwrap_or_default(),
+            kinds: table(find(meta, *b"iinf"), "iinf")?,
+            locations: table(find(meta, *b"iloc"), "iloc")?,
+            references: table(find(meta, *b"iref"), "iref")?,
+            properties: find(of_items, *b"ipco").unwrap_or_default(),
             associations: of_items,
-            inner: find(meta, b"idat").unwrap_or_default(),
+            inner: find(meta, *b"idat").unwrap_or_default(),
         })
     }
 
@@ -101,10 +101,10 @@ impl<'a> Items<'a> {
     }
 
     /// From which item, to which one, in the order of the file.
-    pub(super) fn references(&self, kind: &'static [u8; 4]) -> impl Iterator<Item = (u32, u32)> + use<'a> {
+    pub(super) fn references(&self, kind: [u8; 4]) -> impl Iterator<Item = (u32, u32)> + use<'a> {
         let mut table = Reader(self.references);
         let is_long = table.version().is_some_and(|(version, _)| version > 0);
-        boxes(table.0).filter(move |found| found.0 == kind).flat_map(move |(_, content)| {
+        boxes(table.0).filter(move |found| *found.0 == kind).flat_map(move |(_, content)| {
             let mut content = Reader(content);
             let from = content.short_or_long(is_long).unwrap_or_default();
             let count = content.u16().unwrap_or_default();
@@ -123,8 +123,8 @@ impl<'a> Items<'a> {
     }
 
     /// The content of a property, without looking at whether it is essential.
-    pub(super) fn property(&self, item: u32, name: &[u8; 4]) -> Option<&'a [u8]> {
-        self.properties(item).find(|property| property.name == name).map(|property| property.content)
+    pub(super) fn property(&self, item: u32, name: [u8; 4]) -> Option<&'a [u8]> {
+        self.properties(item).find(|property| *property.name == name).map(|property| property.content)
     }
 
     pub(super) fn data(&self, item: u32) -> Result<Data<'a>, Error> {

@@ -69,7 +69,7 @@ impl<'a> Picture<'a> {
         let items = Items::read(file)?;
         let primary = items.primary;
         let colour = Canvas::read(&items, primary)?;
-        let alpha_of = |item| items.references(b"auxl").find(|&(from, to)| to == item && is_alpha(&items, from)).map(|(from, _)| from);
+        let alpha_of = |item| items.references(*b"auxl").find(|&(from, to)| to == item && is_alpha(&items, from)).map(|(from, _)| from);
         let alpha_item = alpha_of(primary);
         let alpha = match alpha_item {
             Some(item) => Some(Canvas::read(&items, item)?),
@@ -81,7 +81,7 @@ impl<'a> Picture<'a> {
         if alpha.as_ref().is_some_and(|alpha| (alpha.width, alpha.height) != (colour.width, colour.height)) {
             return Err(damaged("whose alpha has another size"));
         }
-        let is_premultiplied = items.references(b"prem").any(|(from, to)| from == primary && Some(to) == alpha_item);
+        let is_premultiplied = items.references(*b"prem").any(|(from, to)| from == primary && Some(to) == alpha_item);
         let (numbers, profile) = colours(&items, primary);
         Ok(Self {
             is_premultiplied,
@@ -165,7 +165,7 @@ fn grid(items: &Items, item: u32) -> Result<Grid, Error> {
         return Err(unsupported(&format!("of {columns} by {rows} parts, at most {MOST_FRAMES} are read")));
     }
     let frames: Vec<u32> =
-        items.references(b"dimg").filter(|&(from, _)| from == item).map(|(_, to)| to).take(1 + MOST_FRAMES as usize).collect();
+        items.references(*b"dimg").filter(|&(from, _)| from == item).map(|(_, to)| to).take(1 + MOST_FRAMES as usize).collect();
     if frames.len() != (columns * rows) as usize || frames.iter().any(|&frame| items.kind(frame).as_ref() != Some(b"av01")) {
         return Err(damaged("of a grid without its parts"));
     }
@@ -173,14 +173,14 @@ fn grid(items: &Items, item: u32) -> Result<Grid, Error> {
 }
 
 fn is_alpha(items: &Items, item: u32) -> bool {
-    let kind = items.property(item, b"auxC").and_then(|content| content.get(4..)).unwrap_or_default();
+    let kind = items.property(item, *b"auxC").and_then(|content| content.get(4..)).unwrap_or_default();
     [&b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"[..], b"urn:mpeg:hevc:2015:auxid:1"]
         .iter()
         .any(|name| kind.strip_prefix(*name).is_some_and(|rest| matches!(rest, [] | [0, ..])))
 }
 
 fn size_said(items: &Items, item: u32) -> Option<(u32, u32)> {
-    let mut content = Reader(items.property(item, b"ispe")?);
+    let mut content = Reader(items.property(item, *b"ispe")?);
     content.version()?;
     Some((content.u32()?, content.u32()?))
 }
@@ -207,8 +207,8 @@ fn colours<'a>(items: &Items<'a>, item: u32) -> (Option<Colours>, Option<&'a [u8
 /// By quarters of a turn, counterclockwise, and then by a mirror.
 fn orientation(items: &Items, item: u32) -> Orientation {
     let first = |name| items.property(item, name).and_then(|content| content.first().copied());
-    let mirror = first(b"imir").map(|axis| axis & 1 == 1);
-    Orientation::turned(first(b"irot").unwrap_or_default() & 3, mirror == Some(true), mirror == Some(false))
+    let mirror = first(*b"imir").map(|axis| axis & 1 == 1);
+    Orientation::turned(first(*b"irot").unwrap_or_default() & 3, mirror == Some(true), mirror == Some(false))
 }
 
 /// The clean aperture, if it lies within the canvas; otherwise all of it.
@@ -225,7 +225,7 @@ fn window(items: &Items, canvas: &Canvas) -> Window {
         let (height, top) = aperture(canvas.height, height, y)?;
         Some(Window { left, top, width, height })
     };
-    items.property(items.primary, b"clap").and_then(part).unwrap_or(whole)
+    items.property(items.primary, *b"clap").and_then(part).unwrap_or(whole)
 }
 
 /// Length and start along one side, of a length and how far its middle is from that of the side, as fractions; both in whole pixels.
