@@ -182,7 +182,7 @@ fn avifs(add: Add) {
     let notes = [unit(5, &vec![4; 5 << 20]), unit(15, &vec![0; 5 << 20]), data.clone()].concat();
     add("AVIF with 10 MB of notes before its pixels", MADE, still(notes, vec![]));
     add("AVIF with 13 MB in a frame", TOO_LARGE, still([data.clone(), vec![0; 13 << 20]].concat(), vec![]));
-    add("AVIF of 100 frames", UNKNOWN, still(data.repeat(100), vec![]));
+    add("AVIF of 20 frames", UNKNOWN, still(data.repeat(20), vec![]));
     let part = || Item::frame(stripes(Coding::new(64, 64)), vec![]);
     let head = |columns, rows| Item { kind: *b"grid", data: grid(columns, rows, 1024, 1024), properties: vec![] };
     add("AVIF of a grid of one frame, 256 times", MADE, avif::avif(&[head(16, 16), part()], &[(*b"dimg", 1, &[2; 256])]));
