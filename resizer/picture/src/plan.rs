@@ -178,7 +178,7 @@ fn memory(
     let region = stored_region(probe, geometry, denominator);
     let still = decoded * probe.channels.count() as u64
         + scale::memory((width, height), region, probe.orientation.turn(geometry.scaled), probe.channels)
-        + format::encoding(format, output, probe.channels.has_alpha(), quality)
+        + format::encoding(format, geometry.canvas, probe.channels.has_alpha(), quality)
         + working
         + colour(probe.profile)
         + (1 << 20);

@@ -1,11 +1,11 @@
 //! JPEG: header → [`Probe`]; file → pixels at a reduced scale; pixels → file.
 //!
-//! scaled-jpeg reads all but arithmetic coding; libjpeg-turbo reads that, and writes.
+//! scaled-jpeg reads all but arithmetic coding, which libjpeg-turbo reads; small-jpeg writes.
 //!
 //! Below `probe`, `plan` and `codec`; above `jpeg_turbo` and the raster.
 
 use scaled_jpeg::{Colour, ErrorKind, Options, Scale};
-use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
+use small_jpeg::{Coding, Effort, Sampling};
 
 use crate::{
     Error,
@@ -21,9 +21,6 @@ use crate::{
 
 /// Scans that a progressive picture may have: a few hundred can take minutes.
 const MAX_SCANS: u32 = 100;
-
-/// Up to this many bytes of pixels, Huffman tables of the picture's own save a good part of the file, and cost little.
-const SMALL: usize = 500_000;
 
 const SOI: u8 = 0xD8;
 const SOS: u8 = 0xDA;
@@ -217,11 +214,6 @@ fn to_ink(source: &[u8], raster: &mut Raster) {
     }
 }
 
-fn failure(error: &turbojpeg::Error) -> Error {
-    let message = error.to_string();
-    if message.contains("Unsupported") { Error::Unsupported(message) } else { Error::Damaged(message) }
-}
-
 /// Decodes what scaled-jpeg does not read, at 1/`denominator` of the size, which is 1, 2, 4 or 8.
 pub(crate) fn decode(source: &[u8], probe: &Probe, denominator: u32, budget: &Budget) -> Result<Raster, Error> {
     let channels = probe.channels;
@@ -232,21 +224,25 @@ pub(crate) fn decode(source: &[u8], probe: &Probe, denominator: u32, budget: &Bu
     Ok(raster)
 }
 
-/// Encodes gray or RGB pixels.
+fn sampling(channels: Channels) -> Sampling {
+    if channels == Channels::Gray { Sampling::Gray } else { Sampling::S420 }
+}
+
+/// Bytes that an encoder takes at most, and what it writes.
+pub(crate) fn encoding((width, height): (u32, u32)) -> u64 {
+    // before that, as much as the encoder holds of a pixel is taken for its colour and orientation
+    u64::from(width) * u64::from(height) * 8 + small_jpeg::memory(width, height, Sampling::S420) as u64
+}
+
+/// Encodes gray or RGB pixels; a file that need not be `progressive` is if that is smaller.
 pub(crate) fn encode(raster: &Raster, quality: u8, progressive: bool) -> Result<Vec<u8>, Error> {
-    let (format, sampling) =
-        if raster.channels == Channels::Gray { (PixelFormat::GRAY, Subsamp::Gray) } else { (PixelFormat::RGB, Subsamp::Sub2x2) };
-    let image =
-        Image { pixels: &raster.pixels[..], width: raster.width as usize, pitch: raster.stride(), height: raster.height as usize, format };
-    let compress = || {
-        let mut encoder = Compressor::new()?;
-        encoder.set_quality(i32::from(quality))?;
-        encoder.set_subsamp(sampling)?;
-        encoder.set_progressive(progressive)?;
-        encoder.set_optimize(raster.pixels.len() <= SMALL)?;
-        encoder.compress_to_vec(image)
-    };
-    compress().map_err(|error| failure(&error))
+    let coding = if progressive { Coding::Progressive } else { Coding::Smallest };
+    let options = small_jpeg::Options { quality, sampling: sampling(raster.channels), coding, effort: Effort::Balanced };
+    let stop = raster.budget().stop().flag();
+    small_jpeg::encode_until(stop, &raster.pixels, raster.width, raster.height, &options).map_err(|error| match error {
+        small_jpeg::Error::Stopped => Error::Stopped,
+        small_jpeg::Error::Size(..) | small_jpeg::Error::Length { .. } => Error::TooLarge(format!("as a JPEG, {error}")),
+    })
 }
 
 #[cfg(test)]
