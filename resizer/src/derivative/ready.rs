@@ -39,6 +39,8 @@ pub(crate) enum Ready {
     Stored(Found, Option<String>),
     /// What has this entity tag; whether it is stored was not looked at.
     Same(String),
+    /// It has to be made, and will have this entity tag if its original stays as it is.
+    Missing(Option<String>),
 }
 
 /// How far one looks.
@@ -51,17 +53,17 @@ pub(crate) struct Look<'a> {
 }
 
 impl Service {
-    /// Looks at the stored `key` and at its original. None if it has to be made.
-    pub(crate) async fn ready(&self, key: &ResizedKey, look: Look<'_>) -> Result<Option<Ready>, Error> {
+    /// Looks at the stored `key` and at its original.
+    pub(crate) async fn ready(&self, key: &ResizedKey, look: Look<'_>) -> Result<Ready, Error> {
         if !self.settings.delivery.revalidate {
-            return Ok(self.unchecked(key, look).await);
+            return Ok(self.unchecked(key, look).await.unwrap_or(Ready::Missing(None)));
         }
         let name = key.to_string();
         let (original, found) = if let Some(has) = look.has {
             let (meant, original) = self.original(key).await?;
             // who has this once got it from here: the picture of this very original by these settings
             if let Some(etag) = tag(&self.settings, &meant, original.etag.as_deref()).filter(|etag| has(etag)) {
-                return Ok(Some(Ready::Same(etag)));
+                return Ok(Ready::Same(etag));
             }
             ((meant, original), self.look_at(&name, look.open).await)
         } else {
@@ -69,14 +71,17 @@ impl Service {
             (original?, found)
         };
         let (meant, original) = original;
+        let etag = tag(&self.settings, &meant, original.etag.as_deref());
         // what cannot be looked at counts as missing: S3 denies access to a missing key where keys may not be listed
-        let Ok(found) = found else { return Ok(None) };
-        let etag = match judge(&self.settings, &meant, &found.head.metadata, Source::There(original.etag.as_deref())) {
-            State::Fresh if !self.sends_away(&meant, &found.head) => tag(&self.settings, &meant, original.etag.as_deref()),
-            State::Foreign if is_shown(&found.head) => tag_of_foreign(&found.head),
-            _ => return Ok(None),
-        };
-        Ok(Some(Ready::Stored(found, etag)))
+        let Ok(found) = found else { return Ok(Ready::Missing(etag)) };
+        Ok(match judge(&self.settings, &meant, &found.head.metadata, Source::There(original.etag.as_deref())) {
+            State::Fresh if !self.sends_away(&meant, &found.head) => Ready::Stored(found, etag),
+            State::Foreign if is_shown(&found.head) => {
+                let etag = tag_of_foreign(&found.head);
+                Ready::Stored(found, etag)
+            }
+            _ => Ready::Missing(etag),
+        })
     }
 
     /// The same where originals never change: what is stored says of which it was made.

@@ -37,11 +37,10 @@ impl Service {
         let has = |etag: &str| asked.has(etag);
         for _ in 0..ATTEMPTS {
             let look = Look { open: !asked.is_head, has: if asked.is_conditional() { Some(&has) } else { None } };
-            let ready = self.ready(key, look).await?;
-            let answer = match ready {
-                Some(Ready::Same(etag)) => Some(self.same(Some(&etag), None)),
-                Some(Ready::Stored(found, etag)) => self.stored(&key.to_string(), found, etag.as_deref(), asked, record).await?,
-                None => match self.fly(key, record).await? {
+            let answer = match self.ready(key, look).await? {
+                Ready::Same(etag) => Some(self.same(Some(&etag), None)),
+                Ready::Stored(found, etag) => self.stored(&key.to_string(), found, etag.as_deref(), asked, record).await?,
+                Ready::Missing(etag) => match self.fly(key, etag.as_deref(), record).await? {
                     Outcome::Picture { bytes, content_type, etag, .. } if asked.has_answer(etag.as_deref()) => {
                         drop((bytes, content_type));
                         Some(self.same(etag.as_deref(), None))

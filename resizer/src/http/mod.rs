@@ -150,17 +150,19 @@ impl Service {
         if self.is_direct {
             return self.direct(key, asked, record).await;
         }
-        let outcome = self.fly(key, record).await?;
+        let outcome = self.fly(key, None, record).await?;
         if matches!(outcome, Outcome::Picture { why: Shown::Loop, .. }) {
             self.metrics.loop_guard_hits.inc();
         }
         Ok(Answer { label: outcome.label(), response: answer::success(outcome, &self.settings.url, key) })
     }
 
-    /// What the flight for `key` comes to, whoever began it.
-    async fn fly(self: &Arc<Self>, key: &ResizedKey, record: &mut Record) -> Result<Outcome, Error> {
+    /// What the flight for this `version` of `key` comes to, whoever began it. One that still stores the picture of an earlier original
+    /// is not joined.
+    async fn fly(self: &Arc<Self>, key: &ResizedKey, version: Option<&str>, record: &mut Record) -> Result<Outcome, Error> {
         let start = |lease, hold| derivative::run(Arc::clone(self), key.clone(), lease, hold);
-        let ((result, report), role) = self.flights.join(key.to_string(), || self.admission.lease(), start).await?;
+        let name = version.map_or_else(|| key.to_string(), |version| format!("{key} {version}"));
+        let ((result, report), role) = self.flights.join(name, || self.admission.lease(), start).await?;
         (record.coalesced, record.report) = (Some(role == Role::Follower), report);
         if role == Role::Follower {
             self.metrics.coalesced.inc();

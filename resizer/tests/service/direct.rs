@@ -190,6 +190,23 @@ async fn a_replaced_original_is_never_shown_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_replaced_original_is_not_shown_as_it_was_while_that_is_stored() {
+    let (store, gate) = gate();
+    let fixture = Fixture::new(gate.clone(), direct);
+    let old = fixture.get(TARGET).await;
+    replace(&store, "cat.png", other());
+    let new = fixture.get(TARGET).await;
+    assert_ne!(header(&new, "etag"), header(&old, "etag"));
+    let picture = image::load_from_memory(&body(new).await).unwrap().to_rgb8();
+    assert_eq!(picture.get_pixel(15, 15).0, [200, 7, 9]);
+    drop(old);
+    gate.puts.add_permits(4);
+    fixture.settles().await;
+    let picture = image::load_from_memory(&body(fixture.get(TARGET).await).await).unwrap().to_rgb8();
+    assert_eq!(picture.get_pixel(15, 15).0, [200, 7, 9]);
+}
+
+#[tokio::test]
 async fn other_settings_make_another_picture() {
     let store = stored().await;
     let fixture = fixture(&store, |settings| settings.recipe.without_enlargement = true);
