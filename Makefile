@@ -27,6 +27,10 @@ test: ## everything: lints, tests, chart, and the tests on a real cluster with a
 images: ## dist/*.tar: both static binaries as OCI images, without Docker
 	@tests/images/build
 
+dist: ## dist/release: what a release consists of
+	@tests/cluster/build > /dev/null
+	@tests/images/dist
+
 crds: ## crds/resizeendpoints.yaml from the types
 	@mkdir -p dist
 	cargo run -q -p resize-api --bin crdgen > dist/crds.yaml && mv dist/crds.yaml crds/resizeendpoints.yaml
@@ -65,4 +69,4 @@ load: ## the resizer on the S3 at 1, 4 and 16 times of what it can do, in 256 Mi
 sweep-bench: ## what a sweep of 10 million originals of five sizes takes, without a store: SWEEP_BENCH=10000000
 	cargo bench --locked -p resizer --bench sweep
 
-.PHONY: help try demo demo-down test images crds up bench bytes stages fuzz scale load sweep-bench
+.PHONY: help try demo demo-down test images dist crds up bench bytes stages fuzz scale load sweep-bench
