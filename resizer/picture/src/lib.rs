@@ -27,7 +27,7 @@ mod tests;
 
 pub use error::Error;
 pub use plan::Plan;
-pub use probe::{HEAD, sniff};
+pub use probe::{HEAD, media_type, sniff};
 pub use request::{Format, Picture, Request, Step};
 use resize_api::picture::Animation;
 pub use stop::Stop;

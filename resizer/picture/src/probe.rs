@@ -3,7 +3,7 @@
 //! Below the root alone; above the [formats](crate::format), each of which reads its own header.
 
 use crate::{
-    Error,
+    Error, Format,
     format::{avif, bmp, gif, jpeg, png, tiff, webp},
     header::{Container, Probe},
 };
@@ -17,6 +17,19 @@ pub const HEAD: usize = 1024;
 /// Whether a file that begins with `head` is of a format that is read here. `head` is the first [`HEAD`] bytes, or all there are.
 pub fn sniff(head: &[u8]) -> Result<(), Error> {
     container(head).map(drop)
+}
+
+/// The media type of a file that begins with `head`, if it is of a format that is read here.
+pub fn media_type(head: &[u8]) -> Option<&'static str> {
+    Some(match container(head).ok()? {
+        Container::Jpeg => Format::Jpeg.content_type(),
+        Container::Png => Format::Png.content_type(),
+        Container::WebP => Format::WebP.content_type(),
+        Container::Gif => Format::Gif.content_type(),
+        Container::Avif => Format::Avif.content_type(),
+        Container::Tiff => "image/tiff",
+        Container::Bmp => "image/bmp",
+    })
 }
 
 fn container(source: &[u8]) -> Result<Container, Error> {
@@ -92,6 +105,23 @@ mod tests {
         ] {
             let expected = format!("unsupported: {name}: JPEG, PNG, WebP, GIF, TIFF, BMP and AVIF are read");
             assert_eq!(probe(source).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_format_that_is_read_has_a_media_type() {
+        for (head, expected) in [
+            (&b"\xFF\xD8\xFF\xE0"[..], Some("image/jpeg")),
+            (b"\x89PNG\r\n\x1A\n", Some("image/png")),
+            (b"RIFF\x10\0\0\0WEBPVP8 ", Some("image/webp")),
+            (b"GIF89a", Some("image/gif")),
+            (b"\0\0\0\x14ftypmif1\0\0\0\0avif", Some("image/avif")),
+            (b"MM\0*", Some("image/tiff")),
+            (b"BM", Some("image/bmp")),
+            (b"<svg", None),
+            (b"", None),
+        ] {
+            assert_eq!(media_type(head), expected, "{head:?}");
         }
     }
 

@@ -28,8 +28,6 @@ use crate::{
 const ATTEMPTS: usize = 3;
 /// What an original may do in a browser that is not one of our pictures: an SVG can hold scripts.
 const HARMLESS: HeaderValue = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; sandbox");
-/// Bytes by which a picture without a media type is known.
-const SNIFFED: usize = 16;
 
 impl Service {
     /// The answer to a request for `key`, which may be made.
@@ -41,10 +39,7 @@ impl Service {
                 Ready::Same(etag) => Some(self.same(Some(&etag), None)),
                 Ready::Stored(found, etag) => self.stored(&key.to_string(), found, etag.as_deref(), asked, record).await?,
                 Ready::Missing(etag) => match self.fly(key, etag.as_deref(), record).await? {
-                    Outcome::Picture { bytes, content_type, etag, .. } if asked.has_answer(etag.as_deref()) => {
-                        drop((bytes, content_type));
-                        Some(self.same(etag.as_deref(), None))
-                    }
+                    Outcome::Picture { etag, .. } if asked.has_answer(etag.as_deref()) => Some(self.same(etag.as_deref(), None)),
                     Outcome::Picture { why, bytes, content_type, etag } => {
                         let head = Head { length: Some(bytes.len() as u64), content_type: Some(content_type), ..Head::default() };
                         let body = if asked.is_head { Body::empty() } else { bytes.into() };
@@ -106,8 +101,10 @@ impl Service {
         }
         let Some((head, (body, slot))) = self.open(key, found).await? else { return Ok(None) };
         let mut opened = Opened { head, body };
-        let first = opened.head(SNIFFED, self.settings.bounds.fetch).await?;
-        opened.head.content_type = Some(sniffed(&first).ok_or(Error::NotPublished)?.to_owned());
+        let first = opened.head(picture::HEAD, self.settings.bounds.fetch).await?;
+        // of a format that browsers show
+        let found = picture::media_type(&first).filter(|found| is_picture(found)).ok_or(Error::NotPublished)?;
+        opened.head.content_type = Some(found.to_owned());
         Ok(Some(Found { head: opened.head, open: Some((opened.body, slot)) }))
     }
 
@@ -184,16 +181,4 @@ fn put(response: &mut Response, name: HeaderName, value: Option<&str>) {
     if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
         response.headers_mut().insert(name, value);
     }
-}
-
-/// The media type of a picture that begins so, if browsers show such.
-fn sniffed(head: &[u8]) -> Option<&'static str> {
-    Some(match head {
-        [0xFF, 0xD8, 0xFF, ..] => "image/jpeg",
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => "image/png",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "image/gif",
-        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => "image/avif",
-        _ => return None,
-    })
 }

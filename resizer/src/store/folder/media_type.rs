@@ -1,25 +1,17 @@
-//! The first bytes of a file, and its name → its media type. A file carries none; `picture` decides itself what it reads.
-
-/// So many bytes tell.
-pub(super) const HEAD: usize = 64;
+//! The first bytes of a file, and its name → its media type. A file carries none. Below is `picture`, which knows what it reads.
 
 /// The media type of a picture; anything else is bytes, which no browser runs.
 pub(super) fn media_type(head: &[u8], name: &str) -> &'static str {
-    let brand =
-        |brands: &[&[u8; 4]]| head.get(4..8) == Some(b"ftyp") && brands.iter().any(|brand| head[8..].chunks(4).any(|at| at == *brand));
-    match head {
-        [0xFF, 0xD8, 0xFF, ..] => "image/jpeg",
-        [0x89, b'P', b'N', b'G', ..] => "image/png",
-        [b'G', b'I', b'F', b'8', ..] => "image/gif",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => "image/tiff",
-        [b'B', b'M', ..] => "image/bmp",
+    picture::media_type(head).unwrap_or_else(|| match head {
         [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => "image/jxl",
-        _ if brand(&[b"avif", b"avis"]) => "image/avif",
-        _ if brand(&[b"heic", b"heix", b"mif1", b"msf1"]) => "image/heic",
+        [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] if is_heic(brand) => "image/heic",
         _ if is_svg(head, name) => "image/svg+xml",
         _ => "application/octet-stream",
-    }
+    })
+}
+
+fn is_heic(brand: &[u8]) -> bool {
+    matches!(brand, [b'h', b'e', b'i', b'c' | b'x', ..] | [b'm', b'i' | b's', b'f', b'1', ..])
 }
 
 /// XML says little in its first bytes.
@@ -36,7 +28,7 @@ mod tests {
     fn the_bytes_count_before_the_name() {
         for (head, name, expect) in [
             (&b"\xFF\xD8\xFF\xE0"[..], "a.png", "image/jpeg"),
-            (b"\x89PNG\r\n", "a", "image/png"),
+            (b"\x89PNG\r\n\x1A\n", "a", "image/png"),
             (b"GIF89a", "a.jpg", "image/gif"),
             (b"RIFF\x10\0\0\0WEBPVP8 ", "a", "image/webp"),
             (b"RIFF\x10\0\0\0WAVEfmt ", "a.webp", "application/octet-stream"),

@@ -94,7 +94,7 @@ impl Folder {
 
     fn open_original(&self, key: &str) -> Result<Opened, StoreError> {
         let (file, metadata) = self.originals.open(key)?;
-        let mut head = [0; media_type::HEAD];
+        let mut head = [0; picture::HEAD];
         let count = file.read_at(&mut head, 0).map_err(|error| failure(&error))?;
         let head = Head {
             etag: Some(etag(&metadata)),
