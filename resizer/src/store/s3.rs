@@ -120,6 +120,20 @@ impl S3 {
     }
 }
 
+/// The [`Head`] in the output of GetObject or HeadObject, which have the same fields and no type in common.
+macro_rules! described {
+    ($output:ident) => {
+        Head {
+            etag: $output.e_tag,
+            modified: $output.last_modified.map(Moment::from),
+            content_type: $output.content_type,
+            content_encoding: $output.content_encoding.filter(|encoding| is_encoded(encoding)),
+            length: $output.content_length.and_then(|length| length.try_into().ok()),
+            metadata: $output.metadata.unwrap_or_default(),
+        }
+    };
+}
+
 impl Store for S3 {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
         async move {
@@ -128,14 +142,7 @@ impl Store for S3 {
             let request = request.customize().config_override(Builder::default().timeout_config(self.get.clone()));
             let output = self.settle("get", request.send().await)?;
             Ok(Opened {
-                head: Head {
-                    etag: output.e_tag,
-                    modified: output.last_modified.map(Moment::from),
-                    content_type: output.content_type,
-                    content_encoding: output.content_encoding.filter(|encoding| is_encoded(encoding)),
-                    length: output.content_length.and_then(|length| length.try_into().ok()),
-                    metadata: output.metadata.unwrap_or_default(),
-                },
+                head: described!(output),
                 body: futures::stream::unfold(output.body, |mut body| async move {
                     let chunk = body.next().await?.map_err(|error| StoreError::Interrupted(DisplayErrorContext(error).to_string()));
                     Some((chunk, body))
@@ -190,14 +197,7 @@ impl Store for S3 {
             let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
             let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
             let output = self.settle("head", request.send().await)?;
-            Ok(Head {
-                etag: output.e_tag,
-                modified: output.last_modified.map(Moment::from),
-                content_type: output.content_type,
-                content_encoding: output.content_encoding.filter(|encoding| is_encoded(encoding)),
-                length: output.content_length.and_then(|length| length.try_into().ok()),
-                metadata: output.metadata.unwrap_or_default(),
-            })
+            Ok(described!(output))
         }
         .boxed()
     }
