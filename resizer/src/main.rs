@@ -27,10 +27,7 @@ use resizer::{
         traces::Traces,
     },
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::timeout,
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 // under load it holds less than half of the memory that mimalloc does, at the same speed
 #[global_allocator]
@@ -209,10 +206,7 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     let readiness = Readiness::ready();
     let gallery = gallery.map(|gallery| gallery.route(GALLERY_PATH)).unwrap_or_default();
     let admin = tokio::spawn(admin_server.serve(admin::app(Arc::clone(&service), readiness.clone()).merge(gallery)));
-    server.serve_until(signal, http::app(Arc::clone(&service)), readiness, grace).await;
-    if timeout(grace.shutdown, service.until_kept()).await.is_err() {
-        tracing::warn!("stopping: some pictures were not stored in time");
-    }
+    server.serve_until(signal, http::app(Arc::clone(&service)), readiness, grace, service.until_kept()).await;
     admin.abort();
     if let Some(traces) = traces {
         tokio::task::spawn_blocking(move || traces.shut_down()).await?;

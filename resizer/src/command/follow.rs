@@ -2,7 +2,7 @@
 //!
 //! `main` starts it. Below is `lifecycle::follow`, which does what they tell.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{future::ready, num::NonZeroU32, sync::Arc};
 
 use axum::Router;
 use resize_api::{Resolution, Settings, environment::SettingError};
@@ -89,7 +89,7 @@ pub async fn run<B: Bucket + 'static>(
     let readiness = Readiness::ready();
     let events = arguments.token.map_or_else(Router::new, |token| webhook::app(Arc::clone(&follower), token));
     let app = admin::app(service, readiness.clone()).merge(events);
-    let serving = server.serve_until(stop, app, readiness, grace);
+    let serving = server.serve_until(stop, app, readiness, grace, ready(()));
     match queue {
         Some(queue) => {
             tokio::select! {

@@ -97,7 +97,8 @@ pub async fn run(mut settings: Settings, folder: Folder, capacity: Capacity, sto
     let service = Arc::new(Service::new(settings, folder, capacity, Arc::new(Metrics::new())));
     // who pipes this into something that ended wants to be served all the same
     drop(std::io::stdout().write_all(welcome.as_bytes()));
-    server.serve_until(stop, http::app(service).merge(gallery), Readiness::ready(), grace).await;
+    let app = http::app(Arc::clone(&service)).merge(gallery);
+    server.serve_until(stop, app, Readiness::ready(), grace, service.until_kept()).await;
     tracing::info!("stopped");
     Ok(())
 }

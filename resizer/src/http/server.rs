@@ -68,8 +68,15 @@ impl Server {
     }
 
     /// Serves until `signal`, then says so by `readiness`, and stops within `grace`: first
-    /// nothing changes but the readiness, then no connection is accepted and what runs is finished.
-    pub async fn serve_until(self, signal: impl Future<Output = ()>, app: Router, readiness: Readiness, grace: Grace) {
+    /// nothing changes but the readiness, then no connection is accepted and what runs is finished, also `behind` the answers.
+    pub async fn serve_until(
+        self,
+        signal: impl Future<Output = ()>,
+        app: Router,
+        readiness: Readiness,
+        grace: Grace,
+        behind: impl Future<Output = ()>,
+    ) {
         let drained = async {
             signal.await;
             readiness.withdraw();
@@ -78,8 +85,12 @@ impl Server {
         };
         let connections = accept(self.listener, app, self.connections, self.patience, drained).await;
         tracing::info!(connections = connections.count(), shutdown_seconds = grace.shutdown.as_secs(), "stopping: finishing what runs");
-        if timeout(grace.shutdown, connections.shutdown()).await.is_err() {
-            tracing::warn!("stopping: some requests did not finish in time");
+        let finishing = async {
+            connections.shutdown().await;
+            behind.await;
+        };
+        if timeout(grace.shutdown, finishing).await.is_err() {
+            tracing::warn!("stopping: some requests did not finish, or some pictures were not stored, in time");
         }
     }
 }

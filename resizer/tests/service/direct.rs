@@ -59,9 +59,9 @@ fn replace(store: &Memory, key: &str, bytes: Bytes) {
 }
 
 /// A store that keeps nothing before it is told to.
-struct Gate {
+pub struct Gate {
     store: Arc<Memory>,
-    puts: Semaphore,
+    pub puts: Semaphore,
 }
 
 impl Store for Gate {
@@ -83,7 +83,7 @@ impl Store for Gate {
     }
 }
 
-fn gate() -> (Arc<Memory>, Arc<Gate>) {
+pub fn gate() -> (Arc<Memory>, Arc<Gate>) {
     let store = cat();
     (store.clone(), Arc::new(Gate { store, puts: Semaphore::new(0) }))
 }

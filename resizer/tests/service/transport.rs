@@ -8,6 +8,7 @@ use resizer::http::{
     admin::{self, Readiness},
     server::{Grace, Server},
 };
+use resizer::service::Service;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -16,7 +17,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::memory::{Faults, Fixture, Memory, jpeg};
+use crate::{
+    direct::{KEY, TARGET, direct, gate},
+    memory::{Faults, Fixture, Memory, jpeg},
+};
 
 struct Running {
     public: SocketAddr,
@@ -31,6 +35,10 @@ fn start(store: Arc<Memory>, drain: Duration, shutdown: Duration) -> Running {
 
 fn start_with(store: Arc<Memory>, drain: Duration, shutdown: Duration, bounds: &Bounds) -> Running {
     let Fixture { service, .. } = Fixture::new(store, |settings| settings.bounds = bounds.clone());
+    serve(service, drain, shutdown, bounds)
+}
+
+fn serve(service: Arc<Service>, drain: Duration, shutdown: Duration, bounds: &Bounds) -> Running {
     let loopback = ([127, 0, 0, 1], 0).into();
     let [server, admin_server] = [loopback; 2].map(|address| Server::bind(address, bounds).unwrap());
     let [public, admin] = [&server, &admin_server].map(|server| server.address().unwrap());
@@ -40,7 +48,8 @@ fn start_with(store: Arc<Memory>, drain: Duration, shutdown: Duration, bounds: &
     let signal = async move { drop(stopped.await) };
     let ended = tokio::spawn(async move {
         let admin = tokio::spawn(admin_server.serve(admin_app));
-        server.serve_until(signal, http::app(service), readiness, Grace { drain, shutdown }).await;
+        let app = http::app(Arc::clone(&service));
+        server.serve_until(signal, app, readiness, Grace { drain, shutdown }, service.until_kept()).await;
         admin.abort();
     });
     Running { public, admin, stop, ended }
@@ -242,4 +251,29 @@ async fn every_address_is_that_of_both_families() {
     }
     let taken = Server::bind(public, &bounds);
     assert!(taken.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse && error.to_string().contains(&public.to_string())));
+}
+
+#[tokio::test]
+async fn what_was_shown_before_it_is_stored_is_stored_before_the_end() {
+    let (store, gate) = gate();
+    let Fixture { service, .. } = Fixture::new(gate.clone(), direct);
+    let Running { public, stop, ended, .. } = serve(service, Duration::ZERO, Duration::from_secs(20), &Bounds::default());
+    assert_eq!(status(public, TARGET).await, Some(200));
+    stop.send(()).unwrap();
+    sleep(Duration::from_millis(200)).await;
+    assert!(!ended.is_finished() && store.object(KEY).is_none());
+    gate.puts.add_permits(1);
+    ended.await.unwrap();
+    assert!(store.object(KEY).is_some());
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_holds_the_end_up_no_longer_than_requests_do() {
+    let (store, gate) = gate();
+    let Fixture { service, .. } = Fixture::new(gate, direct);
+    let Running { public, stop, ended, .. } = serve(service, Duration::ZERO, Duration::from_millis(200), &Bounds::default());
+    assert_eq!(status(public, TARGET).await, Some(200));
+    stop.send(()).unwrap();
+    timeout(Duration::from_secs(10), ended).await.unwrap().unwrap();
+    assert!(store.object(KEY).is_none());
 }
