@@ -39,6 +39,26 @@ fn each_has_a_section_that_says_what_to_do() {
 }
 
 #[test]
+fn each_asks_for_words_that_the_programs_say() {
+    let said = ["resizer/src/error.rs", "resizer/src/store/mod.rs", "crds/src/self_check.rs", "crds/src/condition.rs"].map(top).concat();
+    let mut words = 0;
+    for rule in rules() {
+        let expression = rule["expr"].as_str().unwrap();
+        for (label, named) in expression.split(['{', ',']).filter_map(|part| part.trim().split_once('"')) {
+            if !["outcome", "is", "reason", "condition"].contains(&label.trim_end_matches(['=', '~', '!'])) {
+                continue;
+            }
+            for word in named.split('"').next().unwrap().split('|') {
+                let is_said = said.contains(&format!("\"{word}\"")) || said.contains(&format!("    {word},"));
+                assert!(is_said, "{expression}: nobody says {word}");
+                words += 1;
+            }
+        }
+    }
+    assert!(words >= 9, "{words}");
+}
+
+#[test]
 fn each_counts_metrics_that_the_readme_lists() {
     let readme = top("README.md");
     for rule in rules() {
