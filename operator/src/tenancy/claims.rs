@@ -164,6 +164,14 @@ const REFUSALS: [Reason; 8] = [
     Reason::WrongRegion,
 ];
 
+/// Pods that ask S3 for nothing: with `Direct` nobody else does.
+const SILENT: [(ConditionType, Reason); 4] = [
+    (ConditionType::WorkloadAvailable, Reason::ScaledToZero),
+    (ConditionType::WorkloadAvailable, Reason::PodsFailing),
+    (ConditionType::WorkloadAvailable, Reason::Forbidden),
+    (ConditionType::OriginalsReadable, Reason::PodsUnreachable),
+];
+
 fn standing(resource: &ResizeEndpoint, store: &StoreId) -> Standing {
     let status = resource.status.as_ref();
     let is_direct = resource.spec.delivery.is_direct();
@@ -181,7 +189,8 @@ fn standing(resource: &ResizeEndpoint, store: &StoreId) -> Standing {
         || [Reason::InvalidSpec, Reason::NameTaken, Reason::GatewayApiMissing]
             .iter()
             .any(|reason| said(resource, ConditionType::Accepted, *reason))
-        || said(resource, ConditionType::WorkloadAvailable, Reason::KubernetesError);
+        || said(resource, ConditionType::WorkloadAvailable, Reason::KubernetesError)
+        || is_direct && SILENT.iter().any(|(type_, reason)| said(resource, *type_, *reason));
     if resource.spec.suspend || is_refused { Standing::Refused } else { Standing::Asks }
 }
 
@@ -314,6 +323,23 @@ mod tests {
         for reason in ["AccessDenied", "BucketNotFound", "InvalidCredentials"] {
             let refused = with_condition(squatter.clone(), "OriginalsReadable", reason);
             assert!(!claims(&[&refused, &owner]).is_taken(&owner), "{reason}");
+        }
+        // who never asks S3 is not refused there, and keeps nobody out all the same
+        for (type_, reason) in [
+            ("WorkloadAvailable", "ScaledToZero"),
+            ("WorkloadAvailable", "PodsFailing"),
+            ("WorkloadAvailable", "Forbidden"),
+            ("OriginalsReadable", "PodsUnreachable"),
+        ] {
+            let silent = with_condition(squatter.clone(), type_, reason);
+            assert!(!claims(&[&silent, &owner]).is_taken(&owner), "{reason}");
+            let lost = with_condition(silent.clone(), "Accepted", "BucketClaimed");
+            let all = claims(&[&silent, &owner]);
+            all.put(&lost);
+            assert!(all.is_taken(&lost) && !all.is_taken(&owner), "{reason}: it does not win it back by losing it");
+            // with Redirect the operator asks, whatever the pods do
+            let redirect = with_condition(named("squatter", "2026-01-01T00:00:00Z"), type_, reason);
+            assert!(claims(&[&redirect, &owner]).is_taken(&owner), "{reason}");
         }
         let recorded = |endpoint: Option<&str>| {
             let store = Store { endpoint: endpoint.map(Into::into), region: "eu-central-1".into(), ..Store::default() };
