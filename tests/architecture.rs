@@ -1,4 +1,4 @@
-//! The order of the rooms in the README holds: a room imports only from rooms below it, every room is listed, and no files import
+//! The order of the rooms in docs/development.md holds: a room imports only from rooms below it, every room is listed, and no files import
 //! each other in a circle. Code for tests is left out.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
@@ -19,10 +19,10 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Rooms of a crate, from the top floor down; rooms of one floor do not import each other.
 type Floors = Vec<Vec<String>>;
 
-/// The blocks marked `rooms` in the README: a line for a folder, and below it a line for each floor.
-fn plan(readme: &str) -> Vec<(String, Floors)> {
+/// The blocks marked `rooms` there: a line for a folder, and below it a line for each floor.
+fn plan(page: &str) -> Vec<(String, Floors)> {
     let mut crates = Vec::<(String, Floors)>::new();
-    for block in readme.split("```rooms\n").skip(1) {
+    for block in page.split("```rooms\n").skip(1) {
         for line in block.split("```").next().unwrap_or_default().lines() {
             let names = line.split(" — ").next().unwrap_or_default();
             match crates.last_mut().filter(|_| line.starts_with(' ')) {
@@ -249,7 +249,8 @@ fn faults(folder: &str, floors: &Floors) -> Vec<String> {
     let sources = read(&Path::new(ROOT).join(folder));
     let rooms: BTreeSet<&String> = sources.keys().filter_map(|module| module.first()).collect();
     let planned: BTreeSet<&String> = floors.iter().flatten().collect();
-    let mut faults: Vec<_> = rooms.difference(&planned).map(|room| format!("{folder}: room {room} is not in the README")).collect();
+    let mut faults: Vec<_> =
+        rooms.difference(&planned).map(|room| format!("{folder}: room {room} is not in docs/development.md")).collect();
     faults.extend(planned.difference(&rooms).map(|room| format!("{folder}: there is no room {room}")));
 
     let floor = |module: &Module| Some(floors.iter().position(|floor| floor.contains(&module[0])).unwrap_or(floors.len()));
@@ -272,7 +273,7 @@ fn faults(folder: &str, floors: &Floors) -> Vec<String> {
 
 #[test]
 fn no_room_imports_from_above_it_and_no_files_import_each_other_in_a_circle() {
-    let crates = plan(&fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap());
+    let crates = plan(&fs::read_to_string(Path::new(ROOT).join("docs/development.md")).unwrap());
     let folders: Vec<_> = crates.iter().map(|(folder, _)| folder.as_str()).collect();
     assert_eq!(folders, ["operator/src", "crds/src", "resizer/src", "resizer/picture/src"]);
     let faults: Vec<_> = crates.iter().flat_map(|(folder, floors)| faults(folder, floors)).collect();

@@ -49,9 +49,9 @@ struct Arguments {
     command: Option<Command>,
 }
 
-/// The settings, by what they are about; the README says what each means.
+/// The settings, by what they are about; docs/resizer.md says what each means.
 const VARIABLES: &str = "\
-Settings, by environment variables (what each means: README, \"Settings of the resizer\"):
+Settings, by environment variables (what each means: docs/resizer.md, \"Settings of the resizer\"):
   bucket     BUCKET, URL, S3_FORCE_PATH_STYLE, EXPECTED_BUCKET_OWNER, REQUESTER_PAYS; AWS_REGION, AWS_ENDPOINT_URL, … of the SDK
   originals  INCLUDE_PREFIXES, EXCLUDE_PREFIXES, SOURCE_UNSUPPORTED, MAX_SOURCE_BYTES, MAX_SOURCE_PIXELS
   sizes      ALLOWED_RESOLUTIONS, RECIPES, MAX_OUTPUT_PIXELS; RESIZE_FIT, RESIZE_POSITION, WITHOUT_ENLARGEMENT, BACKGROUND, KERNEL

@@ -130,9 +130,9 @@ async fn in_the_end(lab: &Lab, key: &str, curl: bool) -> u16 {
 }
 
 #[tokio::test]
-async fn keys_survive_as_the_readme_says() {
-    let readme = include_str!("../../README.md");
-    let table = readme.split("### Which keys survive").nth(1).unwrap().split("###").next().unwrap();
+async fn keys_survive_as_documented() {
+    let page = include_str!("../../docs/resizer.md");
+    let table = page.split("## Which keys survive").nth(1).unwrap().split("##").next().unwrap();
     let rows: Vec<(String, bool, [u16; 2])> = table
         .lines()
         .filter(|line| line.starts_with("| `"))
@@ -156,7 +156,7 @@ async fn keys_survive_as_the_readme_says() {
                 let status = in_the_end(lab, key, *curl).await;
                 found.extend((status != said[column]).then(|| format!("{key} ({}): {status}", if *curl { "curl" } else { "browser" })));
             }
-            assert!(found.is_empty(), "keyIn {key_in}, otherwise than in the README: {found:?}");
+            assert!(found.is_empty(), "keyIn {key_in}, otherwise than documented: {found:?}");
         }
     })
     .await;

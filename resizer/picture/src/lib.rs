@@ -1,7 +1,7 @@
 //! Bytes of a picture → probe → plan → decode → scale → colour → encode → bytes.
 //!
 //! No network, no clock, no settings of the service: a library that anybody can call. This file is its interface, above all rooms; the
-//! order of these is in the project's README, under "Working on it".
+//! order of these is in docs/development.md.
 
 mod animation;
 mod budget;

@@ -1,4 +1,4 @@
-//! Status, body and labels of each answer that the README promises.
+//! Status, body and labels of each answer that docs/resizer.md promises.
 
 use std::sync::Arc;
 
