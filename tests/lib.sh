@@ -75,6 +75,42 @@ wait_for() { # SECONDS WHAT COMMAND...
     sleep 0.1
   done
 }
+# sockets [ADDRESS:]PORT: those that listen there and would get what is meant for a process of ours. Without an address: at those
+# that we have, at any, or at ::1, where curl and browsers look for *.localhost first.
+sockets() {
+  local at a b c d addresses=''
+  for at in 127.0.0.1 $NODE_IP; do
+    [ "${1%:*}" != "$1" ] && [ "${1%:*}" != "$at" ] && continue
+    IFS=. read -r a b c d <<< "$at"
+    addresses+=$(printf '%02X%02X%02X%02X|' "$d" "$c" "$b" "$a")
+  done
+  [ "${1%:*}" != "$1" ] || addresses+='0+01000000|' # ::1
+  awk -v port="$(printf %04X "${1##*:}")" -v addresses="^((0+FFFF0000)?(${addresses%|})|0+)\$" \
+    '$4 == "0A" && split($2, at, ":") && at[2] == port && at[1] ~ addresses { print $10 }' /proc/net/tcp /proc/net/tcp6 2> /dev/null
+}
+# stranger NAME [ADDRESS:]PORT: who listens there and is not our process NAME; fails if nobody does
+stranger() {
+  local ours=none inode pid
+  ! alive "$1" || read -r ours _ < "$RUN/$1.pid"
+  for inode in $(sockets "$2"); do
+    [ -z "$(find "/proc/$ours/fd" -lname "socket:\\[$inode\\]" 2> /dev/null)" ] || continue
+    pid=$(find /proc/[0-9]*/fd -lname "socket:\\[$inode\\]" 2> /dev/null | head -n 1 | cut -d / -f 3) || true
+    echo "${pid:+$(cat "/proc/$pid/comm") (PID $pid)}" | sed 's/^$/another process/'
+    return
+  done
+  return 1
+}
+# answers SECONDS NAME PORT URL: waits until our process NAME, and nobody else, answers there
+answers() {
+  local end=$((SECONDS + $1)) who=''
+  until curl -sS -o /dev/null -m 2 "$4" 2> /dev/null; do
+    alive "$2" && [ $SECONDS -lt $end ] || break
+    sleep 0.1
+  done
+  ! who=$(stranger "$2" "$3") || die "FAILED: port $3, for $2, is taken by $who"
+  alive "$2" || die "FAILED: $2 has ended: $(tail -n 1 "$LOG/$2.log")"
+  [ -n "$(sockets "$3")" ] || die "FAILED: $2 does not listen on port $3; logs are in $LOG"
+}
 # exclusively NAME: until this script ends, others that call it with NAME wait
 exclusively() {
   mkdir -p "$CACHE/locks"

@@ -188,6 +188,7 @@ impl Lab {
 
     /// What a person would look at after a failure.
     async fn tell(&self) {
+        eprint!("{}", s3::fullness());
         for endpoint in self.endpoints().list(&ListParams::default()).await.into_iter().flatten() {
             eprintln!("{}: {:#?}", endpoint.name_any(), endpoint.status);
         }

@@ -29,6 +29,12 @@ pub fn state() -> PathBuf {
     cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/resize-operator")).join("state/s3")
 }
 
+/// What it says where its memory is full.
+pub fn fullness() -> String {
+    let said = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/s3/fullness")).output();
+    said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default()
+}
+
 /// A client of its user.
 pub fn client() -> Client {
     let config = aws_sdk_s3::Config::builder()

@@ -1,0 +1,62 @@
+//! What the scripts share, `lib.sh`: how it tells processes of ours from others.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::{
+    env,
+    net::{Ipv6Addr, TcpListener},
+    path::PathBuf,
+    process::{Command, Output, id},
+};
+
+/// Runs `script` with what `lib.sh` has; this test's process is there as `ours`.
+fn bash(script: &str) -> Output {
+    let folder: PathBuf = [env::temp_dir(), format!("scripts-{}-{:?}", id(), std::thread::current().id()).into()].iter().collect();
+    std::fs::create_dir_all(&folder).unwrap();
+    let ours = format!(". ./lib.sh; RUN=$CACHE LOG=$CACHE; echo \"{0} $(started {0})\" > \"$RUN/ours.pid\"; {script}", id());
+    let output = Command::new("bash").args(["-euc", &ours]).env("CACHE", &folder).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+    output
+}
+
+fn said(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).into_owned()
+}
+
+#[test]
+fn who_else_listens_on_a_port_is_told() {
+    let four = TcpListener::bind("127.0.0.1:0").unwrap();
+    let any = TcpListener::bind("0.0.0.0:0").unwrap();
+    let six = TcpListener::bind((Ipv6Addr::LOCALHOST, 0));
+    for listener in [Ok(four), Ok(any), six].into_iter().flatten() {
+        let port = listener.local_addr().unwrap().port();
+        let stranger = bash(&format!("stranger nginx {port}"));
+        assert!(stranger.status.success() && said(&stranger.stdout).ends_with(&format!(" (PID {})\n", id())), "{stranger:?}");
+        assert!(!bash(&format!("stranger ours {port}")).status.success());
+        drop(listener);
+        assert!(!bash(&format!("stranger nginx {port}")).status.success());
+    }
+}
+
+#[test]
+fn an_address_that_nobody_of_ours_has_does_not_count() {
+    let elsewhere = TcpListener::bind("127.0.0.53:0").unwrap();
+    let port = elsewhere.local_addr().unwrap().port();
+    assert!(!bash(&format!("stranger nginx {port}")).status.success());
+    let local = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = local.local_addr().unwrap().port();
+    assert!(!bash(&format!("stranger coredns \"$NODE_IP:{port}\"")).status.success());
+}
+
+#[test]
+fn the_answer_of_another_is_not_taken_for_ours() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answers = |name: &str| bash(&format!("answers 0 {name} {port} http://127.0.0.1:{port}/"));
+    let other = answers("nginx");
+    assert!(!other.status.success());
+    assert!(said(&other.stderr).contains(&format!("port {port}, for nginx, is taken by ")), "{other:?}");
+    drop(listener);
+    let silent = answers("ours");
+    assert!(said(&silent.stderr).contains(&format!("ours does not listen on port {port}")), "{silent:?}");
+}
