@@ -31,9 +31,10 @@ dist: ## dist/release: what a release consists of
 	@tests/cluster/build > /dev/null
 	@tests/images/dist
 
-crds: ## crds/resizeendpoints.yaml from the types
+crds: ## crds/resizeendpoints.yaml and docs/api.md from the types
 	@mkdir -p dist
 	cargo run -q -p resize-api --bin crdgen > dist/crds.yaml && mv dist/crds.yaml crds/resizeendpoints.yaml
+	cargo run -q -p resize-api --bin crdgen -- --markdown > dist/api.md && mv dist/api.md docs/api.md
 
 up: images ## the cluster, the S3 and the operator, without the demo (for: cargo test -p resize-tests NAME)
 	@tests/cluster/build > /dev/null

@@ -39,7 +39,7 @@ pub struct Derivatives {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
 
-    /// What happens to the derivatives when this object is deleted. It may still be changed while the object is being deleted.
+    /// What happens to the derivatives when this object is deleted. `Keep`: they stay in the bucket. `Delete`: a Job, `NAME-purge`, deletes them before the object goes. It may still be changed while the object is being deleted.
     #[serde(default)]
     pub on_delete: OnDelete,
 }
@@ -110,7 +110,7 @@ pub struct Sqs {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Webhook {
-    /// The token that each notification must carry.
+    /// The token that each notification must carry, of at least 16 characters.
     pub token_secret_ref: SecretKeyRef,
 }
 

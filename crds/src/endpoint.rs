@@ -128,7 +128,7 @@ pub struct ResizeEndpointSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub derivatives: Option<Derivatives>,
 
-    /// What happens to the bucket's routing rules when this object is deleted. It may still be changed while the object is being deleted.
+    /// What happens to the bucket's routing rules when this object is deleted: `Delete` takes them out, `Retain` leaves them there. It may still be changed while the object is being deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
@@ -150,12 +150,12 @@ pub struct Bucket {
     )]
     pub name: String,
 
-    /// Region of the bucket, such as `eu-central-1`. Default: the operator's.
+    /// Region of the bucket, such as `eu-central-1`; any will do where `endpoint` is set. Default: the operator's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub region: Option<String>,
 
-    /// Base URL of an S3-compatible store, such as `https://minio.example.com`. Default: the operator's, else AWS.
+    /// Base URL of an S3-compatible store, such as `https://minio.example.com`. When it leads to another one, what is in the bucket is first taken back where it is. Default: the operator's, else AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     #[x_kube(validation = Rule::new("self.matches('^https?://[^/?#@]+/?$') && isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535)")
@@ -172,7 +172,7 @@ pub struct Bucket {
     #[x_kube(validation = Rule::new("self.matches('^[0-9]{12}$')").message("want an AWS account id: 12 digits"))]
     pub expected_owner: Option<String>,
 
-    /// Secret in the same namespace with the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one, AWS_SESSION_TOKEN. Without it the pods use what their environment gives (IRSA, Pod Identity), and the operator its own identity, if those who run it let this namespace use that for the bucket.
+    /// Secret in the same namespace with the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one, AWS_SESSION_TOKEN, without blanks and newlines. Without it the pods use what their environment gives (IRSA, Pod Identity), and the operator its own identity, if those who run it let this namespace use that for the bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
 

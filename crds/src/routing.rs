@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Routing {
-    /// Who writes the rules into the bucket. `Merge`: the operator, which edits only its own rules. `Observe`: you, with Terraform or another tool; the operator writes nothing and publishes the rules in `status.routingRules`.
+    /// Who writes the rules into the bucket. `Merge`: the operator, which edits only its own rules. `Observe`: you, with Terraform or another tool; the operator writes nothing, for `bucket.publicRead` neither, and publishes the rules in `status.routingRules`.
     #[serde(default)]
     pub management: RoutingManagement,
 

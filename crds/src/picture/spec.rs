@@ -72,11 +72,11 @@ pub struct Output {
     #[schemars(range(min = 1, max = 100))]
     pub quality: Option<i32>,
 
-    /// Write JPEGs that show coarse first: a little smaller, and more work.
+    /// Write all JPEGs so that they show coarse first, which is more work. Else only those that get smaller by it.
     #[serde(default)]
     pub progressive: bool,
 
-    /// Speed of writing AVIF, from 1 to 10: 1 takes the longest and gives the smallest files. Default: 9.
+    /// Speed of writing AVIF, from 1 to 10: 1 takes the longest and gives the smallest files. Large pictures are written faster than this says, the largest not at all. Default: 9.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10))]
     pub avif_speed: Option<i32>,
