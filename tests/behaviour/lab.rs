@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 
 mod forwarder;
 pub mod identity;
+pub mod prometheus;
 mod release;
 mod site;
 

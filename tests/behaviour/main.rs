@@ -7,6 +7,7 @@
 
 mod lab;
 
+mod alerts;
 mod api;
 mod autoscale;
 mod bombs;

@@ -1,0 +1,98 @@
+//! Things are broken on purpose, a Prometheus that scrapes them fires the chart's alerts, they are mended, and it is quiet again.
+
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Secret};
+use kube::{
+    Api,
+    api::{ListParams, Patch, PatchParams},
+};
+use serde_json::json;
+
+use crate::lab::{self, Lab, Release, picture, prometheus::Prometheus, s3};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_broken_fires_and_what_is_mended_is_quiet() {
+    lab::run(async |lab: &Lab| {
+        Release::beside(lab, async |release: &Release| {
+            release.install(&[]).await;
+            let Some(prometheus) = Prometheus::start(lab).await else { return };
+            lab.upload("a.jpg", "image/jpeg", picture(800, 600)).await;
+            lab.serve(json!({})).await;
+            lab.visit("300x300/a.jpg").await;
+            for job in ["operator", "resizers"] {
+                let up = format!("up{{job=\"{job}\"}} == 1");
+                lab.eventually(&format!("it scrapes {job}"), async || !prometheus.query(lab, &up).await.unwrap().is_empty()).await;
+            }
+            prometheus.is_quiet(lab).await;
+
+            without_a_bucket(lab, &prometheus).await;
+            with_wrong_keys(lab, &prometheus).await;
+            with_a_store_that_takes_nothing(lab, &prometheus).await;
+            without_an_operator(lab, &prometheus).await;
+        })
+        .await;
+    })
+    .await;
+}
+
+async fn without_a_bucket(lab: &Lab, prometheus: &Prometheus) {
+    lab.delete_bucket().await;
+    lab.nudge(&lab.name).await;
+    let alert = prometheus.fires(lab, "ResizeEndpointNotReady").await;
+    assert_eq!((&alert["namespace"], &alert["name"], &alert["reason"]), (&json!(lab.name), &json!(lab.name), &json!("BucketNotFound")));
+    lab.create_bucket().await;
+    lab.nudge(&lab.name).await;
+    prometheus.is_quiet(lab).await;
+}
+
+async fn with_wrong_keys(lab: &Lab, prometheus: &Prometheus) {
+    let secrets: Api<Secret> = Api::namespaced(lab.kube.clone(), &lab.name);
+    let key = async |key: &str| {
+        let change = json!({ "stringData": { "AWS_SECRET_ACCESS_KEY": key } });
+        secrets.patch("s3", &PatchParams::default(), &Patch::Merge(change)).await.unwrap();
+    };
+    key("wrong").await;
+    lab.eventually("the operator's calls to S3 fail, and that fires", async || {
+        lab.nudge(&lab.name).await;
+        !prometheus.firing(lab, "ResizeOperatorS3Errors").await.is_empty()
+    })
+    .await;
+    prometheus.fires(lab, "ResizeEndpointNotReady").await;
+    key(s3::KEY).await;
+    lab.wait_for(&lab.name, "Ready", "True").await;
+    prometheus.is_quiet(lab).await;
+}
+
+async fn with_a_store_that_takes_nothing(lab: &Lab, prometheus: &Prometheus) {
+    let everything = format!("arn:aws:s3:::{}/*", lab.name);
+    let policy = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": everything },
+        { "Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": [everything, format!("arn:aws:s3:::{}", lab.name)] },
+    ]});
+    for number in 0..10 {
+        lab.upload(&format!("{number}.jpg"), "image/jpeg", picture(400, 300)).await;
+    }
+    lab.s3.put_bucket_policy().bucket(&lab.name).policy(policy.to_string()).send().await.unwrap();
+    let mut number = 0;
+    lab.eventually("what cannot be stored fires", async || {
+        lab.get(&format!("{}?key=300x300/{number}.jpg", lab.resizer())).await;
+        number = (number + 1) % 10;
+        !prometheus.firing(lab, "ResizerStoreFailures").await.is_empty()
+    })
+    .await;
+    lab.create_policy().await;
+    prometheus.is_quiet(lab).await;
+}
+
+async fn without_an_operator(lab: &Lab, prometheus: &Prometheus) {
+    let deployments: Api<Deployment> = Api::namespaced(lab.kube.clone(), &lab.name);
+    let of_operator = ListParams::default().labels("app.kubernetes.io/name=resize-operator");
+    let name = deployments.list(&of_operator).await.unwrap().items.pop().unwrap().metadata.name.unwrap();
+    let scale = async |replicas: i32| {
+        let change = json!({ "spec": { "replicas": replicas } });
+        deployments.patch(&name, &PatchParams::default(), &Patch::Merge(change)).await.unwrap();
+    };
+    scale(0).await;
+    prometheus.fires(lab, "ResizeOperatorNoLeader").await;
+    scale(1).await;
+    prometheus.is_quiet(lab).await;
+}
