@@ -14,6 +14,7 @@ use crate::{
     delivery::Delivery,
     derivatives::Derivatives,
     gateway::Gateway,
+    inherited::InheritedMetadata,
     picture::{Output, Resize},
     recipes::RecipeSpec,
     routing::Routing,
@@ -123,6 +124,10 @@ pub struct ResizeEndpointSpec {
     /// The resizer's pods.
     #[serde(default)]
     pub workload: Workload,
+
+    /// Labels and annotations of everything that the operator makes for this object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inherited_metadata: Option<InheritedMetadata>,
 
     /// How derivatives are kept true to their originals: without it they are compared with their original only when a visitor comes to the resizer.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,6 +16,8 @@ pub mod endpoint;
 pub mod environment;
 #[cfg(feature = "kube")]
 pub mod gateway;
+#[cfg(feature = "kube")]
+pub mod inherited;
 pub mod key;
 pub mod listen;
 pub mod picture;

@@ -18,6 +18,10 @@ pub struct Config {
     #[arg(long, env = "RESIZER_IMAGE_PULL_POLICY", default_value = "IfNotPresent", value_parser = ["Always", "IfNotPresent", "Never"])]
     pub resizer_image_pull_policy: String,
 
+    /// Secrets by which nodes pull the resizer's image, separated by commas, for endpoints that name none. They are in the endpoints' namespaces.
+    #[arg(long, env = "RESIZER_IMAGE_PULL_SECRETS", value_delimiter = ',')]
+    pub resizer_image_pull_secrets: Vec<String>,
+
     #[command(flatten)]
     pub s3: S3Defaults,
 
@@ -34,6 +38,10 @@ pub struct Config {
     /// Seconds after which a deleted ResizeEndpoint is let go though its rules could not be taken out of the bucket; not set: never.
     #[arg(long, env = "CLEANUP_DEADLINE_SECONDS", value_parser = seconds)]
     pub cleanup_deadline: Option<Duration>,
+
+    /// How many endpoints may replace their pods at a time because the operator changed, and not the endpoint: after an upgrade, for example.
+    #[arg(long, env = "ROLLOUT_MAX_CONCURRENT", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub rollout_max_concurrent: u16,
 
     /// Namespaces whose ResizeEndpoints are kept, separated by commas; empty for all. In each of them the operator needs its Role.
     #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',')]

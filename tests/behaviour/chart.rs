@@ -183,6 +183,9 @@ fn values_arrive() {
         "image.tag=v1",
         "resizer.image.repository=r.example.com/resizer",
         "resizer.image.tag=v2",
+        "resizer.image.pullPolicy=Always",
+        "resizer.imagePullSecrets[0].name=registry",
+        "resizer.imagePullSecrets[1].name=mirror",
         "s3.region=eu-central-1",
         "s3.endpoint=https://s3.example.com",
         "s3.forcePathStyle=true",
@@ -195,6 +198,7 @@ fn values_arrive() {
         "outbound.verifyPublicUrl=false",
         "outbound.localAddresses=true",
         "resyncSeconds=60",
+        "rollout.maxConcurrent=7",
         "env[0].name=AWS_PROFILE",
         "env[0].value=p",
         "resources.limits.memory=1Gi",
@@ -206,6 +210,8 @@ fn values_arrive() {
     let environment = environment(&objects);
     for (name, value) in [
         ("RESIZER_IMAGE", "r.example.com/resizer:v2"),
+        ("RESIZER_IMAGE_PULL_POLICY", "Always"),
+        ("RESIZER_IMAGE_PULL_SECRETS", "registry,mirror"),
         ("S3_REGION", "eu-central-1"),
         ("S3_ENDPOINT", "https://s3.example.com"),
         ("S3_FORCE_PATH_STYLE", "true"),
@@ -217,6 +223,7 @@ fn values_arrive() {
         ("VERIFY_PUBLIC_URL", "false"),
         ("OUTBOUND_LOCAL_ADDRESSES", "true"),
         ("RESYNC_SECONDS", "60"),
+        ("ROLLOUT_MAX_CONCURRENT", "7"),
         ("AWS_PROFILE", "p"),
     ] {
         assert!(environment.contains(&(name.to_owned(), value.to_owned())), "{name}: {environment:?}");

@@ -80,6 +80,14 @@ volumeMounts:
   value: {{ include "resize-operator.image" (list . "resizer.image") | quote }}
 - name: RESIZER_IMAGE_PULL_POLICY
   value: {{ .Values.resizer.image.pullPolicy | quote }}
+{{- with .Values.resizer.imagePullSecrets }}
+{{- $names := list }}
+{{- range . }}
+{{- $names = append $names .name }}
+{{- end }}
+- name: RESIZER_IMAGE_PULL_SECRETS
+  value: {{ join "," $names | quote }}
+{{- end }}
 {{- with .Values.s3.region }}
 - name: S3_REGION
   value: {{ . | quote }}
@@ -112,6 +120,8 @@ volumeMounts:
 - name: CLEANUP_DEADLINE_SECONDS
   value: {{ . | quote }}
 {{- end }}
+- name: ROLLOUT_MAX_CONCURRENT
+  value: {{ (.Values.rollout).maxConcurrent | default 5 | quote }}
 - name: RESYNC_SECONDS
   value: {{ .Values.resyncSeconds | quote }}
 - name: LEASE_NAME

@@ -17,6 +17,7 @@ use resize_api::{
     Delivery, Recipe, Recipes, ResizeEndpoint, Resolution, Settings, Storage,
     endpoint::{DeletionPolicy, Ingress},
     gateway::Gateway,
+    inherited::InheritedMetadata,
     recipes::RecipeSpec,
     resolution::ResolutionError,
     routing::{Protocol, RoutingManagement},
@@ -57,6 +58,10 @@ pub struct Endpoint {
     pub image: String,
     /// Pull policy of the image.
     pub image_pull_policy: String,
+    /// Secrets by which nodes pull the image.
+    pub image_pull_secrets: Vec<String>,
+    /// What all objects have in common beside what says that they are this endpoint's.
+    pub inherited: InheritedMetadata,
     /// The rest of the workload, as written.
     pub workload: Workload,
     /// Ingress, if there shall be one.
@@ -151,7 +156,15 @@ impl Endpoint {
             generation: resource.metadata.generation,
             wanted: Wanted::new(&settings.allowed_resolutions, &target),
             image: spec.workload.image.clone().unwrap_or_else(|| config.resizer_image.clone()),
-            image_pull_policy: config.resizer_image_pull_policy.clone(),
+            image_pull_policy: spec
+                .workload
+                .image_pull_policy
+                .map_or_else(|| config.resizer_image_pull_policy.clone(), |policy| policy.to_string()),
+            image_pull_secrets: match &spec.workload.image_pull_secrets[..] {
+                [] => config.resizer_image_pull_secrets.clone(),
+                theirs => theirs.iter().map(|secret| secret.name.clone()).collect(),
+            },
+            inherited: spec.inherited_metadata.clone().unwrap_or_default(),
             workload: spec.workload.clone(),
             ingress: spec.ingress.clone(),
             gateway: spec.gateway.clone(),

@@ -34,11 +34,13 @@ pub fn config() -> Config {
     Config {
         resizer_image: "localhost/resizer:dev".into(),
         resizer_image_pull_policy: "IfNotPresent".into(),
+        resizer_image_pull_secrets: Vec::new(),
         s3: S3Defaults::default(),
         claims: claims(),
         outbound: OutboundSettings { verify_public_url: true, local_addresses: true },
         resync_seconds: 600,
         cleanup_deadline: None,
+        rollout_max_concurrent: 5,
         watch_namespaces: Vec::new(),
         lease_name: "resize-operator".into(),
         admin_listen: ([127, 0, 0, 1], 0).into(),

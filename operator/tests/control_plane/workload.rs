@@ -104,7 +104,7 @@ async fn what_was_added_is_taken_out_and_costs_nothing_at_rest() {
 }
 
 /// Looks five times more, and writes nothing.
-async fn rests(bench: &Bench) {
+pub async fn rests(bench: &Bench) {
     let written = || ["deployments", "services", "ingresses"].map(|resource| writes(&bench.plane, resource));
     let looks = || bench.operator.metric("resize_operator_reconcile_duration_seconds_count").unwrap_or_default();
     let before = written();

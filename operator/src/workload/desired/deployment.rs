@@ -11,7 +11,10 @@ use k8s_openapi::{
     },
 };
 
-use super::{metadata::metadata, pod};
+use super::{
+    metadata::{metadata, own_labels},
+    pod,
+};
 use crate::endpoint::Endpoint;
 use crate::names::selector_labels;
 
@@ -30,6 +33,7 @@ pub(super) fn build(endpoint: &Endpoint, credentials: Option<&str>) -> Deploymen
                     max_unavailable: Some(IntOrString::Int(0)),
                 }),
             }),
+            progress_deadline_seconds: endpoint.workload.progress_deadline_seconds,
             template: PodTemplateSpec { metadata: Some(pod_metadata(endpoint, credentials)), spec: Some(pod(endpoint)) },
             ..DeploymentSpec::default()
         }),
@@ -38,7 +42,7 @@ pub(super) fn build(endpoint: &Endpoint, credentials: Option<&str>) -> Deploymen
 }
 
 fn pod_metadata(endpoint: &Endpoint, credentials: Option<&str>) -> ObjectMeta {
-    pod::metadata(endpoint, metadata(endpoint).labels.unwrap_or_default(), credentials)
+    pod::metadata(endpoint, own_labels(endpoint, "resizer"), credentials)
 }
 
 fn pod(endpoint: &Endpoint) -> PodSpec {

@@ -103,7 +103,11 @@ fn cron_job(endpoint: &Endpoint, derivatives: &Derivatives, sweep: &Sweep, setti
             // missed while the cluster was down: still worth it until the next one is due
             starting_deadline_seconds: Some(seconds(sweep.interval).max(60)),
             job_template: JobTemplateSpec {
-                metadata: Some(ObjectMeta { labels: metadata.labels.clone(), ..ObjectMeta::default() }),
+                metadata: Some(ObjectMeta {
+                    labels: metadata.labels.clone(),
+                    annotations: metadata.annotations.clone(),
+                    ..ObjectMeta::default()
+                }),
                 spec: Some(job(endpoint, derivatives, "sweep", &args, &extra)),
             },
         },
@@ -115,18 +119,15 @@ fn cron_job(endpoint: &Endpoint, derivatives: &Derivatives, sweep: &Sweep, setti
 /// The Job that deletes every derivative. It has no owner: whoever deletes the endpoint in the foreground has Kubernetes delete first
 /// what it owns. The operator removes it, or its time is over.
 pub fn purge(endpoint: &Endpoint, derivatives: &Derivatives) -> Job {
-    let metadata = named(endpoint, purge_name(&endpoint.name), "purge");
+    let mut metadata = named(endpoint, purge_name(&endpoint.name), "purge");
+    metadata.annotations.get_or_insert_default().extend(labels([(OWNER, &endpoint.owner.uid)]));
     let args = ["sweep", "--purge", "--report", REPORT_FILE];
     let spec = JobSpec {
         active_deadline_seconds: Some(seconds(LONGEST_PURGE)),
         ttl_seconds_after_finished: i32::try_from(KEPT.as_secs()).ok(),
         ..job(endpoint, derivatives, "purge", &args, &[])
     };
-    Job {
-        metadata: ObjectMeta { annotations: Some(labels([(OWNER, &endpoint.owner.uid)])), owner_references: None, ..metadata },
-        spec: Some(spec),
-        status: None,
-    }
+    Job { metadata: ObjectMeta { owner_references: None, ..metadata }, spec: Some(spec), status: None }
 }
 
 fn job(endpoint: &Endpoint, derivatives: &Derivatives, component: &str, args: &[&str], extra: &[Extra<'_>]) -> JobSpec {
@@ -210,6 +211,7 @@ fn follow_service(endpoint: &Endpoint) -> Service {
                 protocol: Some("TCP".to_owned()),
                 ..ServicePort::default()
             }]),
+            ip_family_policy: service::ip_family_policy(endpoint),
             ..ServiceSpec::default()
         }),
         status: None,

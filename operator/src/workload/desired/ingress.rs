@@ -1,18 +1,23 @@
 //! The resizer's address outside the cluster.
 
-use k8s_openapi::api::networking::v1::{
-    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec, IngressTLS,
-    ServiceBackendPort,
+use k8s_openapi::{
+    api::networking::v1::{
+        HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec, IngressTLS,
+        ServiceBackendPort,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use resize_api::endpoint;
 
-use super::{metadata::metadata, service};
+use super::{
+    metadata::{annotations, metadata},
+    service,
+};
 use crate::endpoint::Endpoint;
 use crate::names::resizer_name;
 
 pub(super) fn build(endpoint: &Endpoint, wanted: &endpoint::Ingress) -> Ingress {
-    let mut metadata = metadata(endpoint);
-    metadata.annotations = Some(wanted.annotations.clone()).filter(|annotations| !annotations.is_empty());
+    let metadata = ObjectMeta { annotations: annotations(endpoint, &wanted.annotations), ..metadata(endpoint) };
     let backend = IngressBackend {
         service: Some(IngressServiceBackend {
             name: resizer_name(&endpoint.name),

@@ -65,11 +65,13 @@ impl Objects {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::{api::core::v1::EnvVar, apimachinery::pkg::util::intstr::IntOrString};
-    use resize_api::{ResizeEndpoint, endpoint::SecretRef, workload::NetworkPolicy};
+    use resize_api::{ResizeEndpoint, endpoint::SecretRef, inherited::InheritedMetadata, workload::NetworkPolicy};
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{
-        names::labels,
+        config::Config,
+        names::{DERIVATIVES, ENDPOINT, labels},
         testing::fixtures::{config, resource},
     };
 
@@ -111,7 +113,17 @@ mod tests {
             }))
             .unwrap();
             spec.workload = serde_json::from_value(serde_json::json!({
-                "autoscaling": { "minReplicas": 3, "maxReplicas": 9, "targetCPUUtilizationPercentage": 60 },
+                "autoscaling": {
+                    "minReplicas": 3, "maxReplicas": 9, "targetCPUUtilizationPercentage": 60, "targetMemoryUtilizationPercentage": 70,
+                    "behavior": { "scaleDown": { "stabilizationWindowSeconds": 60 } },
+                },
+                "disruptionBudget": { "minAvailable": "50%" },
+                "progressDeadlineSeconds": 120,
+                "serviceAnnotations": { "example.com/e": "f" },
+                "ipFamilyPolicy": "PreferDualStack",
+                "dnsConfig": { "options": [{ "name": "ndots", "value": "1" }] },
+                "imagePullPolicy": "Always",
+                "imagePullSecrets": [{ "name": "registry" }],
                 "networkPolicy": { "egress": [{ "to": [{ "namespaceSelector": { "matchLabels": { "name": "proxy" } } }] }] },
                 "resources": { "limits": { "cpu": "1500m", "memory": "1Gi" } },
                 "nodeSelector": { "disk": "fast" },
@@ -128,10 +140,13 @@ mod tests {
                 "parentRefs": [{ "name": "public", "namespace": "gateways", "sectionName": "https" }], "hostname": "resize.example.com",
             }))
             .unwrap();
+            spec.inherited_metadata = Some(inherited());
             spec.workload.env = vec![EnvVar { name: "LOG_FORMAT".into(), value: Some("json".into()), ..EnvVar::default() }];
         });
         insta::assert_yaml_snapshot!("deployment_with_everything", objects.deployment);
         insta::assert_yaml_snapshot!("ingress_with_everything", objects.ingress.unwrap());
+        insta::assert_yaml_snapshot!("service_with_everything", objects.service);
+        insta::assert_yaml_snapshot!("budget_with_everything", objects.budget.unwrap());
         insta::assert_yaml_snapshot!("route", objects.route.unwrap());
         insta::assert_yaml_snapshot!("autoscaler", objects.autoscaler.unwrap());
         insta::assert_yaml_snapshot!("network_policy", objects.network_policy.unwrap());
@@ -158,6 +173,110 @@ mod tests {
         assert_eq!(value("DELIVERY_MODE").as_deref(), Some("Direct"));
         assert_eq!(value("DELIVERY_ORIGINALS").as_deref(), Some("true"));
         assert_eq!(value("RESIZE_PATH"), None, "the two other forms stay where they are");
+    }
+
+    fn inherited() -> InheritedMetadata {
+        let costs = labels([("example.com/costs", "web"), ("team", "inherited")]);
+        InheritedMetadata { labels: costs, annotations: labels([("example.com/owner", "web@example.com")]) }
+    }
+
+    /// Every object, and every template in one, of an endpoint that has all of them.
+    fn everything(edit: fn(&mut ResizeEndpoint)) -> Vec<(String, Value)> {
+        let mut resource = resource();
+        let mut spec = serde_json::to_value(&resource.spec).unwrap();
+        let patch = json!({
+            "gateway": { "parentRefs": [{ "name": "public" }], "hostname": "b.example.com" },
+            "workload": { "networkPolicy": {}, "autoscaling": { "maxReplicas": 9 } },
+            "derivatives": { "sweep": { "schedule": "@daily" }, "events": { "webhook": { "tokenSecretRef": { "name": "events" } } } },
+        });
+        json_patch::merge(&mut spec, &patch);
+        resource.spec = serde_json::from_value(spec).unwrap();
+        edit(&mut resource);
+        let endpoint = Endpoint::new(&resource, &config()).unwrap();
+        let objects = Objects::new(&endpoint, Some("c0ffee"));
+        let derivatives = DerivativeObjects::new(&endpoint, "1970", None);
+        let purge = purge(&endpoint, endpoint.derivatives.as_ref().unwrap());
+        let mut all = vec![
+            json!(objects.deployment),
+            json!(objects.service),
+            json!(objects.ingress.unwrap()),
+            json!(objects.route.unwrap()),
+            json!(objects.autoscaler.unwrap()),
+            json!(objects.budget.unwrap()),
+            json!(objects.network_policy.unwrap()),
+            json!(derivatives.sweep.unwrap()),
+            json!(derivatives.follow.unwrap()),
+            json!(derivatives.service.unwrap()),
+            json!(derivatives.network_policy.unwrap()),
+            json!(purge),
+        ];
+        let templates = ["/spec/template", "/spec/jobTemplate", "/spec/jobTemplate/spec/template"];
+        let inner: Vec<_> = all.iter().flat_map(|object| templates.iter().filter_map(|at| object.pointer(at).cloned())).collect();
+        assert_eq!(inner.len(), 5);
+        all.extend(inner);
+        all.into_iter().map(|object| (object["kind"].as_str().unwrap_or("template").to_owned(), object)).collect()
+    }
+
+    #[test]
+    fn what_is_inherited_is_on_everything_and_in_no_selector() {
+        let without = everything(|_| ());
+        let with = everything(|resource| resource.spec.inherited_metadata = Some(inherited()));
+        for ((kind, mut with), (_, without)) in with.into_iter().zip(without) {
+            let metadata = &mut with["metadata"];
+            assert_eq!(metadata["annotations"]["example.com/owner"], "web@example.com", "{kind}");
+            for name in ["example.com/costs", "team"] {
+                assert!(metadata["labels"].as_object_mut().unwrap().remove(name).is_some(), "{kind} {name}");
+            }
+            assert_eq!(metadata["labels"], without["metadata"]["labels"], "{kind}: what says whose it is stays");
+            let selectors = ["selector", "podSelector"].map(|field| (with["spec"][field].clone(), without["spec"][field].clone()));
+            assert!(selectors.iter().all(|(with, without)| with == without), "{kind}");
+        }
+    }
+
+    #[test]
+    fn nothing_inherited_says_whose_pod_it_is() {
+        // an API server without CEL lets it through
+        let all = everything(|resource| {
+            resource.spec.inherited_metadata = Some(InheritedMetadata {
+                labels: labels([(DERIVATIVES, "photos"), (ENDPOINT, "photos"), ("app.kubernetes.io/component", "mine")]),
+                ..InheritedMetadata::default()
+            });
+        });
+        for (kind, object) in all.iter().filter(|(kind, object)| kind == "template" && object["spec"]["containers"].is_array()) {
+            let labels = object["metadata"]["labels"].as_object().unwrap();
+            assert_ne!(labels.contains_key(DERIVATIVES), labels.contains_key(ENDPOINT), "{kind}: {labels:?}");
+            assert_ne!(labels["app.kubernetes.io/component"], "mine");
+        }
+    }
+
+    #[test]
+    fn those_who_run_the_operator_say_how_images_are_pulled_unless_the_user_does() {
+        let pod = |workload: Value| {
+            let mut resource = resource();
+            resource.spec.workload = serde_json::from_value(workload).unwrap();
+            let config = Config { resizer_image_pull_secrets: vec!["platform".into()], ..config() };
+            let pod = Objects::new(&Endpoint::new(&resource, &config).unwrap(), None).deployment.spec.unwrap().template.spec.unwrap();
+            json!([pod.image_pull_secrets, pod.containers[0].image_pull_policy])
+        };
+        assert_eq!(pod(json!({})), json!([[{ "name": "platform" }], "IfNotPresent"]));
+        let theirs = json!({ "imagePullSecrets": [{ "name": "a" }, { "name": "b" }], "imagePullPolicy": "Never" });
+        assert_eq!(pod(theirs), json!([[{ "name": "a" }, { "name": "b" }], "Never"]));
+    }
+
+    #[test]
+    fn a_budget_is_what_the_user_says() {
+        let budget = |replicas: i32, budget: Value| {
+            let mut resource = resource();
+            let workload = json!({ "replicas": replicas, "disruptionBudget": budget });
+            resource.spec.workload = serde_json::from_value(workload).unwrap();
+            let budget = Objects::new(&Endpoint::new(&resource, &config()).unwrap(), None).budget?.spec.unwrap();
+            Some(json!([budget.min_available, budget.max_unavailable]))
+        };
+        assert_eq!(budget(2, json!({})), Some(json!([null, 1])));
+        assert_eq!(budget(1, json!({})), None);
+        assert_eq!(budget(1, json!({ "minAvailable": 1 })), Some(json!([1, null])));
+        assert_eq!(budget(2, json!({ "maxUnavailable": "50%" })), Some(json!([null, "50%"])));
+        assert_eq!(budget(2, json!({ "enabled": false })), None);
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, PodSecurityContext, PodSpec, Probe, ResourceRequirements,
-        SeccompProfile, SecurityContext,
+        Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference, PodDNSConfig, PodDNSConfigOption,
+        PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
     },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
 };
 
+use super::metadata;
 use crate::{
     endpoint::Endpoint,
     names::{DERIVATIVES, ENDPOINT},
@@ -24,12 +25,13 @@ pub(super) const GRACE: i64 = 5;
 
 /// The user's labels and annotations, and `ours`. None of the user's says whose pod it is.
 pub(super) fn metadata(endpoint: &Endpoint, ours: BTreeMap<String, String>, credentials: Option<&str>) -> ObjectMeta {
-    let mut labels = endpoint.workload.pod_labels.clone();
+    let mut labels = endpoint.inherited.labels.clone();
+    labels.extend(endpoint.workload.pod_labels.clone());
     for name in [ENDPOINT, DERIVATIVES] {
         labels.remove(name);
     }
     labels.extend(ours);
-    let mut annotations = endpoint.workload.pod_annotations.clone();
+    let mut annotations = metadata::annotations(endpoint, &endpoint.workload.pod_annotations).unwrap_or_default();
     annotations.extend(credentials.map(|fingerprint| (CREDENTIALS.to_owned(), fingerprint.to_owned())));
     ObjectMeta {
         labels: Some(labels),
@@ -42,7 +44,10 @@ pub(super) fn spec(endpoint: &Endpoint, service_account: Option<String>, contain
     let workload = &endpoint.workload;
     let filled = |map: &BTreeMap<_, _>| Some(map.clone()).filter(|map| !map.is_empty());
     PodSpec {
+        dns_config: workload.dns_config.clone().or_else(|| default_dns_config(&container)),
         containers: vec![container],
+        image_pull_secrets: Some(endpoint.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect())
+            .filter(|secrets: &Vec<_>| !secrets.is_empty()),
         service_account_name: service_account,
         // IRSA and Pod Identity bring a token of their own; the resizer never calls Kubernetes
         automount_service_account_token: Some(false),
@@ -61,6 +66,19 @@ pub(super) fn spec(endpoint: &Endpoint, service_account: Option<String>, contain
         priority_class_name: workload.priority_class_name.clone(),
         ..PodSpec::default()
     }
+}
+
+/// Names of stores are looked up at once, not first below each of the cluster's domains. The image's libc then never looks for
+/// `store.namespace.svc` below them, so a pod that is told such a name keeps what Kubernetes gives it.
+fn default_dns_config(container: &Container) -> Option<PodDNSConfig> {
+    let values = container.env.iter().flatten().filter_map(|variable| variable.value.as_deref());
+    let names_a_service = |value: &str| value.match_indices(".svc").any(|(at, found)| !value[at + found.len()..].starts_with(is_of_a_name));
+    let ndots = || PodDNSConfigOption { name: Some("ndots".to_owned()), value: Some("2".to_owned()) };
+    (!values.into_iter().any(names_a_service)).then(|| PodDNSConfig { options: Some(vec![ndots()]), ..PodDNSConfig::default() })
+}
+
+fn is_of_a_name(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '.')
 }
 
 fn grace(endpoint: &Endpoint) -> i64 {
@@ -117,5 +135,29 @@ fn default_resources() -> ResourceRequirements {
         // no CPU limit: throttling would only make the same work take longer
         limits: quantities(&[("memory", "512Mi")]),
         claims: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_services_keep_the_clusters_domains() {
+        let is_left = |value: &str| {
+            let variable = EnvVar { name: "A".into(), value: Some(value.into()), ..EnvVar::default() };
+            default_dns_config(&Container { env: Some(vec![variable]), ..Container::default() }).is_none()
+        };
+        for (value, left) in [
+            ("http://minio.storage.svc:9000", true),
+            ("http://minio.storage.svc", true),
+            ("a.b.svc,http://c.svc/path", true),
+            ("http://minio.storage.svc.cluster.local:9000", false),
+            ("http://minio.storage:9000", false),
+            ("https://www.svcs.example.com", false),
+            ("https://s3.eu-central-1.amazonaws.com", false),
+        ] {
+            assert_eq!(is_left(value), left, "{value}");
+        }
     }
 }
