@@ -23,6 +23,7 @@ use crate::{
         Scope, Scopes, children, endpoints,
         scope::{api, endpoint_of, heard, ours},
     },
+    workload::rollouts::Rollouts,
 };
 
 /// Prepares a controller for each of `namespaces`, or one for all of them if there are none. When their watch fails, `failed` is notified.
@@ -30,6 +31,7 @@ pub fn new(
     client: &Client,
     namespaces: &[String],
     claims: &Arc<Claims>,
+    rollouts: &Rollouts,
     recorders: &Recorders,
     metrics: &Metrics,
     failed: &Arc<Notify>,
@@ -42,7 +44,8 @@ pub fn new(
         let filter = predicates::generation.combine(predicates::annotations).combine(predicates::finalizers);
         let controller = Controller::for_stream(changed.predicate_filter(filter, PredicateConfig::default()), endpoints.clone())
             // how many reconcile at a time is said by `Slots`: one that waits for its share of them holds up no other
-            .reconcile_on(endpoints::changed_hands(claims));
+            .reconcile_on(endpoints::called(claims.changed_hands()))
+            .reconcile_on(endpoints::called(rollouts.called()));
         let (controller, children) = children::watch(client, namespace.as_deref(), controller);
         // the Deployment does not tell why its pods fail, nor when the last old one is gone
         let pods = heard(watcher(api::<PartialObjectMeta<Pod>>(client, namespace.as_deref()), ours())).touched_objects();

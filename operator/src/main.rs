@@ -53,7 +53,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
-use workload::originals::PodClient;
+use workload::{originals::PodClient, rollouts::Rollouts};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -78,7 +78,8 @@ async fn main() -> anyhow::Result<()> {
     let recorders = Recorders::new(&client, &reporter);
     let claims = Arc::new(Claims::new(config.s3.clone(), config.claims.clone()));
     let failed = Arc::default();
-    let (controllers, scopes) = controller::new(&client, &config.watch_namespaces, &claims, &recorders, &metrics, &failed);
+    let rollouts = Rollouts::new(config.rollout_max_concurrent.into());
+    let (controllers, scopes) = controller::new(&client, &config.watch_namespaces, &claims, &rollouts, &recorders, &metrics, &failed);
     let health = Health::default();
     let admin = admin::router(health.clone(), metrics.clone(), scopes.endpoints());
     let outbound = Outbound::new(config.outbound.local_addresses);
@@ -92,7 +93,8 @@ async fn main() -> anyhow::Result<()> {
     let (memories, slots) = (Memories::default(), Slots::default());
     let random = rand::random::<f64>;
     let watched = Watched { client: client.clone(), namespaces: config.watch_namespaces.clone(), failed };
-    let context = Arc::new(Context { client, config, scopes, claims, buckets, pods, memories, slots, recorders, metrics, random, now });
+    let context =
+        Arc::new(Context { client, config, scopes, claims, buckets, pods, memories, slots, rollouts, recorders, metrics, random, now });
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
     let stop = stop_signal()?.boxed().shared();
     tokio::select! {

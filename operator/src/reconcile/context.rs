@@ -13,7 +13,7 @@ use crate::{
     report::recorders::Recorders,
     tenancy::claims::Claims,
     watch::Scopes,
-    workload::originals::PodClient,
+    workload::{originals::PodClient, rollouts::Rollouts},
 };
 
 /// What every reconcile shares.
@@ -34,6 +34,8 @@ pub struct Context {
     pub memories: Memories,
     /// Who may reconcile now.
     pub slots: Slots,
+    /// Who may replace pods now.
+    pub rollouts: Rollouts,
     /// Where Events go.
     pub recorders: Recorders,
     /// Counters.

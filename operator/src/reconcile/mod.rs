@@ -51,7 +51,7 @@ use crate::{
     report::{self, Report, Verdict, writer::StatusWriter},
     store_id::{ANY_REGION, StoreId},
     tenancy::policy,
-    workload::{self, Stopped},
+    workload::{self, Cluster, Stopped, rollouts::Pace},
 };
 
 /// Brings everything that belongs to `resource` in line with it.
@@ -124,6 +124,8 @@ async fn keep(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Er
     let access = credentials::read(&context.client, resource, secret.map(|secret| secret.name.as_str())).await;
     // boxed: the future is large
     let report = Box::pin(look_and_act(resource, context, &previous, &memory, &access, &mut writer)).await;
+    // what rolled out may have come to its end
+    context.rollouts.call(&context.scopes);
     write_status(resource, context, &previous, &report, &mut writer).await?;
     context.metrics.reconciled(report.ready().reason);
 
@@ -156,9 +158,12 @@ async fn look_and_act(
         Err(invalid) => return Report { accepted: Verdict::no(Reason::InvalidSpec, invalid.to_string()), ..before },
     };
     let Some(children) = context.scopes.children(&endpoint.namespace) else { return before };
+    let is_edited = previous.observed_generation != resource.metadata.generation;
+    let pace = Pace { rollouts: &context.rollouts, scopes: &context.scopes, is_edited };
+    let cluster = Cluster { client: &context.client, children, pace: Some(pace) };
     if let Err(refusal) = may_have(resource, &endpoint, access, context).await {
         let has_lost = refusal.reason == Reason::BucketClaimed && before.record.rules.is_empty();
-        let pruned = if has_lost { workload::prune(&context.client, children, &endpoint).await } else { Ok(()) };
+        let pruned = if has_lost { workload::prune(cluster, &endpoint).await } else { Ok(()) };
         if has_lost && pruned.is_ok() {
             // not before: two Ingresses of one host would both serve
             context.claims.leave_address(resource);
@@ -184,16 +189,14 @@ async fn look_and_act(
     let fingerprint = access.as_ref().ok().and_then(|keys| keys.as_ref().map(Keys::fingerprint));
     let is_settled = endpoint.is_direct() || endpoint.wanted.are(&previous.routing_rules);
     let credentials = fingerprint.clone();
-    let pods = match Box::pin(workload::bring_in_line(&context.client, children, &endpoint, fingerprint, is_settled, (context.now)())).await
-    {
+    let pods = match Box::pin(workload::bring_in_line(cluster, &endpoint, fingerprint, is_settled, (context.now)())).await {
         Ok(pods) => pods,
         Err(Stopped::Refused(verdict)) => return Report { accepted: verdict, ..accepted },
         Err(Stopped::Failed(verdict)) => return Report { workload: verdict, ..accepted },
     };
     // boxed: the future is large
     let derivatives = Box::pin(workload::derivatives::look_after(
-        &context.client,
-        children,
+        cluster,
         &endpoint,
         credentials.as_deref(),
         previous.derivatives.as_ref(),

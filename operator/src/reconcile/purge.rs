@@ -24,7 +24,10 @@ use crate::{
     endpoint::Endpoint,
     report::{Report, Verdict, said, writer::StatusWriter},
     tenancy::policy,
-    workload::purge::{self, Purge},
+    workload::{
+        Cluster,
+        purge::{self, Purge},
+    },
 };
 
 /// How long a Job that does not get on is waited for.
@@ -90,7 +93,8 @@ async fn next(resource: &ResizeEndpoint, context: &Context) -> Purge {
     };
     let now = (context.now)();
     let deleted = resource.metadata.deletion_timestamp.as_ref().map_or(now, |time| time.0);
-    Box::pin(purge::purge(&context.client, children, &endpoint, derivatives, deleted, now)).await
+    let cluster = Cluster { client: &context.client, children, pace: None };
+    Box::pin(purge::purge(cluster, &endpoint, derivatives, deleted, now)).await
 }
 
 fn is_late(resource: &ResizeEndpoint, context: &Context) -> bool {

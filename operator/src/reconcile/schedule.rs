@@ -26,6 +26,8 @@ pub fn next_look(report: &Report, memory: &Memory, resync: Duration, random: f64
         Reason::InvalidSpec | Reason::Suspended => None,
         // changes of Deployment and pods trigger a reconcile; this is for missed ones
         Reason::Progressing | Reason::PodsFailing | Reason::WaitingForWorkload | Reason::BucketClaimed | Reason::HostClaimed => Some(LATER),
+        // it is called when others have come to their end; this is for those that never do, because they are gone
+        _ if report.workload.reason == Reason::WaitingForRollouts => Some(jitter(LONGEST, random)),
         _ if report.workload.reason == Reason::RollingOut || report.awaits_address => Some(LATER),
         _ if report.derivatives.as_ref().is_some_and(|verdict| verdict.reason.is_passing()) => Some(LATER),
         _ if memory.wrong_since.is_some() || reason == Reason::Verifying => Some(SOON),
@@ -87,6 +89,7 @@ mod tests {
             (well(), wrong(0), Some(SOON)),
             (verifying, wrong(0), Some(SOON)),
             (rolling, wrong(0), Some(LATER)),
+            (Report { workload: Verdict::yes(Reason::WaitingForRollouts, ""), ..well() }, failed(0), Some(LONGEST)),
             (Report { originals: Verdict::unknown(Reason::Verifying, ""), ..well() }, failed(0), Some(SOON)),
             (Report { originals: no(Reason::AccessDenied), ..well() }, failed(3), Some(FIRST * 4)),
             (Report { awaits_address: true, ..well() }, failed(0), Some(LATER)),

@@ -35,7 +35,7 @@ use crate::{
         store::{self, Store},
     },
     watch::{Scopes, children::Children},
-    workload::originals::PodClient,
+    workload::{originals::PodClient, rollouts::Rollouts},
 };
 
 thread_local! {
@@ -201,6 +201,7 @@ fn context_in(scopes: Scopes, client: Client, config: Config, s3: SdkConfig, now
         claims: Arc::new(Claims::new(config.s3.clone(), config.claims.clone())),
         memories: Memories::default(),
         slots: Slots::default(),
+        rollouts: Rollouts::new(config.rollout_max_concurrent.into()),
         recorders: Recorders::new(&client, &Reporter { controller: "tests".into(), instance: None }),
         metrics: Metrics::default(),
         random: || 0.0,

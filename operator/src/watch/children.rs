@@ -111,6 +111,11 @@ impl Children {
         self.jobs.state().into_iter().filter(|job| is_its_own(job)).collect()
     }
 
+    /// All Deployments, as they were last heard of.
+    pub fn deployments(&self) -> Vec<Arc<Deployment>> {
+        self.deployments.state()
+    }
+
     /// Whether all of the kind are known.
     pub fn knows<K: Child>(&self) -> bool {
         K::store(self).wait_until_ready().now_or_never().is_some_and(|known| known.is_ok())

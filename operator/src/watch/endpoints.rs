@@ -13,7 +13,10 @@ use kube::{
     },
 };
 use resize_api::{ResizeEndpoint, condition::Reason};
-use tokio::sync::{Notify, broadcast::error::RecvError};
+use tokio::sync::{
+    Notify,
+    broadcast::{Receiver, error::RecvError},
+};
 
 use crate::{
     admin::metrics::Metrics,
@@ -42,9 +45,9 @@ pub fn endpoints(
     (store, reflector::reflector(writer, noted).applied_objects())
 }
 
-/// The endpoints whose bucket changed hands.
-pub fn changed_hands(claims: &Claims) -> impl Stream<Item = ObjectRef<ResizeEndpoint>> + use<> {
-    stream::unfold(claims.changed_hands(), async |mut receiver| {
+/// The endpoints that somebody in here calls: their bucket changed hands, for example.
+pub fn called(receiver: Receiver<ObjectRef<ResizeEndpoint>>) -> impl Stream<Item = ObjectRef<ResizeEndpoint>> {
+    stream::unfold(receiver, async |mut receiver| {
         loop {
             match receiver.recv().await {
                 Ok(object) => return Some((object, receiver)),

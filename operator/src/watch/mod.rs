@@ -6,8 +6,9 @@ pub mod children;
 pub mod endpoints;
 pub mod scope;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::runtime::reflector::Store;
 use resize_api::ResizeEndpoint;
 
@@ -41,6 +42,11 @@ impl Scopes {
     /// What is known in `namespace`.
     pub fn children(&self, namespace: &str) -> Option<&Children> {
         self.0.get(&Some(namespace.to_owned())).or_else(|| self.0.get(&None)).map(|scope| &scope.children)
+    }
+
+    /// All Deployments that belong to endpoints, as they were last heard of.
+    pub fn deployments(&self) -> Vec<Arc<Deployment>> {
+        self.0.values().flat_map(|scope| scope.children.deployments()).collect()
     }
 
     /// Waits until every endpoint of every scope is known.

@@ -16,7 +16,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
 };
 use resize_api::condition::Reason;
@@ -27,9 +27,10 @@ use crate::{
     fingerprint::fingerprint,
     http_route::HTTPRoute,
     names::{OPERATOR, derivatives_name, follow_name, resizer_name, sweep_name},
-    watch::children::{Child, Children},
+    watch::children::Child,
     workload::{
-        desired::{DerivativeObjects, Objects},
+        Cluster,
+        desired::{CREDENTIALS_ANNOTATION, DerivativeObjects, Objects},
         drift::{Drift, LEFT},
     },
 };
@@ -98,13 +99,15 @@ fn refusal(error: &kube::Error) -> Reason {
 pub struct Applied {
     /// The Deployment.
     pub deployment: Deployment,
+    /// Whether it waits for its turn to be written.
+    pub waits: bool,
     /// What others keep otherwise than we want it, each with what to do.
     pub notes: Vec<String>,
 }
 
 /// Applies all `objects` of `endpoint`, and removes what it no longer wants.
-pub async fn apply(client: &Client, children: &Children, endpoint: &Endpoint, objects: &Objects) -> Result<Applied, ApplyError> {
-    let mut writer = Writer { client, children, endpoint, name: resizer_name(&endpoint.name), notes: Vec::new() };
+pub async fn apply(cluster: Cluster<'_>, endpoint: &Endpoint, objects: &Objects) -> Result<Applied, ApplyError> {
+    let mut writer = Writer::new(cluster, endpoint, resizer_name(&endpoint.name));
     writer.keep(&objects.service).await?;
     if objects.autoscaler.is_none() {
         // an autoscaler that is not wanted goes before the Deployment gets its replicas: otherwise both would set them
@@ -115,12 +118,12 @@ pub async fn apply(client: &Client, children: &Children, endpoint: &Endpoint, ob
     writer.keep_or_prune(objects.autoscaler.as_ref()).await?;
     writer.keep_or_prune::<PodDisruptionBudget>(objects.budget.as_ref()).await?;
     writer.keep_or_prune::<Ingress>(objects.ingress.as_ref()).await?;
-    match (&objects.route, children.has_gateway_api(objects.route.is_some()).await) {
+    match (&objects.route, cluster.children.has_gateway_api(objects.route.is_some()).await) {
         (Some(_), false) => return Err(ApplyError::GatewayApiMissing),
         (None, false) => {}
         (route, true) => writer.keep_or_prune::<HTTPRoute>(route.as_ref()).await?,
     }
-    Ok(Applied { deployment, notes: writer.notes })
+    Ok(Applied { deployment, waits: writer.waits, notes: writer.notes })
 }
 
 /// What keeps derivatives true, as it is now.
@@ -135,21 +138,16 @@ pub struct Kept {
 }
 
 /// Applies what keeps the derivatives of `endpoint` true, and removes what it no longer wants.
-pub async fn apply_derivatives(
-    client: &Client,
-    children: &Children,
-    endpoint: &Endpoint,
-    objects: &DerivativeObjects,
-) -> Result<Kept, ApplyError> {
+pub async fn apply_derivatives(cluster: Cluster<'_>, endpoint: &Endpoint, objects: &DerivativeObjects) -> Result<Kept, ApplyError> {
     let mut kept = Kept::default();
-    let named = |name: fn(&str) -> String| Writer { client, children, endpoint, name: name(&endpoint.name), notes: Vec::new() };
+    let named = |name: fn(&str) -> String| Writer::new(cluster, endpoint, name(&endpoint.name));
     let mut writer = named(derivatives_name);
     writer.keep_or_prune::<NetworkPolicy>(objects.network_policy.as_ref()).await?;
     kept.notes.append(&mut writer.notes);
     let mut writer = named(sweep_name);
     if let Some(sweep) = &objects.sweep {
         kept.sweep = Some(writer.keep(sweep).await?);
-    } else if children.knows::<CronJob>() {
+    } else if cluster.children.knows::<CronJob>() {
         // an operator that may not list CronJobs goes on with those who want none
         writer.prune::<CronJob>().await?;
     }
@@ -157,7 +155,7 @@ pub async fn apply_derivatives(
     let mut writer = named(follow_name);
     writer.keep_or_prune::<Service>(objects.service.as_ref()).await?;
     match &objects.follow {
-        Some(follow) => kept.follow = Some(writer.keep(follow).await?),
+        Some(follow) => kept.follow = Some(writer.roll_out(&stamped(follow)?).await?),
         None => writer.prune::<Deployment>().await?,
     }
     kept.notes.append(&mut writer.notes);
@@ -165,11 +163,11 @@ pub async fn apply_derivatives(
 }
 
 /// Removes all that belongs to `endpoint`, but for `kept`.
-pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint, kept: &DerivativeObjects) -> Result<(), ApplyError> {
-    apply_derivatives(client, children, endpoint, kept).await?;
-    let writer = Writer { client, children, endpoint, name: resizer_name(&endpoint.name), notes: Vec::new() };
+pub async fn prune(cluster: Cluster<'_>, endpoint: &Endpoint, kept: &DerivativeObjects) -> Result<(), ApplyError> {
+    apply_derivatives(cluster, endpoint, kept).await?;
+    let writer = Writer::new(cluster, endpoint, resizer_name(&endpoint.name));
     writer.prune::<Ingress>().await?;
-    if children.has_gateway_api(false).await {
+    if cluster.children.has_gateway_api(false).await {
         writer.prune::<HTTPRoute>().await?;
     }
     writer.prune::<HorizontalPodAutoscaler>().await?;
@@ -181,20 +179,24 @@ pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint, ke
 
 /// Writes the objects of one endpoint that have one name.
 struct Writer<'a> {
-    client: &'a Client,
-    children: &'a Children,
+    cluster: Cluster<'a>,
     endpoint: &'a Endpoint,
     name: String,
+    waits: bool,
     notes: Vec<String>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(cluster: Cluster<'a>, endpoint: &'a Endpoint, name: String) -> Self {
+        Self { cluster, endpoint, name, waits: false, notes: Vec::new() }
+    }
+
     fn api<K: Child>(&self) -> Api<K> {
-        Api::namespaced(self.client.clone(), &self.endpoint.namespace)
+        Api::namespaced(self.cluster.client.clone(), &self.endpoint.namespace)
     }
 
     async fn known<K: Child>(&self) -> Result<Option<std::sync::Arc<K>>, ApplyError> {
-        let found = self.children.get(&self.endpoint.namespace, &self.name);
+        let found = self.cluster.children.get(&self.endpoint.namespace, &self.name);
         tokio::time::timeout(PATIENCE, found).await.map_err(|_| ApplyError::NotListed(K::kind(&()).into_owned()))
     }
 
@@ -283,18 +285,48 @@ impl Writer<'_> {
                 let to_do = "delete it, or set workload.autoscaling instead";
                 self.notes.push(format!("HorizontalPodAutoscaler {name} sets the number of pods, not workload.replicas: {to_do}"));
             }
-            return Box::pin(self.keep_stamped(&desired)).await;
+            return self.roll_out(&desired).await;
         }
-        let known = self.known::<Deployment>().await?;
-        let stamp = |object: &Value| object["metadata"]["annotations"][APPLIED].clone();
-        let is_handed_over = match &known {
-            Some(live) => stamp(&stamped(desired)?) == stamp(&json_of(&**live)?),
-            None => false,
-        };
+        let desired_now = stamped(desired)?;
+        let is_handed_over = self.known::<Deployment>().await?.is_some_and(|live| is_of_stamp(&live, &desired_now));
         if !is_handed_over {
             self.hand_over(desired).await?;
         }
-        self.keep(desired).await
+        self.roll_out(&desired_now).await
+    }
+
+    /// A Deployment, which is left as it is until it may replace its pods, if the operator changed and not what the user says.
+    async fn roll_out(&mut self, desired: &Value) -> Result<Deployment, ApplyError> {
+        let live = self.known::<Deployment>().await?;
+        let paced = live.as_ref().zip(self.cluster.pace).filter(|(live, pace)| !pace.is_edited && self.is_operators_change(desired, live));
+        let turn = match paced {
+            None => None,
+            Some((live, pace)) => match pace.take(self.endpoint, live) {
+                Some(turn) => Some(turn),
+                None => {
+                    self.waits = true;
+                    self.notes.push(format!(
+                        "what the operator changed of Deployment {} waits until others have rolled out (rollout.maxConcurrent of its chart)",
+                        self.name
+                    ));
+                    return Ok(live.as_ref().clone());
+                }
+            },
+        };
+        let written = Box::pin(self.keep_stamped(desired)).await?;
+        if let Some(turn) = turn {
+            turn.wrote(&written);
+        }
+        Ok(written)
+    }
+
+    /// Whether `desired` differs from what was written last, though its user's Secrets do not.
+    fn is_operators_change(&self, desired: &Value, live: &Deployment) -> bool {
+        let template = live.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
+        let credentials = template.and_then(|template| template.annotations.as_ref()?.get(CREDENTIALS_ANNOTATION));
+        let wanted = desired["spec"]["template"]["metadata"]["annotations"][CREDENTIALS_ANNOTATION].as_str();
+        let is_ours = self.check_owner::<Deployment>(&live.metadata).is_ok() && live.metadata.deletion_timestamp.is_none();
+        is_ours && !is_of_stamp(live, desired) && credentials.map(String::as_str) == wanted
     }
 
     /// Name of an autoscaler of somebody else for our Deployment. It is looked for only where the number of pods `differs`.
@@ -357,6 +389,11 @@ impl Writer<'_> {
 
 fn json_of(object: &impl serde::Serialize) -> Result<Value, kube::Error> {
     serde_json::to_value(object).map_err(kube::Error::SerdeError)
+}
+
+/// Whether `live` was last written as `desired` is.
+fn is_of_stamp(live: &Deployment, desired: &Value) -> bool {
+    live.annotations().get(APPLIED).map(String::as_str) == desired["metadata"]["annotations"][APPLIED].as_str()
 }
 
 /// `desired` with its fingerprint.

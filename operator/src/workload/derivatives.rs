@@ -8,7 +8,6 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Time,
     jiff::{SignedDuration, Timestamp},
 };
-use kube::Client;
 use resize_api::{
     condition::Reason,
     derivatives::{DerivativesStatus, LastSweep},
@@ -16,6 +15,7 @@ use resize_api::{
 };
 
 use super::{
+    Cluster,
     apply::{self, Kept},
     desired::DerivativeObjects,
     follow, not_kept, sweeps,
@@ -28,7 +28,6 @@ use crate::{
     fingerprint::fingerprint,
     kubernetes::explain,
     report::Verdict,
-    watch::children::Children,
 };
 
 /// How long pods of earlier settings may go on storing after they were seen last. The resizer adds it to what it is told.
@@ -52,14 +51,14 @@ pub struct Found {
 /// Keeps what `endpoint` asks for and looks at what came of it. `rolled_out`: all pods that serve run the current settings.
 /// What is in the way is in the verdict: pods serve all the same.
 pub async fn look_after(
-    client: &Client,
-    children: &Children,
+    cluster: Cluster<'_>,
     endpoint: &Endpoint,
     credentials: Option<&str>,
     previous: Option<&DerivativesStatus>,
     rolled_out: bool,
     now: Timestamp,
 ) -> Found {
+    let Cluster { client, children, .. } = cluster;
     let status = endpoint.derivatives.as_ref().map(|asked| {
         let settings = settings(endpoint);
         let next = asked.sweep.as_ref().filter(|sweep| !sweep.suspend).and_then(|sweep| sweep.next(now));
@@ -70,7 +69,7 @@ pub async fn look_after(
         None => None,
     };
     let objects = DerivativeObjects::new(endpoint, &settings_since(status.as_ref()), credentials.as_deref());
-    let kept = match apply::apply_derivatives(client, children, endpoint, &objects).await {
+    let kept = match apply::apply_derivatives(cluster, endpoint, &objects).await {
         Ok(kept) => kept,
         Err(error) => return Found { status, verdict: Some(not_kept(&error)) },
     };

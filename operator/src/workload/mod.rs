@@ -13,6 +13,7 @@ pub mod observe;
 pub mod originals;
 pub mod pods;
 pub mod purge;
+pub mod rollouts;
 pub mod sweeps;
 
 use k8s_openapi::{
@@ -28,6 +29,7 @@ use self::{
     desired::{DerivativeObjects, Objects},
     observe::Observed,
     pods::Listed,
+    rollouts::Pace,
 };
 use crate::{
     endpoint::Endpoint,
@@ -37,6 +39,17 @@ use crate::{
     report::Verdict,
     watch::children::Children,
 };
+
+/// Where objects are written.
+#[derive(Clone, Copy)]
+pub struct Cluster<'a> {
+    /// The API.
+    pub client: &'a Client,
+    /// What is known of it.
+    pub children: &'a Children,
+    /// Who may replace pods now; where nobody says, everybody.
+    pub pace: Option<Pace<'a>>,
+}
 
 /// The pods of an endpoint.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,27 +81,27 @@ pub enum Stopped {
 ///
 /// `is_settled`: nothing waits for old pods to go.
 pub async fn bring_in_line(
-    client: &Client,
-    children: &Children,
+    cluster: Cluster<'_>,
     endpoint: &Endpoint,
     credentials: Option<String>,
     is_settled: bool,
     now: Timestamp,
 ) -> Result<Pods, Stopped> {
+    let children = cluster.children;
     // as long as the Secret cannot be read, pods go on with what they have
     let credentials = match credentials {
         None if endpoint.bucket.secret.is_some() => live_credentials(children, endpoint).await,
         known => known,
     };
     let objects = Objects::new(endpoint, credentials.as_deref());
-    let Applied { deployment, notes } = match apply::apply(client, children, endpoint, &objects).await {
+    let Applied { deployment, waits, notes } = match apply::apply(cluster, endpoint, &objects).await {
         Ok(applied) => applied,
         Err(error) => {
             let before = children.get::<Deployment>(&endpoint.namespace, &resizer_name(&endpoint.name)).await;
             return Err(stopped(&error, before.as_deref()));
         }
     };
-    let observed = observe::observe(client, endpoint, &deployment, is_settled).await;
+    let observed = observe::observe(cluster.client, endpoint, &deployment, is_settled).await;
     let Observed { mut verdict, rolled_out, listed } = observed.unwrap_or_else(|error| {
         let verdict = Verdict::unknown(Reason::KubernetesError, explain(&error));
         Observed { verdict, rolled_out: false, listed: None }
@@ -104,6 +117,9 @@ pub async fn bring_in_line(
     if let (Address::Missing(what), Reason::PodsAvailable) = (&address, verdict.reason) {
         verdict = Verdict { reason: Reason::NoAddress, message: format!("{}; {what}", verdict.message), ..verdict };
     }
+    if let (true, Reason::PodsAvailable) = (waits, verdict.reason) {
+        verdict.reason = Reason::WaitingForRollouts;
+    }
     for note in notes {
         verdict.message = format!("{}; {note}", verdict.message);
     }
@@ -112,8 +128,8 @@ pub async fn bring_in_line(
 }
 
 /// Removes the objects of `endpoint`, to which no rule leads.
-pub async fn prune(client: &Client, children: &Children, endpoint: &Endpoint) -> Result<(), Verdict> {
-    apply::prune(client, children, endpoint, &DerivativeObjects::default()).await.map_err(|error| not_kept(&error))
+pub async fn prune(cluster: Cluster<'_>, endpoint: &Endpoint) -> Result<(), Verdict> {
+    apply::prune(cluster, endpoint, &DerivativeObjects::default()).await.map_err(|error| not_kept(&error))
 }
 
 /// How `error` is reported of what keeps derivatives true.

@@ -79,6 +79,20 @@ fn judge(deployment: &Deployment, pods: &[Pod]) -> Observed {
     Observed { verdict, rolled_out, listed: None }
 }
 
+/// Whether pods are being replaced. A rollout that is overdue is over, and so is one that is complete, whatever happens to its pods.
+pub fn is_rolling(deployment: &Deployment) -> bool {
+    let (status, replicas) = (deployment.status.clone().unwrap_or_default(), wanted(deployment));
+    let is_paused = deployment.spec.as_ref().is_some_and(|spec| spec.paused == Some(true));
+    if is_paused || status.observed_generation < deployment.metadata.generation {
+        return !is_paused;
+    }
+    let updated = status.updated_replicas.unwrap_or(0);
+    let has_old = status.replicas.unwrap_or(0) != updated;
+    let mut conditions = status.conditions.iter().flatten();
+    let is_complete = !has_old && conditions.any(|condition| condition.reason.as_deref() == Some("NewReplicaSetAvailable"));
+    !is_complete && !is_overdue(deployment) && (has_old || updated < replicas || available(deployment) < replicas)
+}
+
 /// Whether the rollout has made no progress for longer than the Deployment allows (`progressDeadlineSeconds`).
 fn is_overdue(deployment: &Deployment) -> bool {
     let mut conditions = deployment.status.iter().flat_map(|status| status.conditions.iter().flatten());
@@ -160,6 +174,35 @@ mod tests {
             assert_eq!(workload.verdict.reason, reason, "{status}");
             assert_eq!(workload.rolled_out, reason == Reason::PodsAvailable, "{status}");
         }
+    }
+
+    #[test]
+    fn a_rollout_ends_when_it_is_complete_or_overdue() {
+        let status = |observed: i64, replicas: i32, updated: i32, available: i32, progressing: Option<(&str, &str)>| {
+            let condition = |(status, reason)| json!([{ "type": "Progressing", "status": status, "reason": reason }]);
+            json!({
+                "observedGeneration": observed, "replicas": replicas, "updatedReplicas": updated, "availableReplicas": available,
+                "conditions": progressing.map(condition),
+            })
+        };
+        let (complete, overdue) = (Some(("True", "NewReplicaSetAvailable")), Some(("False", "ProgressDeadlineExceeded")));
+        for (status, rolls) in [
+            (status(1, 2, 2, 2, complete), true),
+            (status(2, 2, 2, 2, None), false),
+            (status(2, 3, 1, 2, Some(("True", "ReplicaSetUpdated"))), true),
+            (status(2, 2, 1, 2, None), true),
+            (status(2, 2, 2, 1, Some(("True", "ReplicaSetUpdated"))), true),
+            (status(2, 3, 1, 2, overdue), false),
+            // a node was lost, or a pod of one more is on its way
+            (status(2, 2, 2, 1, complete), false),
+            (status(2, 1, 1, 1, complete), false),
+            (status(2, 3, 1, 2, complete), true),
+        ] {
+            assert_eq!(is_rolling(&deployment(2, status.clone())), rolls, "{status}");
+        }
+        let mut paused = deployment(2, status(1, 2, 2, 2, None));
+        paused.spec.as_mut().unwrap().paused = Some(true);
+        assert!(!is_rolling(&paused), "nobody knows when it goes on");
     }
 
     #[test]

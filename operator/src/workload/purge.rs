@@ -15,13 +15,12 @@ use kube::{
 };
 use resize_api::{ResizeEndpoint, condition::Reason};
 
-use super::{apply, desired, not_kept, sweeps};
+use super::{Cluster, apply, desired, not_kept, sweeps};
 use crate::{
     endpoint::{Endpoint, derivatives::Derivatives},
     kubernetes::explain,
     names::{OPERATOR, OWNER, purge_name},
     report::Verdict,
-    watch::children::Children,
 };
 
 /// How long pods that are being deleted are waited for: on a node that is gone they stay.
@@ -47,19 +46,12 @@ fn stuck(message: impl Into<String>) -> Purge {
 }
 
 /// Takes the next step.
-pub async fn purge(
-    client: &Client,
-    children: &Children,
-    endpoint: &Endpoint,
-    derivatives: &Derivatives,
-    deleted: Timestamp,
-    now: Timestamp,
-) -> Purge {
+pub async fn purge(cluster: Cluster<'_>, endpoint: &Endpoint, derivatives: &Derivatives, deleted: Timestamp, now: Timestamp) -> Purge {
     let kept = desired::DerivativeObjects::while_purged(endpoint, derivatives);
-    if let Err(error) = apply::prune(client, children, endpoint, &kept).await {
+    if let Err(error) = apply::prune(cluster, endpoint, &kept).await {
         return Purge::Stuck(Verdict { reason: Reason::PurgeFailed, ..not_kept(&error) });
     }
-    match step(client, endpoint, derivatives, now.duration_since(deleted) > PATIENCE).await {
+    match step(cluster.client, endpoint, derivatives, now.duration_since(deleted) > PATIENCE).await {
         Ok(purge) => purge,
         Err(error) => stuck(format!("cannot delete the derivatives: {}", explain(&error))),
     }
