@@ -125,7 +125,7 @@ pub struct ResizeEndpointSpec {
     #[serde(default)]
     pub workload: Workload,
 
-    /// Labels and annotations of everything that the operator makes for this object.
+    /// Labels and annotations of every object that the operator makes for this one, and of its pods. What is said closer to an object (`podLabels`, `podAnnotations`, `serviceAnnotations`, `ingress.annotations`) goes before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inherited_metadata: Option<InheritedMetadata>,
 

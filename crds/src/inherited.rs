@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// Labels and annotations of every object that the operator makes for an endpoint, of its pods too. What a field closer to an object says (`podLabels`, `podAnnotations`, `serviceAnnotations`, `ingress.annotations`) goes before.
+/// Labels and annotations of everything.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InheritedMetadata {

@@ -90,7 +90,7 @@ pub struct Workload {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip_family_policy: Option<IpFamilyPolicy>,
 
-    /// How the pods resolve names. Default: with `ndots: 2` names such as `s3.eu-central-1.amazonaws.com` are looked up at once, not first below each of the cluster's domains; where a URL of the pods ends in `.svc`, as Kubernetes has it.
+    /// How the pods resolve names. With `ndots: 2` names such as `s3.eu-central-1.amazonaws.com` are looked up at once, not first below each of the cluster's domains. Default: `ndots: 2`, or Kubernetes' own where a URL of the pods ends in `.svc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_config: Option<PodDNSConfig>,
 

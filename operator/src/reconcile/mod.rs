@@ -51,7 +51,7 @@ use crate::{
     report::{self, Report, Verdict, writer::StatusWriter},
     store_id::{ANY_REGION, StoreId},
     tenancy::policy,
-    workload::{self, Cluster, Stopped, rollouts::Pace},
+    workload::{self, Stopped, cluster::Cluster, rollouts::Pace},
 };
 
 /// Brings everything that belongs to `resource` in line with it.

@@ -25,7 +25,7 @@ use crate::{
     report::{Report, Verdict, said, writer::StatusWriter},
     tenancy::policy,
     workload::{
-        Cluster,
+        cluster::Cluster,
         purge::{self, Purge},
     },
 };

@@ -256,7 +256,7 @@ async fn every_reason_is_reached_and_told() {
         fake.settle().await;
         reached.extend(seen(&fake));
     }
-    // these are reached by cleanup_tests.rs, purge_tests.rs, tenant_tests.rs, and by tests/control_plane: certificate.rs, undecodable.rs, workload.rs
+    // these are reached by cleanup_tests.rs, purge_tests.rs, tenant_tests.rs, and by tests/control_plane: certificate.rs, paced.rs, undecodable.rs, workload.rs
     // and by the test of three removals below
     let elsewhere = [
         Reason::CleanupGivenUp,
@@ -265,6 +265,7 @@ async fn every_reason_is_reached_and_told() {
         Reason::TlsError,
         Reason::Undecodable,
         Reason::NoAddress,
+        Reason::WaitingForRollouts,
         Reason::Purging,
         Reason::PurgeFailed,
         Reason::PurgeGivenUp,

@@ -29,7 +29,7 @@ use crate::{
     names::{OPERATOR, derivatives_name, follow_name, resizer_name, sweep_name},
     watch::children::Child,
     workload::{
-        Cluster,
+        cluster::Cluster,
         desired::{CREDENTIALS_ANNOTATION, DerivativeObjects, Objects},
         drift::{Drift, LEFT},
     },
@@ -299,20 +299,18 @@ impl<'a> Writer<'a> {
     async fn roll_out(&mut self, desired: &Value) -> Result<Deployment, ApplyError> {
         let live = self.known::<Deployment>().await?;
         let paced = live.as_ref().zip(self.cluster.pace).filter(|(live, pace)| !pace.is_edited && self.is_operators_change(desired, live));
-        let turn = match paced {
-            None => None,
-            Some((live, pace)) => match pace.take(self.endpoint, live) {
-                Some(turn) => Some(turn),
-                None => {
-                    self.waits = true;
-                    self.notes.push(format!(
-                        "what the operator changed of Deployment {} waits until others have rolled out (rollout.maxConcurrent of its chart)",
-                        self.name
-                    ));
-                    return Ok(live.as_ref().clone());
-                }
-            },
-        };
+        let mut turn = None;
+        if let Some((live, pace)) = paced {
+            turn = pace.take(self.endpoint, live);
+            if turn.is_none() {
+                let name = &self.name;
+                self.waits = true;
+                self.notes.push(format!(
+                    "what the operator changed of Deployment {name} waits until others have rolled out (rollout.maxConcurrent of its chart)"
+                ));
+                return Ok(live.as_ref().clone());
+            }
+        }
         let written = Box::pin(self.keep_stamped(desired)).await?;
         if let Some(turn) = turn {
             turn.wrote(&written);

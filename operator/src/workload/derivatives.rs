@@ -15,8 +15,8 @@ use resize_api::{
 };
 
 use super::{
-    Cluster,
     apply::{self, Kept},
+    cluster::Cluster,
     desired::DerivativeObjects,
     follow, not_kept, sweeps,
 };

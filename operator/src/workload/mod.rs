@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod apply;
+pub mod cluster;
 pub mod derivatives;
 pub mod desired;
 pub mod drift;
@@ -20,16 +21,15 @@ use k8s_openapi::{
     api::{apps::v1::Deployment, networking::v1::Ingress},
     jiff::Timestamp,
 };
-use kube::Client;
 use resize_api::condition::Reason;
 
 use self::{
     address::Address,
     apply::{Applied, ApplyError},
+    cluster::Cluster,
     desired::{DerivativeObjects, Objects},
     observe::Observed,
     pods::Listed,
-    rollouts::Pace,
 };
 use crate::{
     endpoint::Endpoint,
@@ -39,17 +39,6 @@ use crate::{
     report::Verdict,
     watch::children::Children,
 };
-
-/// Where objects are written.
-#[derive(Clone, Copy)]
-pub struct Cluster<'a> {
-    /// The API.
-    pub client: &'a Client,
-    /// What is known of it.
-    pub children: &'a Children,
-    /// Who may replace pods now; where nobody says, everybody.
-    pub pace: Option<Pace<'a>>,
-}
 
 /// The pods of an endpoint.
 #[derive(Clone, Debug, PartialEq)]

@@ -15,7 +15,7 @@ use kube::{
 };
 use resize_api::{ResizeEndpoint, condition::Reason};
 
-use super::{Cluster, apply, desired, not_kept, sweeps};
+use super::{apply, cluster::Cluster, desired, not_kept, sweeps};
 use crate::{
     endpoint::{Endpoint, derivatives::Derivatives},
     kubernetes::explain,

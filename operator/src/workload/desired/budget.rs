@@ -27,7 +27,6 @@ pub(super) fn build(endpoint: &Endpoint) -> Option<PodDisruptionBudget> {
             selector: Some(LabelSelector { match_labels: Some(selector_labels(&endpoint.name)), ..LabelSelector::default() }),
             // pods that are not ready do not block a drain
             unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
-            ..PodDisruptionBudgetSpec::default()
         }),
         status: None,
     })
