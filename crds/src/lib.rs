@@ -21,6 +21,7 @@ pub mod inherited;
 pub mod key;
 pub mod listen;
 pub mod picture;
+pub mod process;
 pub mod recipes;
 pub mod resolution;
 #[cfg(feature = "kube")]

@@ -5,17 +5,18 @@ use std::{sync::Arc, time::Instant};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
     metrics::{
-        counter::Counter,
+        counter::{ConstCounter, Counter},
         family::Family,
-        gauge::Gauge,
+        gauge::{ConstGauge, Gauge},
         histogram::{Histogram, exponential_buckets},
         info::Info,
     },
     registry::Registry,
 };
-use resize_api::{ResizeEndpoint, condition::Reason, derivatives::DerivativesStatus};
+use resize_api::{ResizeEndpoint, condition::Reason, derivatives::DerivativesStatus, process};
 
 use crate::admin::health::Phase;
 
@@ -64,6 +65,7 @@ pub struct Metrics {
     reconciles: Family<ByOutcome, Counter>,
     duration: Histogram,
     running: Gauge,
+    waiting: Gauge,
     s3: Family<ByCall, Counter>,
     given_up: Family<ByReason, Counter>,
 }
@@ -74,6 +76,7 @@ impl Default for Metrics {
             reconciles: Family::default(),
             duration: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
             running: Gauge::default(),
+            waiting: Gauge::default(),
             s3: Family::default(),
             given_up: Family::default(),
         }
@@ -99,6 +102,12 @@ impl Metrics {
     pub fn time_reconcile(&self) -> impl Drop + use<> {
         self.running.inc();
         Timer { since: Instant::now(), histogram: self.duration.clone(), running: self.running.clone() }
+    }
+
+    /// Counts an endpoint that waits for its turn, until the result is dropped.
+    pub fn wait(&self) -> impl Drop + use<> {
+        self.waiting.inc();
+        Waiting(self.waiting.clone())
     }
 
     /// Counts a call to S3, every attempt by itself; `code` is an HTTP status, or a word where there was no answer.
@@ -127,6 +136,7 @@ impl Metrics {
             gauge
         };
         let mut registry = Registry::default();
+        registry.register_collector(Box::new(Process));
         let ours = registry.sub_registry_with_prefix("resize_operator");
         shown.register(ours.sub_registry_with_prefix("endpoint"));
         ours.register("build", "The version of this process", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -134,6 +144,7 @@ impl Metrics {
         ours.register("reconciles", "Reconciles, by how they ended and the reason that condition Ready got", self.reconciles.clone());
         ours.register("reconcile_duration_seconds", "Duration of a reconcile", self.duration.clone());
         ours.register("reconciles_running", "Reconciles that run now", self.running.clone());
+        ours.register("queue_depth", "ResizeEndpoints that wait for their turn to be reconciled", self.waiting.clone());
         ours.register("s3_requests", "Calls to S3 by operation and HTTP status, every attempt by itself", self.s3.clone());
         ours.register(
             "cleanups_given_up",
@@ -236,6 +247,29 @@ impl Drop for Timer {
     }
 }
 
+struct Waiting(Gauge);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// What the kernel says of this process.
+#[derive(Debug)]
+struct Process;
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        for process::Number { name, help, value, is_counter } in process::numbers() {
+            let (counter, gauge) = (ConstCounter::new(value), ConstGauge::new(value));
+            let metric: &dyn EncodeMetric = if is_counter { &counter } else { &gauge };
+            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -284,6 +318,7 @@ mod tests {
         metrics.failed(Reason::KubernetesError);
         metrics.called_s3("GetBucketWebsite", "403");
         drop(metrics.time_reconcile());
+        let _waits = (metrics.wait(), drop(metrics.wait()));
         let text = metrics.encode(&Phase::Standby, std::iter::empty());
         for line in [
             r#"resize_operator_reconciles_total{outcome="done",reason="Serving"} 1"#,
@@ -292,6 +327,7 @@ mod tests {
             r#"resize_operator_s3_requests_total{operation="GetBucketWebsite",code="403"} 1"#,
             "resize_operator_reconcile_duration_seconds_count 1",
             "resize_operator_reconciles_running 0",
+            "resize_operator_queue_depth 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
         }

@@ -226,38 +226,41 @@ fn explain(bucket: &str, action: &str, failure: &Failure) -> S3Error {
     S3Error { reason, message }
 }
 
-/// What S3 said.
+/// What S3 said: operation, status and code, and in one clause what that means or what to do.
 fn refused(bucket: &str, action: &str, status: u16, code: &str, detail: &str) -> S3Error {
-    let (reason, message) = match (code, status) {
+    let (reason, clause) = match (code, status) {
         ("NoSuchBucket", _) => (
             Reason::BucketNotFound,
             format!("bucket {bucket} does not exist: create it, or correct bucket.name, bucket.endpoint or bucket.region"),
         ),
         ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => {
-            (Reason::InvalidCredentials, format!("S3 does not take the credentials ({code}): correct the Secret or the identity"))
+            (Reason::InvalidCredentials, "correct the keys in the Secret, or the identity".to_owned())
         }
         ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _) | (_, 301) => {
-            (Reason::WrongRegion, format!("bucket {bucket} is in another region ({detail}): correct bucket.region"))
+            (Reason::WrongRegion, format!("the bucket is in {}: correct bucket.region", expected_region(detail)))
         }
-        ("RequestTimeTooSkewed", _) => (
-            Reason::S3Error,
-            format!("S3 refuses {action} on bucket {bucket}: its clock and the operator's differ by too much ({code}): set the clocks"),
-        ),
+        ("RequestTimeTooSkewed", _) => {
+            (Reason::S3Error, "the clocks of the store and of the operator differ by too much: set the clocks".to_owned())
+        }
         // MinIO
         ("BadRequest", 400) if detail.contains("unsupported API call") => {
-            (Reason::NotSupported, format!("the store does not know {action} ({detail})"))
+            (Reason::NotSupported, "the store does not know this call".to_owned())
         }
-        ("NotImplemented", _) | (_, 501) => (Reason::NotSupported, format!("the store does not know {action} (status {status} {code})")),
-        ("SlowDown" | "TooManyRequests" | "RequestLimitExceeded" | "Throttling" | "ThrottlingException", _) | (_, 429) => (
-            Reason::S3Throttled,
-            format!("S3 asks for fewer calls ({action} on bucket {bucket}: status {status} {code}): tried again, more slowly"),
-        ),
-        (_, 403) => {
-            (Reason::AccessDenied, format!("S3 refuses {action} on bucket {bucket}: allow it in the identity's policy or the bucket's"))
+        ("NotImplemented", _) | (_, 501) => (Reason::NotSupported, "the store does not know this call".to_owned()),
+        ("SlowDown" | "TooManyRequests" | "RequestLimitExceeded" | "Throttling" | "ThrottlingException", _) | (_, 429) => {
+            (Reason::S3Throttled, "the store asks for fewer calls: tried again, more slowly".to_owned())
         }
-        _ => (Reason::S3Error, format!("{action} on bucket {bucket}: status {status} {code} {detail}").trim_end().to_owned()),
+        (_, 403) => (Reason::AccessDenied, "allow it in the identity's policy or the bucket's".to_owned()),
+        _ => (Reason::S3Error, if detail.is_empty() { "tried again".to_owned() } else { detail.to_owned() }),
     };
-    S3Error { reason, message }
+    let code = if code.is_empty() { "without a code" } else { code };
+    S3Error { reason, message: format!("{action} on bucket {bucket}: {status} {code}: {clause}") }
+}
+
+/// The region that S3 names in the text of its error, if it names one.
+fn expected_region(detail: &str) -> String {
+    let named = detail.split("expecting '").nth(1).and_then(|rest| rest.split('\'').next());
+    named.map_or_else(|| "another region".to_owned(), |region| format!("region {region}"))
 }
 
 #[cfg(test)]
@@ -275,27 +278,36 @@ mod tests {
             (Failure::Identity { detail: detail() }, Reason::InvalidCredentials, "own identity gives no credentials (detail)"),
             (Failure::NotSent { detail: detail() }, Reason::InvalidCredentials, "correct bucket.endpoint"),
             (Failure::NotS3 { status: 200, kind: "text/html".into() }, Reason::S3Error, "no S3 (status 200, text/html)"),
-            (answer(404, "NoSuchBucket"), Reason::BucketNotFound, "bucket photos does not exist"),
-            (answer(403, "AccessDenied"), Reason::AccessDenied, "s3:GetBucketWebsite on bucket photos"),
-            (answer(403, ""), Reason::AccessDenied, "allow it"),
-            (answer(403, "SignatureDoesNotMatch"), Reason::InvalidCredentials, "correct the Secret"),
+            (answer(404, "NoSuchBucket"), Reason::BucketNotFound, "404 NoSuchBucket: bucket photos does not exist"),
+            (answer(403, "AccessDenied"), Reason::AccessDenied, "s3:GetBucketWebsite on bucket photos: 403 AccessDenied: allow it"),
+            (answer(403, ""), Reason::AccessDenied, "403 without a code: allow it"),
+            (answer(403, "SignatureDoesNotMatch"), Reason::InvalidCredentials, "403 SignatureDoesNotMatch: correct the keys in the Secret"),
             (answer(403, "RequestTimeTooSkewed"), Reason::S3Error, "set the clocks"),
             (answer(400, "ExpiredToken"), Reason::InvalidCredentials, "ExpiredToken"),
             (answer(301, "PermanentRedirect"), Reason::WrongRegion, "correct bucket.region"),
-            (answer(400, "AuthorizationHeaderMalformed"), Reason::WrongRegion, "correct bucket.region"),
+            (answer(400, "AuthorizationHeaderMalformed"), Reason::WrongRegion, "in another region: correct bucket.region"),
+            (
+                Failure::Answer {
+                    status: 400,
+                    code: "AuthorizationHeaderMalformed".into(),
+                    detail: "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-1'".into(),
+                },
+                Reason::WrongRegion,
+                "the bucket is in region eu-west-1: correct bucket.region",
+            ),
             (answer(503, "SlowDown"), Reason::S3Throttled, "503 SlowDown"),
-            (answer(501, "NotImplemented"), Reason::NotSupported, "does not know s3:GetBucketWebsite"),
+            (answer(501, "NotImplemented"), Reason::NotSupported, "the store does not know this call"),
             (
                 Failure::Answer { status: 400, code: "BadRequest".into(), detail: "An unsupported API call for method: PUT".into() },
                 Reason::NotSupported,
-                "does not know s3:GetBucketWebsite",
+                "the store does not know this call",
             ),
             (answer(429, ""), Reason::S3Throttled, "more slowly"),
-            (answer(503, "ServiceUnavailable"), Reason::S3Error, "503 ServiceUnavailable"),
+            (answer(503, "ServiceUnavailable"), Reason::S3Error, "503 ServiceUnavailable: detail"),
         ] {
             let error = explain("photos", "s3:GetBucketWebsite", &failure);
             assert_eq!(error.reason, reason, "{error}");
-            assert!(error.message.contains(says), "{error}");
+            assert!(error.message.contains(says) && error.message.len() < 200, "{error}");
         }
         // the error of the client holds the whole answer of the API server as well
         assert_eq!(BucketError::Record(refused(409)).to_string(), "cannot record the routing rules: Conflict");

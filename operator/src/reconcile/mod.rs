@@ -58,12 +58,14 @@ use crate::{
 pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> Result<Action, Error> {
     let namespace = resource.namespace().unwrap_or_default();
     let store = StoreId::new(resource.spec.bucket.endpoint.as_deref().or(context.config.s3.endpoint.as_deref()), ANY_REGION);
+    let waits = context.metrics.wait();
     let turn = async {
         // claims are complete only when all endpoints were listed
         context.scopes.wait_until_ready().await;
         context.slots.take(&namespace, store).await
     };
     let Some(_slot) = context.slots.unless_closed(turn).await else { return Ok(Action::await_change()) };
+    drop(waits);
     let _timer = context.metrics.time_reconcile();
     // boxed, so that a waiting reconcile stays small
     let done = Box::pin(keep_or_clean_up(resource, context));

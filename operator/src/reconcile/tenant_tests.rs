@@ -98,7 +98,7 @@ async fn of_what_another_service_answers_only_status_and_type_are_told() {
     fake.store.lock().unwrap().other = Some((400, "application/xml", long.leak().as_bytes()));
     fake.settle().await;
     let (_, _, message) = fake.condition("RoutingRuleApplied");
-    assert!(message.len() < 300 && message.contains("status 400 Odd aaa"), "{message}");
+    assert!(message.len() < 300 && message.contains(": 400 Odd: aaa"), "{message}");
 }
 
 #[tokio::test]

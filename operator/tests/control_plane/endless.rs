@@ -70,6 +70,8 @@ async fn a_store_that_never_answers_holds_up_no_other_namespace() {
         plane.apply(&[object]).await;
     }
     eventually("some of them wait for the store", async || operator.metric("resize_operator_reconciles_running") >= Some(8.0)).await;
+    eventually("the others of the namespace wait for their turn", async || operator.metric("resize_operator_queue_depth") >= Some(8.0))
+        .await;
     plane.apply(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "other" } })]).await;
     let mut other = endpoint(&store, "photos");
     other["metadata"]["namespace"] = json!("other");

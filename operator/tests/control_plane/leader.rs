@@ -27,6 +27,14 @@ async fn a_lease_that_is_given_back_is_taken_at_once() {
     first.wait_until(200, "leading").await;
     let second = Operator::start(&plane, "second", &kubeconfig, &[]);
     second.wait_until(200, "standby").await;
+    let (_, text) = first.get("/metrics").unwrap();
+    let says = |text: &str, start: &str| text.lines().any(|line| line.starts_with(start));
+    assert!(says(&text, concat!("resize_operator_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")), "{text}");
+    assert!(says(&text, "# TYPE process_cpu_seconds counter") && first.metric("process_cpu_seconds_total") > Some(0.0), "{text}");
+    assert!(
+        first.metric("process_resident_memory_bytes") > Some(1e6) && first.metric("process_open_fds") < first.metric("process_max_fds")
+    );
+    assert!(first.metric("process_start_time_seconds") > Some(1e9) && first.metric("resize_operator_queue_depth") == Some(0.0));
     assert_eq!((first.metric("resize_operator_leader"), second.metric("resize_operator_leader")), (Some(1.0), Some(0.0)));
 
     first.signal("TERM");

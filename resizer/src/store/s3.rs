@@ -21,7 +21,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::{
     Client,
     config::{Builder, http::HttpResponse},
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
     types::{ObjectCannedAcl, RequestPayer, ServerSideEncryption},
 };
@@ -45,6 +45,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A store with an endpoint of its own mostly ignores the region, yet signatures need one.
 const ENDPOINT_REGION: Region = Region::from_static("us-east-1");
+/// Longest part of an error's text that is told.
+const SHOWN: usize = 200;
 
 /// Codes by which S3 says that it does not accept the credentials, or the clock that they are used by.
 const CREDENTIALS: [&str; 8] = [
@@ -144,7 +146,7 @@ impl Store for S3 {
             Ok(Opened {
                 head: described!(output),
                 body: futures::stream::unfold(output.body, |mut body| async move {
-                    let chunk = body.next().await?.map_err(|error| StoreError::Interrupted(DisplayErrorContext(error).to_string()));
+                    let chunk = body.next().await?.map_err(|error| StoreError::Interrupted(innermost(&error)));
                     Some((chunk, body))
                 })
                 .boxed(),
@@ -344,6 +346,13 @@ where
         (Some(403), Some("AccessDenied") | None) => StoreError::Forbidden,
         (Some(status), Some(code)) if CREDENTIALS.contains(&code) => StoreError::Credentials(format!("{status} {code}")),
         (Some(status), Some(code)) => StoreError::Failed(format!("{status} {code}")),
-        _ => StoreError::Failed(DisplayErrorContext(error).to_string()),
+        (Some(status), None) => StoreError::Failed(format!("{status} without a code")),
+        (None, _) => StoreError::Failed(innermost(error)),
     }
+}
+
+/// The error that the others wrap, as text on one line: theirs only repeat it, or list all fields of a request.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let last = std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error);
+    last.to_string().chars().map(|character| if character.is_control() { ' ' } else { character }).take(SHOWN).collect()
 }

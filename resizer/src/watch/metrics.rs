@@ -6,21 +6,31 @@ use std::{borrow::Cow, time::Duration};
 
 use picture::Format;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, text::encode},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+        histogram::Histogram,
+        info::Info,
+    },
     registry::Registry,
 };
-use resize_api::{Resolution, self_check::Access};
+use resize_api::{Resolution, process, self_check::Access};
 
 use super::stage::Stage;
 
 /// Upper bounds of the stages' duration buckets, in seconds.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// The same of whole requests: from one that is refused at once to one that waits and fetches for as long as it may.
+const REQUEST_BUCKETS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
 /// Every metric of the service.
 pub struct Metrics {
     registry: Registry,
     requests: Family<OutcomeLabel, Counter>,
+    durations: Family<EndLabel, Histogram>,
     stages: Family<StageLabel, Histogram>,
     s3: Family<S3Label, Counter>,
     /// Requests being answered.
@@ -86,6 +96,11 @@ struct OutcomeLabel {
     resolution: Cow<'static, str>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndLabel {
+    outcome: &'static str,
+}
+
 /// What became of an event of the bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Event {
@@ -135,8 +150,9 @@ impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("resizer"),
+            registry: Registry::default(),
             requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS)),
             stages: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             s3: Family::default(),
             in_flight: Gauge::default(),
@@ -171,8 +187,11 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let to = &mut self.registry;
+        self.registry.register_collector(Box::new(Process));
+        let to = self.registry.sub_registry_with_prefix("resizer");
+        to.register("build", "The version of this process", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         to.register("requests", "Requests by outcome and by resolution, as far as that is in the list", self.requests.clone());
+        to.register("request_duration_seconds", "Time until a request was answered, by outcome", self.durations.clone());
         to.register("stage_duration_seconds", "Time spent in each stage of making a derivative", self.stages.clone());
         to.register("s3_requests", "Operations on the store by kind and HTTP status, after all attempts", self.s3.clone());
         to.register("in_flight_requests", "Requests being answered", self.in_flight.clone());
@@ -212,8 +231,9 @@ impl Metrics {
         to.register("workers_busy", "Resizes running", self.workers_busy.clone());
     }
 
-    /// Counts a request's outcome; `resolution` only if it is in the list of those allowed.
-    pub fn count_request(&self, outcome: &'static str, resolution: Option<Resolution>) {
+    /// Counts a request's outcome and the time it took; `resolution` only if it is in the list of those allowed.
+    pub fn count_request(&self, outcome: &'static str, resolution: Option<Resolution>, took: Duration) {
+        self.durations.get_or_create(&EndLabel { outcome }).observe(took.as_secs_f64());
         let resolution = resolution.map_or(Cow::Borrowed("other"), |resolution| resolution.to_string().into());
         self.requests.get_or_create(&OutcomeLabel { outcome, resolution }).inc();
     }
@@ -276,5 +296,20 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// What the kernel says of this process.
+#[derive(Debug)]
+struct Process;
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        for process::Number { name, help, value, is_counter } in process::numbers() {
+            let (counter, gauge) = (ConstCounter::new(value), ConstGauge::new(value));
+            let metric: &dyn EncodeMetric = if is_counter { &counter } else { &gauge };
+            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
+        }
+        Ok(())
     }
 }

@@ -108,7 +108,7 @@ impl Record {
     fn close(&mut self, outcome: &'static str, status: Option<StatusCode>, error: Option<&dyn Display>) {
         self.ended = true;
         self.metrics.in_flight.dec();
-        self.metrics.count_request(outcome, self.resolution);
+        self.metrics.count_request(outcome, self.resolution, self.start.elapsed());
         let trace_id = self.trace(outcome, status);
         // an invalid key may hold any bytes: it is quoted and cut
         let uri = self.key.is_none().then(|| format!("{:?}", self.uri.chars().take(256).collect::<String>()));

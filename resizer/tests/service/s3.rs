@@ -143,7 +143,8 @@ async fn no_answer_and_no_server() {
     assert_eq!(s3(address, &metrics).get("cat.jpg").await.err(), Some(StoreError::TimedOut));
     drop(listener);
     let refused = s3(address, &metrics).get("cat.jpg").await.err();
-    assert!(matches!(refused, Some(StoreError::Failed(_))), "{refused:?}");
+    // the cause alone: it stands in a condition of the endpoint
+    assert!(matches!(&refused, Some(StoreError::Failed(text)) if text.contains("Connection refused") && text.len() < 60), "{refused:?}");
 }
 
 #[tokio::test]

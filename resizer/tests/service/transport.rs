@@ -108,10 +108,19 @@ async fn the_second_port_tells() {
     assert_eq!(status(running.admin, "/readyz").await, Some(200));
     assert_eq!(status(running.admin, "/default/resize").await, Some(404));
     let metrics = raw(running.admin, b"GET /metrics").await.unwrap();
-    assert!(
-        metrics.contains("resizer_requests_total{outcome=\"redirected\",resolution=\"30x30\"} 1") && metrics.ends_with("# EOF\n"),
-        "{metrics}"
-    );
+    for line in [
+        r#"resizer_requests_total{outcome="redirected",resolution="30x30"} 1"#,
+        r#"resizer_request_duration_seconds_count{outcome="redirected"} 1"#,
+        r#"resizer_request_duration_seconds_bucket{le="30.0",outcome="redirected"} 1"#,
+        concat!(r#"resizer_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
+        "# TYPE process_cpu_seconds counter",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
+    }
+    let value = |name| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok()).expect(name);
+    assert!(value("process_cpu_seconds_total ") > 0.0 && value("process_resident_memory_bytes ") > 1e6, "{metrics}");
+    assert!(value("process_start_time_seconds ") > 1e9 && value("process_open_fds ") < value("process_max_fds "), "{metrics}");
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
 }
 
 #[tokio::test]
