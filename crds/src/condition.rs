@@ -1,6 +1,8 @@
-//! Names of conditions and their reasons: the same word in condition, Event, log and metric.
+//! Names of conditions and their reasons: the same word in condition, Event, log and metric; and what to do about each.
 //!
 //! The operator reports them in `status`; nothing is below.
+
+mod advice;
 
 use strum::{Display, VariantArray};
 

@@ -2,11 +2,12 @@
 //!
 //! What is heard ([`watch`]) → [`reconcile`]: what is asked ([`endpoint`]), who may ([`tenancy`]), what is said to Kubernetes
 //! ([`workload`]) and to S3 ([`bucket`]), what visitors see ([`public_url`]), what is told ([`report`]). A room imports only what
-//! stands below it.
+//! stands below it. Beside running, the program takes one look where it is asked to ([`command`]).
 
 mod admin;
 mod allow_list;
 mod bucket;
+mod command;
 mod config;
 mod controller;
 mod endpoint;
@@ -28,13 +29,13 @@ mod testing;
 mod watch;
 mod workload;
 
-use std::{io::IsTerminal, sync::Arc};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use admin::{health::Health, metrics::Metrics};
 use anyhow::Context as _;
 use axum::http::{HeaderValue, header::USER_AGENT};
 use bucket::{Buckets, calls::Calls, client, locks::Locks};
-use clap::Parser;
+use command::Asked;
 use config::Config;
 use fence::Fence;
 use futures::FutureExt;
@@ -59,8 +60,14 @@ use workload::{originals::PodClient, rollouts::Rollouts};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
+async fn main() -> anyhow::Result<ExitCode> {
+    match command::arguments() {
+        Asked::Run(config) => run(*config).await.map(|()| ExitCode::SUCCESS),
+        Asked::Look(command) => Ok(command.run().await),
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
     log(&config)?;
     let listener = listen(config.admin_listen).and_then(TcpListener::from_std);
     let listener = listener.with_context(|| format!("cannot listen on {}", config.admin_listen))?;

@@ -252,15 +252,7 @@ fn age(context: &Context) -> Duration {
 /// Whether bucket and host are this endpoint's, or what to say of it. Nothing is revealed of other namespaces.
 async fn may_have(resource: &ResizeEndpoint, endpoint: &Endpoint, access: &Access, context: &Context) -> Result<(), Verdict> {
     let (bucket, namespace) = (&endpoint.bucket.name, &endpoint.namespace);
-    let not_allowed = |why: &str| Verdict::no(Reason::BucketNotAllowed, format!("bucket {bucket} is not for namespace {namespace}: {why}"));
-    policy::may_reach(&context.config.claims, &context.config.s3, namespace, &endpoint.bucket, endpoint.settings.delivery)
-        .map_err(|why| not_allowed(&why))?;
-    if endpoint.public_read && !context.config.claims.public_read {
-        return Err(not_allowed(
-            "bucket.publicRead is not used here unless those who run the operator set claims.publicRead of its chart; let everybody read by \
-             a policy of your own, or ask them",
-        ));
-    }
+    policy::may_use(&context.config, endpoint)?;
     if context.claims.is_taken(resource) {
         let message = format!("another ResizeEndpoint has bucket {bucket}: delete that one first, or use another bucket");
         return Err(Verdict::no(Reason::BucketClaimed, message));
@@ -269,7 +261,10 @@ async fn may_have(resource: &ResizeEndpoint, endpoint: &Endpoint, access: &Acces
         match context.buckets.tag(&endpoint.bucket, access, policy::TAG).await {
             Ok(Some(value)) if policy::tag_names(&value, namespace) => {}
             Ok(_) => {
-                return Err(not_allowed(&format!("whoever owns the bucket can give it the tag {} with that name", policy::TAG)));
+                return Err(policy::not_allowed(
+                    endpoint,
+                    &format!("whoever owns the bucket can give it the tag {} with that name", policy::TAG),
+                ));
             }
             Err(error) => return Err(Verdict::unknown(error.reason(), format!("cannot read the bucket's tags: {error}"))),
         }

@@ -1,10 +1,11 @@
 //! Which namespaces may use which buckets, where the operator's owner restricts it. Pure.
 
-use resize_api::Delivery;
+use resize_api::{Delivery, condition::Reason};
 
 use crate::{
-    config::{AmbientCredentials, ClaimSettings, ClaimsPolicy, S3Defaults},
-    endpoint::BucketAddress,
+    config::{AmbientCredentials, ClaimSettings, ClaimsPolicy, Config, S3Defaults},
+    endpoint::{BucketAddress, Endpoint},
+    report::Verdict,
 };
 
 /// Tag of a bucket with the namespaces that may use it.
@@ -15,6 +16,26 @@ impl ClaimSettings {
     pub fn allow(&self, namespace: &str, bucket: &str) -> bool {
         self.policy != ClaimsPolicy::AllowList || self.allow.holds(namespace, bucket)
     }
+}
+
+/// Whether the settings let `endpoint` use its bucket as it wants to; a tag is looked at later.
+pub fn may_use(config: &Config, endpoint: &Endpoint) -> Result<(), Verdict> {
+    may_reach(&config.claims, &config.s3, &endpoint.namespace, &endpoint.bucket, endpoint.settings.delivery)
+        .map_err(|why| not_allowed(endpoint, &why))?;
+    if endpoint.public_read && !config.claims.public_read {
+        return Err(not_allowed(
+            endpoint,
+            "bucket.publicRead is not used here unless those who run the operator set claims.publicRead of its chart; let everybody read by \
+             a policy of your own, or ask them",
+        ));
+    }
+    Ok(())
+}
+
+/// What is said of a bucket that `endpoint` may not use, and `why`.
+pub fn not_allowed(endpoint: &Endpoint, why: &str) -> Verdict {
+    let message = format!("bucket {} is not for namespace {}: {why}", endpoint.bucket.name, endpoint.namespace);
+    Verdict::no(Reason::BucketNotAllowed, message)
 }
 
 /// Whether the settings let endpoints of `namespace` reach the bucket at `address` in the way it says; if not, why, and what would help.

@@ -123,7 +123,7 @@ fn is_verified(status: &DerivativesStatus) -> bool {
 }
 
 /// What a sweep is told: derivatives that were stored later than this are not looked at for their settings.
-fn settings_since(status: Option<&DerivativesStatus>) -> String {
+pub fn settings_since(status: Option<&DerivativesStatus>) -> String {
     let since = status.filter(|status| !is_verified(status)).and_then(|status| status.settings_since.as_ref());
     since.map_or_else(|| EVER.to_owned(), |since| since.0.to_string())
 }

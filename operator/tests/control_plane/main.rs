@@ -21,6 +21,7 @@ mod process;
 mod store;
 
 mod certificate;
+mod check;
 mod delivery;
 mod derivatives;
 mod fields;

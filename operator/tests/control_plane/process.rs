@@ -15,7 +15,7 @@ use crate::{control_plane::ControlPlane, proc, s3, store};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The program, which cargo builds beside its tests. (Its variable has a hyphen, which some shells drop on the way.)
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let this = std::env::current_exe().unwrap();
     this.ancestors().nth(2).unwrap().join("resize-operator")
 }

@@ -76,9 +76,9 @@ impl Store {
         self.inner.lock().unwrap().visits
     }
 
-    /// Refuses every call of this key.
-    pub fn refuse(&self, key_id: &str) {
-        self.inner.lock().unwrap().refused.push(key_id.to_owned());
+    /// Refuses every call of this key, or on the bucket of this name.
+    pub fn refuse(&self, name: &str) {
+        self.inner.lock().unwrap().refused.push(name.to_owned());
     }
 
     /// Forgets a bucket's website, as if somebody else had removed it.
@@ -105,7 +105,7 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, method: Method, uri: Uri
     if let Some(key) = uri.path().strip_prefix("/site/") {
         return inner.visit(key);
     }
-    let is_refused = inner.refused.contains(&key_id);
+    let is_refused = [&key_id, &bucket].into_iter().any(|name| inner.refused.contains(name));
     inner.calls.push(Call { method: method.clone(), bucket: bucket.clone(), key_id });
     if is_refused {
         return (StatusCode::FORBIDDEN, "<Error><Code>AccessDenied</Code></Error>").into_response();

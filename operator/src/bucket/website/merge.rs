@@ -125,7 +125,8 @@ fn created() -> WebsiteConfiguration {
     WebsiteConfiguration::builder().index_document(index).build()
 }
 
-fn to_s3(rule: &RoutingRule) -> types::RoutingRule {
+/// A rule of ours as S3 has it.
+pub fn to_s3(rule: &RoutingRule) -> types::RoutingRule {
     let RoutingRule { condition, redirect } = rule;
     types::RoutingRule::builder()
         .condition(
