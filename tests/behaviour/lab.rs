@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 
 mod forwarder;
 pub mod identity;
+pub mod network;
 pub mod prometheus;
 mod release;
 mod site;
@@ -32,7 +33,7 @@ mod site;
 pub use self::{
     forwarder::{Forwarder, HOST},
     release::Release,
-    site::{Answer, picture, size},
+    site::{Answer, GATEWAY_TLS_PORT, INGRESS_PORT, picture, size},
 };
 
 #[path = "../support/s3.rs"]
@@ -124,7 +125,7 @@ impl Lab {
                 return None;
             }
         };
-        let lab = Self { kube, s3: s3::client(), http: site::client(), name: format!("t{:08x}", rand::random::<u32>()) };
+        let lab = Self { kube, s3: s3::client(), http: site::client(None), name: format!("t{:08x}", rand::random::<u32>()) };
         lab.set_up().await;
         Some(lab)
     }

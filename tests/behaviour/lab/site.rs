@@ -24,6 +24,8 @@ use super::Lab;
 const WEBSITE_PORT: u16 = 7480;
 /// Port of the ingress controller.
 pub const INGRESS_PORT: u16 = 18080;
+/// Its port for listeners that have a certificate.
+pub const GATEWAY_TLS_PORT: u16 = 18443;
 
 /// An answer, redirects not followed.
 #[derive(Clone)]
@@ -65,12 +67,19 @@ impl Resolve for Localhost {
     }
 }
 
-/// Follows no redirect by itself.
-pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(Policy::none()).dns_resolver(Arc::new(Localhost)).timeout(Duration::from_secs(30)).build().unwrap()
+/// Follows no redirect by itself; trusts that authority alone, if one is given.
+pub fn client(authority: Option<&[u8]>) -> reqwest::Client {
+    let client = reqwest::Client::builder().redirect(Policy::none()).dns_resolver(Arc::new(Localhost)).timeout(Duration::from_secs(30));
+    let trusted = authority.map(|pem| reqwest::Certificate::from_pem(pem).unwrap());
+    if trusted.is_some() { client.tls_certs_only(trusted) } else { client }.build().unwrap()
 }
 
 impl Lab {
+    /// The same for visitors who trust this authority, in PEM, alone.
+    pub fn trusting(&self, authority: &[u8]) -> Self {
+        Self { kube: self.kube.clone(), s3: self.s3.clone(), http: client(Some(authority)), name: self.name.clone() }
+    }
+
     /// The bucket's website.
     pub fn site(&self) -> String {
         format!("http://{}.s3-website.localhost:{WEBSITE_PORT}", self.name)

@@ -76,6 +76,7 @@ var others = map[string]func(){
 	},
 	"pki":    pki,
 	"rmpods": rmpods,
+	"netpol": netpol,
 }
 
 func main() {
