@@ -8,7 +8,6 @@ use crate::lab;
 
 mod admission;
 mod alerts;
-mod dashboards;
 mod names;
 mod parent;
 mod pod;

@@ -30,7 +30,6 @@ mod killed;
 mod leader;
 mod own;
 mod paced;
-mod render;
 mod rules;
 mod scale;
 mod scope;

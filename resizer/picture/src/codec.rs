@@ -28,7 +28,7 @@ pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Deco
         Container::Jpeg => (
             match &plan.reduced {
                 Some(reduced) => jpeg::decode_reduced(source, reduced, budget)?,
-                None => jpeg::decode(source, probe, plan.denominator, budget)?,
+                None => jpeg::decode(source, probe, plan.scale, budget)?,
             },
             jpeg::profile(source),
         ),

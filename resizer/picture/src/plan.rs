@@ -7,6 +7,7 @@ use resize_api::{
     picture::{OutputFormat, UpTo},
     resolution::MAX_SIDE,
 };
+use scaled_jpeg::Scale;
 
 use crate::{
     Error, Format, Request, Stop,
@@ -25,8 +26,8 @@ const MARGIN: f64 = 1.5;
 pub struct Plan {
     pub(crate) probe: Probe,
     pub(crate) geometry: Geometry,
-    /// The decoder gives 1/`denominator` of the size.
-    pub(crate) denominator: u32,
+    /// At which size the decoder gives it: [`Scale::Full`], except of JPEGs.
+    pub(crate) scale: Scale,
     /// How a JPEG is decoded at that size, if scaled-jpeg can.
     pub(crate) reduced: Option<scaled_jpeg::Plan>,
     pub(crate) format: Format,
@@ -44,7 +45,7 @@ impl Plan {
 
     /// What the pixels of one execution may take.
     pub(crate) fn budget(&self, stop: &Stop) -> Budget {
-        Budget::new(self.memory, decoded(&self.probe, self.denominator, self.reduced.as_ref()), self.probe.channels, stop)
+        Budget::new(self.memory, decoded(&self.probe, self.scale, self.reduced.as_ref()), self.probe.channels, stop)
     }
 
     /// Quality that is wanted, or else what looks about the same in every format.
@@ -59,7 +60,7 @@ impl Plan {
 
     /// What to scale, in pixels as the decoder gives them.
     pub(crate) fn region(&self) -> Region {
-        let region = stored_region(&self.probe, &self.geometry, self.denominator);
+        let region = stored_region(&self.probe, &self.geometry, self.scale);
         let (left, top) = self.reduced.as_ref().map_or((0, 0), |plan| (plan.region().left, plan.region().top));
         Region { left: region.left - f64::from(left), top: region.top - f64::from(top), ..region }
     }
@@ -103,15 +104,15 @@ impl Plan {
         let has_alpha = probe.channels.has_alpha() || frames > 1;
         format::admit(format, u64::from(width) * u64::from(height), has_alpha, quality)?;
         within_limits(frames, source_pixels.max(u64::from(width) * u64::from(height)), limits)?;
-        let denominator = if probe.container == Container::Jpeg { denominator(&geometry) } else { 1 };
+        let scale = if probe.container == Container::Jpeg { reduction(&geometry) } else { Scale::Full };
         let reduced = probe.scaled.as_ref().and_then(|header| {
-            let region = stored_region(&probe, &geometry, denominator);
+            let region = stored_region(&probe, &geometry, scale);
             let (width, height) = probe.orientation.turn(geometry.scaled);
             let reach = |length: f64, scaled: u32| KERNEL * (length / f64::from(scaled)).max(1.0) + 1.0;
-            jpeg::plan_reduced(header, denominator, region, (reach(region.width, width), reach(region.height, height)))
+            jpeg::plan_reduced(header, scale, region, (reach(region.width, width), reach(region.height, height)))
         });
-        let memory = memory(&probe, &geometry, denominator, reduced.as_ref(), (format, quality), frames);
-        Ok(Self { probe, geometry, denominator, reduced, format, frames, recipe, memory })
+        let memory = memory(&probe, &geometry, scale, reduced.as_ref(), (format, quality), frames);
+        Ok(Self { probe, geometry, scale, reduced, format, frames, recipe, memory })
     }
 }
 
@@ -120,11 +121,11 @@ fn quality(format: Format, recipe: &Recipe) -> u8 {
     recipe.quality.map_or(default, UpTo::get)
 }
 
-/// What to scale of the whole picture, as it is stored, at 1/`denominator` of its size.
-fn stored_region(probe: &Probe, geometry: &Geometry, denominator: u32) -> Region {
+/// What to scale of the whole picture, as it is stored, at `scale`.
+fn stored_region(probe: &Probe, geometry: &Geometry, scale: Scale) -> Region {
     let (width, height) = probe.orientation.turn((probe.width, probe.height));
     let stored = probe.orientation.stored(geometry.region, f64::from(width), f64::from(height));
-    let scale = 1.0 / f64::from(denominator);
+    let scale = f64::from(scale.eighths()) / 8.0;
     Region { left: stored.left * scale, top: stored.top * scale, width: stored.width * scale, height: stored.height * scale }
 }
 
@@ -144,15 +145,15 @@ fn shrink(geometry: &Geometry) -> f64 {
     (geometry.region.width / f64::from(geometry.scaled.0)).min(geometry.region.height / f64::from(geometry.scaled.1))
 }
 
-/// The largest power of two that leaves [`MARGIN`].
-fn denominator(geometry: &Geometry) -> u32 {
-    let shrink = shrink(geometry);
-    [8, 4, 2].into_iter().find(|&denominator| shrink >= MARGIN * f64::from(denominator)).unwrap_or(1)
+/// The smallest that leaves [`MARGIN`].
+fn reduction(geometry: &Geometry) -> Scale {
+    let shrink = shrink(geometry) / 8.0;
+    Scale::ALL.into_iter().find(|scale| shrink * f64::from(scale.eighths()) >= MARGIN).unwrap_or(Scale::Full)
 }
 
 /// Width and height of what the decoder gives.
-fn decoded(probe: &Probe, denominator: u32, reduced: Option<&scaled_jpeg::Plan>) -> (u32, u32) {
-    let whole = (probe.width.div_ceil(denominator), probe.height.div_ceil(denominator));
+fn decoded(probe: &Probe, scale: Scale, reduced: Option<&scaled_jpeg::Plan>) -> (u32, u32) {
+    let whole = scale.size_of((probe.width, probe.height));
     reduced.map_or(whole, scaled_jpeg::Plan::size)
 }
 
@@ -165,17 +166,17 @@ fn colour(profile: usize) -> u64 {
 fn memory(
     probe: &Probe,
     geometry: &Geometry,
-    denominator: u32,
+    scale: Scale,
     reduced: Option<&scaled_jpeg::Plan>,
     (format, quality): (Format, u8),
     frames: u32,
 ) -> u64 {
-    let (width, height) = decoded(probe, denominator, reduced);
+    let (width, height) = decoded(probe, scale, reduced);
     let (width, height) = (u64::from(width), u64::from(height));
     let decoded = width * height;
     let working = reduced.map_or(probe.working, scaled_jpeg::Plan::memory);
     let output = u64::from(geometry.canvas.0) * u64::from(geometry.canvas.1);
-    let region = stored_region(probe, geometry, denominator);
+    let region = stored_region(probe, geometry, scale);
     let still = decoded * probe.channels.count() as u64
         + scale::memory((width, height), region, probe.orientation.turn(geometry.scaled), probe.channels)
         + format::encoding(format, geometry.canvas, probe.channels.has_alpha(), quality)

@@ -1,4 +1,4 @@
-//! Decodes JPEGs at their size, or at a half, a quarter or an eighth of it, and reads only what that needs.
+//! Decodes JPEGs at their size, or at any number of eighths of it, and reads only what that needs.
 //!
 //! A thumbnail needs few of a JPEG's coefficients. This decoder passes over the others several at a time, transforms only the blocks of the
 //! wanted region, stops after its last row, and skips scans of a progressive picture that cannot matter.
@@ -65,41 +65,53 @@ use std::sync::atomic::AtomicBool;
 
 use output::Output;
 
-/// How much smaller than the picture the output is, on each side.
+/// The size of the output, on each side, in eighths of the picture's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Scale {
-    /// 1/8
-    Eighth,
-    /// 1/4
+    Eighth = 1,
     Quarter,
-    /// 1/2
+    ThreeEighths,
     Half,
-    /// 1/1
+    FiveEighths,
+    ThreeQuarters,
+    SevenEighths,
     Full,
 }
 
 impl Scale {
-    /// Width and height of the whole picture at this scale.
+    /// All, from the smallest.
+    pub const ALL: [Self; 8] = [
+        Self::Eighth,
+        Self::Quarter,
+        Self::ThreeEighths,
+        Self::Half,
+        Self::FiveEighths,
+        Self::ThreeQuarters,
+        Self::SevenEighths,
+        Self::Full,
+    ];
+
+    /// How many eighths it is, from 1 to 8.
+    pub fn eighths(self) -> u32 {
+        self as u32
+    }
+
+    /// Width and height of the whole picture at this scale: a part of a pixel is one.
     pub fn size(self, header: &Header) -> (u32, u32) {
-        let side = |length: u32| {
-            length.div_ceil(match self {
-                Self::Eighth => 8,
-                Self::Quarter => 4,
-                Self::Half => 2,
-                Self::Full => 1,
-            })
-        };
-        (side(header.width()), side(header.height()))
+        self.size_of((header.width(), header.height()))
+    }
+
+    /// [`size`](Self::size) of a picture of so many pixels across and down.
+    pub fn size_of(self, (width, height): (u32, u32)) -> (u32, u32) {
+        // never more than `length`
+        let side = |length: u32| u32::try_from((u64::from(length) * u64::from(self.eighths())).div_ceil(8)).unwrap_or(length);
+        (side(width), side(height))
     }
 
     /// Samples of a side of a block.
     pub(crate) fn side(self) -> usize {
-        match self {
-            Self::Eighth => 1,
-            Self::Quarter => 2,
-            Self::Half => 4,
-            Self::Full => 8,
-        }
+        self as usize
     }
 }
 

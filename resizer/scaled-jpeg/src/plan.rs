@@ -17,7 +17,7 @@ pub struct Plan {
     pub(crate) header: Header,
     pub(crate) options: Options,
     pub(crate) region: Region,
-    /// Samples of a block at this scale: 1, 2, 4 or 8.
+    /// Samples of a block at this scale, from 1 to 8.
     pub(crate) side: usize,
     pub(crate) parts: Vec<Part>,
     /// Units of the picture, across and down.
@@ -36,7 +36,7 @@ pub struct Plan {
 pub(crate) struct Part {
     /// Blocks in a unit, across and down.
     pub(crate) blocks: (usize, usize),
-    /// Samples of a block, across and down: 1, 2, 4 or 8.
+    /// Samples of a block, across and down, from 1 to 8.
     pub(crate) block: (usize, usize),
     /// Pixels for each sample, as fractions, across and down.
     pub(crate) ratio: [(usize, usize); 2],
@@ -230,7 +230,7 @@ impl Part {
             // a component that has fewer samples than others gives more of them for each block, instead of being enlarged
             let mut block = side;
             let progressive_eighth = side == 1 && header.coding == Coding::Progressive;
-            while block < 8 && !progressive_eighth && (side * most).is_multiple_of(sampling * block * 2) {
+            while block <= 4 && !progressive_eighth && (side * most).is_multiple_of(sampling * block * 2) {
                 block *= 2;
             }
             let length = (usize::from(length) * sampling).div_ceil(most);

@@ -13,7 +13,7 @@ use support::{
     encoder::{Layout, encode, segment},
 };
 
-const SCALES: [Scale; 4] = [Scale::Eighth, Scale::Quarter, Scale::Half, Scale::Full];
+const SCALES: [Scale; 8] = Scale::ALL;
 
 fn decode(file: &[u8], options: &Options) -> Result<(u32, Vec<u8>), Error> {
     let plan = Plan::new(&Header::read(file)?, options)?;

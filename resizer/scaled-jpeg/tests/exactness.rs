@@ -12,7 +12,16 @@ use support::{
     reference,
 };
 
-const SCALES: [(Scale, usize); 4] = [(Scale::Eighth, 1), (Scale::Quarter, 2), (Scale::Half, 4), (Scale::Full, 8)];
+const SCALES: [(Scale, usize); 8] = [
+    (Scale::Eighth, 1),
+    (Scale::Quarter, 2),
+    (Scale::ThreeEighths, 3),
+    (Scale::Half, 4),
+    (Scale::FiveEighths, 5),
+    (Scale::ThreeQuarters, 6),
+    (Scale::SevenEighths, 7),
+    (Scale::Full, 8),
+];
 
 fn samplings() -> impl Strategy<Value = Vec<(usize, usize)>> {
     let usual = [(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (4, 2), (3, 1), (1, 3)];

@@ -43,7 +43,7 @@ fn memory_stays_within_the_plan() {
         let picture = Picture::random(9, 700, 500, sampling, false);
         for (separate, progressive) in [(false, false), (true, false), (false, true)] {
             let file = encode(&picture, &Layout { separate, progressive, ..Layout::default() });
-            for scale in [Scale::Eighth, Scale::Quarter, Scale::Half, Scale::Full] {
+            for scale in Scale::ALL {
                 for region in [None, Some(Region { left: 20, top: 15, width: 30, height: 20 })] {
                     let plan = Plan::new(&Header::read(&file).unwrap(), &Options { region, ..Options::new(scale) }).unwrap();
                     let (width, height) = plan.size();

@@ -8,7 +8,7 @@
 use scaled_jpeg::{Coding, Colour, Header, Options, Plan, Scale};
 use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
 
-const SCALES: [(Scale, usize); 4] = [(Scale::Eighth, 1), (Scale::Quarter, 2), (Scale::Half, 4), (Scale::Full, 8)];
+const SCALES: [(Scale, usize); 5] = [(Scale::Eighth, 1), (Scale::Quarter, 2), (Scale::ThreeEighths, 3), (Scale::Half, 4), (Scale::Full, 8)];
 const SUBSAMPLINGS: [Subsamp; 7] =
     [Subsamp::None, Subsamp::Sub2x1, Subsamp::Sub2x2, Subsamp::Gray, Subsamp::Sub1x2, Subsamp::Sub4x1, Subsamp::Sub1x4];
 

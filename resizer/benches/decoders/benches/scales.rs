@@ -70,7 +70,8 @@ fn benches(criterion: &mut Criterion) {
         compressor.set_progressive(progressive).unwrap();
         let image = Image { pixels: &pixels[..], width: SIZE.0, pitch: SIZE.0 * 3, height: SIZE.1, format: PixelFormat::RGB };
         let file = compressor.compress_to_vec(image).unwrap();
-        for (scale, side) in [(Scale::Eighth, 1), (Scale::Quarter, 2), (Scale::Half, 4), (Scale::Full, 8)] {
+        for scale in Scale::ALL {
+            let side = scale.eighths() as usize;
             let kind = if progressive { "progressive" } else { "baseline" };
             let mut group = criterion.benchmark_group(format!("24 MP {kind} at {side}/8"));
             group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));

@@ -155,13 +155,7 @@ pub(crate) fn profile(source: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What scaled-jpeg will do, if it can: the part that the scaler reads, which is `region` and what its kernel reaches.
-pub(crate) fn plan_reduced(header: &scaled_jpeg::Header, denominator: u32, region: Region, reach: (f64, f64)) -> Option<scaled_jpeg::Plan> {
-    let scale = match denominator {
-        8 => Scale::Eighth,
-        4 => Scale::Quarter,
-        2 => Scale::Half,
-        _ => Scale::Full,
-    };
+pub(crate) fn plan_reduced(header: &scaled_jpeg::Header, scale: Scale, region: Region, reach: (f64, f64)) -> Option<scaled_jpeg::Plan> {
     let size = scale.size(header);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the picture")]
     let axis = |start: f64, length: f64, reach: f64, side: u32| {
@@ -214,10 +208,10 @@ fn to_ink(source: &[u8], raster: &mut Raster) {
     }
 }
 
-/// Decodes what scaled-jpeg does not read, at 1/`denominator` of the size, which is 1, 2, 4 or 8.
-pub(crate) fn decode(source: &[u8], probe: &Probe, denominator: u32, budget: &Budget) -> Result<Raster, Error> {
+/// Decodes what scaled-jpeg does not read.
+pub(crate) fn decode(source: &[u8], probe: &Probe, scale: Scale, budget: &Budget) -> Result<Raster, Error> {
     let channels = probe.channels;
-    let mut raster = Decoder::new(source, &Bounds { scans: MAX_SCANS, memory: probe.working })?.decode(denominator, channels, budget)?;
+    let mut raster = Decoder::new(source, &Bounds { scans: MAX_SCANS, memory: probe.working })?.decode(scale, channels, budget)?;
     if channels == Channels::Cmyk {
         to_ink(source, &mut raster);
     }

@@ -10,6 +10,7 @@ use std::{
     ptr::NonNull,
 };
 
+use scaled_jpeg::Scale;
 use turbojpeg::raw;
 
 use crate::{Error, budget::Budget, channels::Channels, raster::Raster};
@@ -50,16 +51,18 @@ impl<'a> Decoder<'a> {
         Ok(decoder)
     }
 
-    /// Decodes all of the picture, at 1/`denominator` of its size, into `channels`.
+    /// Decodes all of the picture at `scale` into `channels`.
     ///
     /// Whatever the library would only warn of, such as a file that ends early, is an error: the rest of such a picture is gray.
-    pub(crate) fn decode(self, denominator: u32, channels: Channels, budget: &Budget) -> Result<Raster, Error> {
+    pub(crate) fn decode(self, scale: Scale, channels: Channels, budget: &Budget) -> Result<Raster, Error> {
         // SAFETY: the handle is alive, and the source a live slice.
         self.check(unsafe { raw::tj3DecompressHeader(self.handle(), self.source.as_ptr(), self.source.len() as _) })?;
-        let side = |parameter| self.get(parameter).map(|side| side.div_ceil(denominator));
-        let (width, height) = (side(raw::TJPARAM_TJPARAM_JPEGWIDTH)?, side(raw::TJPARAM_TJPARAM_JPEGHEIGHT)?);
+        let whole = (self.get(raw::TJPARAM_TJPARAM_JPEGWIDTH)?, self.get(raw::TJPARAM_TJPARAM_JPEGHEIGHT)?);
+        let (width, height) = scale.size_of(whole);
         budget.admit((width, height), channels)?;
-        let scale = raw::tjscalingfactor { num: 1, denom: integer(denominator)? };
+        // it takes fractions in their lowest terms
+        let common = 1 << scale.eighths().trailing_zeros();
+        let scale = raw::tjscalingfactor { num: integer(scale.eighths() / common)?, denom: integer(8 / common)? };
         // SAFETY: the handle is alive.
         self.check(unsafe { raw::tj3SetScalingFactor(self.handle(), scale) })?;
         let format = match channels {

@@ -21,11 +21,11 @@ fn planes(file: &[u8], options: &Options) -> Result<u32, Error> {
 fuzz_target!(|input: &[u8]| {
     // the first bytes choose what is asked for
     let Some(([what, left, top, width, height], file)) = input.split_first_chunk() else { return };
-    let scale = [Scale::Eighth, Scale::Quarter, Scale::Half, Scale::Full][usize::from(what & 3)];
+    let scale = Scale::ALL[usize::from(what & 7)];
     let region = Region { left: (*left).into(), top: (*top).into(), width: (*width).into(), height: (*height).into() };
     let options = Options {
-        region: (what & 4 > 0).then_some(region),
-        accept_truncated: what & 8 > 0,
+        region: (what & 8 > 0).then_some(region),
+        accept_truncated: what & 16 > 0,
         max_pixels: 1 << 20,
         max_scans: 20,
         max_memory: 1 << 24,

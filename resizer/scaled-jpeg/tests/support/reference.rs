@@ -51,7 +51,7 @@ pub fn sides(picture: &Picture, side: usize, progressive: bool) -> Vec<[(usize, 
     let most = picture.most();
     let axis = |sampling: usize, most: usize| {
         let mut block = side;
-        while block < 8 && !(progressive && side == 1) && (side * most).is_multiple_of(sampling * block * 2) {
+        while block <= 4 && !(progressive && side == 1) && (side * most).is_multiple_of(sampling * block * 2) {
             block *= 2;
         }
         (block, (side * most) as f64 / (sampling * block) as f64)
