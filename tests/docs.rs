@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use resize_api::ResizeEndpoint;
+use resize_api::{ResizeEndpoint, Settings};
 use serde_json::Value;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -141,10 +141,42 @@ fn every_target_of_make_exists() {
     assert!(count > 10, "{count}");
 }
 
+#[test]
+fn every_value_that_is_set_is_one_of_the_chart() {
+    let values: Value = serde_yaml_ng::from_str(&read("charts/resize-operator/values.yaml")).unwrap();
+    let mut count = 0;
+    for (page, text) in pages() {
+        let code = split(&text).1.join("\n").replace('\'', "");
+        let code = code.replace("--set-json ", "--set ");
+        for set in code.split("--set ").skip(1).filter_map(|rest| rest.split_whitespace().next()) {
+            let mut at = &values;
+            for key in set.split(['=', '"']).next().unwrap().split('.').filter(|key| !key.is_empty()) {
+                // what stands below an empty value is the user's
+                assert!(!at.is_object() || at.as_object().unwrap().is_empty() || !at[key].is_null(), "{page}: --set {set}");
+                at = &at[key];
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 6, "{count}");
+}
+
+#[test]
+fn every_variable_of_the_resizer_has_a_row() {
+    let page = read("docs/resizer.md");
+    let (_, settings) = page.split_once("## Settings of the resizer").unwrap();
+    let rows: String = settings.lines().filter(|line| line.starts_with("| `")).collect();
+    let settings = Settings::new("photos".to_owned(), "https://img.example.com".parse().unwrap());
+    let silent: Vec<_> = settings.names().filter(|name| !rows.contains(&format!("`{name}`"))).collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
 /// The words of `text` that are names of metrics.
 fn metrics(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let is_metric = |word: &&str| word.starts_with("resize_operator_") || word.starts_with("resizer_");
+    let is_metric = |word: &&str| {
+        ["resize_operator_", "resizer_", "process_"].iter().any(|prefix| word.len() > prefix.len() && word.starts_with(prefix))
+    };
     words.filter(is_metric).map(ToOwned::to_owned).collect()
 }
 
@@ -165,15 +197,20 @@ fn metrics_are_those_that_the_programs_have() {
     let mut known = of_program("resizer", "resizer/src/watch/metrics.rs");
     known.extend(of_program("resize_operator", "operator/src/admin/metrics.rs"));
     known.extend(of_program("resize_operator_endpoint", "operator/src/admin/metrics.rs"));
+    let of_process = read("crds/src/process.rs");
+    let words = of_process.split('"').filter(|word| word.starts_with("process_"));
+    known.extend(words.map(ToOwned::to_owned));
     let mut texts = pages();
-    texts.insert("alerts.yaml".into(), read("charts/resize-operator/files/alerts.yaml"));
+    let of_chart = ["alerts.yaml", "dashboards/operator.json", "dashboards/endpoint.json"];
+    let of_chart = of_chart.map(|file| (file.to_owned(), read(&format!("charts/resize-operator/files/{file}"))));
+    let asked = metrics(&of_chart.iter().map(|(_, text)| text.as_str()).collect::<String>());
+    texts.extend(of_chart);
     let named = texts.iter().flat_map(|(page, text)| metrics(text).into_iter().map(move |metric| (page, metric)));
     let unknown: Vec<_> = named.filter(|(_, metric)| !known.contains(family(metric))).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 
     let documented = metrics(&[read("docs/operator.md"), read("docs/resizer.md")].concat());
-    let asked = metrics(&texts["alerts.yaml"]);
-    assert!(asked.len() > 10, "{asked:?}");
+    assert!(asked.len() > 30, "{asked:?}");
     let families: BTreeSet<_> = documented.iter().map(|metric| family(metric)).collect();
     let silent: Vec<_> = asked.iter().filter(|metric| !families.contains(family(metric))).collect();
     assert!(silent.is_empty(), "not in docs: {silent:?}");

@@ -8,6 +8,7 @@ use crate::lab;
 
 mod admission;
 mod alerts;
+mod dashboards;
 mod names;
 mod parent;
 mod pod;

@@ -30,6 +30,7 @@ mod killed;
 mod leader;
 mod own;
 mod paced;
+mod render;
 mod rules;
 mod scale;
 mod scope;

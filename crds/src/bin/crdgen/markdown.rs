@@ -34,7 +34,7 @@ const MORE: [(&str, &str); 8] = [
         "routing",
         "[Which keys survive](resizer.md#which-keys-survive) each `keyIn`, and [who else writes into the bucket](operator.md#beside-terraform-ack-and-crossplane).",
     ),
-    ("source", "[What is shown](resizer.md#http-answers)."),
+    ("source", "[What is shown](resizer.md#what-is-shown-with-redirect)."),
     (
         "workload",
         "[Variables for `env`](resizer.md#settings-of-the-resizer), [what is kept and what is left](operator.md#what-it-keeps-and-what-it-leaves) of the objects.",
