@@ -80,7 +80,7 @@ pub enum Reason {
     AccessDenied,
     /// RoutingRuleApplied, OriginalsReadable: S3 does not know the credentials, or they are expired.
     InvalidCredentials,
-    /// RoutingRuleApplied: the Secret is missing, or lacks a key.
+    /// RoutingRuleApplied: the Secret, or what `bucket.caBundle` names, is missing, lacks a key, or holds what cannot be used.
     SecretInvalid,
     /// RoutingRuleApplied: the bucket is in another region.
     WrongRegion,

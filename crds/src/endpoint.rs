@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::secret::SecretRef;
 use crate::{
+    ca_bundle::CaBundle,
     delivery::Delivery,
     derivatives::Derivatives,
     gateway::Gateway,
@@ -180,6 +181,10 @@ pub struct Bucket {
     /// Secret in the same namespace with the keys AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if there is one, AWS_SESSION_TOKEN, without blanks and newlines. Without it the pods use what their environment gives (IRSA, Pod Identity), and the operator its own identity, if those who run it let this namespace use that for the bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
+
+    /// Certificates of authorities that the pods trust beside the public ones, and the operator for the store and `publicUrl`: for a private store. Pods are replaced when they change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<CaBundle>,
 
     /// The pods' account pays for their requests: for a bucket of somebody else that wants it so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -7,6 +7,8 @@
 
 pub mod bounds;
 #[cfg(feature = "kube")]
+pub mod ca_bundle;
+#[cfg(feature = "kube")]
 pub mod condition;
 pub mod delivery;
 #[cfg(feature = "kube")]

@@ -8,7 +8,7 @@ use k8s_openapi::{
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{derivatives::DerivativesStatus, routing::RoutingRule};
+use crate::{ca_bundle::CaBundle, derivatives::DerivativesStatus, routing::RoutingRule};
 
 /// What the operator saw and did last.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -119,6 +119,9 @@ pub struct Store {
     /// Secret with the credentials; the operator's own if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret: Option<String>,
+    /// Authorities by which it was trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<CaBundle>,
 }
 
 /// Parts of the bucket's public access block that were on and that the operator lifted.

@@ -91,6 +91,8 @@ fn accepts_what_is_right() {
         json!({ "workload": { "disruptionBudget": { "minAvailable": "50%" } } }),
         json!({ "workload": { "disruptionBudget": { "maxUnavailable": 0 } } }),
         json!({ "workload": { "disruptionBudget": { "enabled": false } } }),
+        json!({ "bucket": { "caBundle": { "configMap": "authorities" } } }),
+        json!({ "bucket": { "caBundle": { "secret": "authorities", "key": "tls.crt" } } }),
         json!({ "workload": { "disruptionBudget": {}, "serviceAnnotations": { "external-dns.alpha.kubernetes.io/hostname": "a" } } }),
         json!({ "inheritedMetadata": { "labels": { "team": "web", "example.com/kubernetes.io": "" }, "annotations": { "prometheus.io/scrape": "true, really" } } }),
         json!({ "bucket": { "endpoint": "http://[fd00::1]:7480" }, "ingress": { "host": "1.2.3.4.example.com", "path": "/a.b/..c" } }),

@@ -12,6 +12,8 @@ pub fn refusals() -> Vec<(Value, &'static str)> {
         (json!({ "bucket": { "endpoint": "http://s3.example.com:port" } }), "want an http or https URL without user, path"),
         (json!({ "bucket": { "endpoint": "s3.example.com" } }), "want an http or https URL without user, path"),
         (json!({ "bucket": { "endpoint": "https://s3.example.com/path" } }), "want an http or https URL without user, path"),
+        (json!({ "bucket": { "caBundle": {} } }), "want a configMap or a secret"),
+        (json!({ "bucket": { "caBundle": { "configMap": "a", "secret": "b" } } }), "want a configMap or a secret"),
         (json!({ "bucket": { "expectedOwner": "1234" } }), "12 digits"),
         (json!({ "publicUrl": "photos.example.com" }), "want an absolute http or https URL"),
         (json!({ "publicUrl": "http://photos.example.com/?a=b" }), "want an absolute http or https URL"),

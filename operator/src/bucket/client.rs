@@ -1,6 +1,10 @@
 //! A bucket over S3: reads are retried, writes are sent once. It touches the network.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::{
@@ -12,12 +16,12 @@ use aws_sdk_s3::{
 use aws_smithy_http_client::{
     Builder, Connector,
     proxy::ProxyConfig,
-    tls::{Provider, rustls_provider::CryptoMode},
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::client::{http::SharedHttpClient, runtime_components::RuntimeComponents};
 
 use crate::{
-    bucket::{calls::Calls, error::S3Error, website::Website},
+    bucket::{calls::Calls, error::S3Error, trust::Trust, website::Website},
     endpoint::BucketAddress,
     fence::{Fence, WRITE},
     outbound::Outbound,
@@ -27,6 +31,9 @@ use crate::{
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(3);
 
+/// Most clients that are kept for stores of private authorities; after that all are made anew.
+const TRUSTING: usize = 100;
+
 /// What all calls share.
 #[derive(Clone, Debug)]
 pub struct Shared {
@@ -35,13 +42,25 @@ pub struct Shared {
     fence: Fence,
     outbound: Outbound,
     http: SharedHttpClient,
+    /// The same for stores of private authorities, by the fingerprint of these.
+    trusting: Arc<Mutex<HashMap<String, SharedHttpClient>>>,
 }
 
 impl Shared {
     /// Calls with the identity and settings of `config`, counted by `calls`; `fence` may forbid them, and `outbound` says where they lead.
     pub fn new(config: SdkConfig, calls: Calls, fence: Fence, outbound: Outbound) -> Self {
         // not the HTTP client of the credential providers: those must reach link-local addresses
-        Self { config, calls, fence, outbound, http: http_client(Some(outbound)) }
+        Self { config, calls, fence, outbound, http: http_client(Some(outbound), None), trusting: Arc::default() }
+    }
+
+    /// The client of stores that are trusted by `trust` too.
+    fn http(&self, trust: Option<&Trust>) -> SharedHttpClient {
+        let Some(trust) = trust else { return self.http.clone() };
+        let mut all = self.trusting.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= TRUSTING {
+            all.clear();
+        }
+        all.entry(trust.fingerprint()).or_insert_with(|| http_client(Some(self.outbound), Some(trust))).clone()
     }
 
     /// Calls that nobody forbids.
@@ -57,7 +76,7 @@ impl Shared {
 pub async fn shared_config(region: Option<String>) -> SdkConfig {
     // every bucket brings its own region; without one here the SDK would ask the instance's metadata service
     let region = Region::new(region.unwrap_or_else(|| ANY_REGION.to_owned()));
-    aws_config::from_env().region(region).timeout_config(reads()).http_client(http_client(None)).load().await
+    aws_config::from_env().region(region).timeout_config(reads()).http_client(http_client(None, None)).load().await
 }
 
 /// How long reads may take. They are tried up to three times.
@@ -75,9 +94,14 @@ fn writes() -> TimeoutConfig {
 }
 
 /// The SDK's own default, but one for all buckets: else each would read the trusted certificates again, and share no connection.
-fn http_client(outbound: Option<Outbound>) -> SharedHttpClient {
+fn http_client(outbound: Option<Outbound>, trust: Option<&Trust>) -> SharedHttpClient {
+    let tls = trust.map(|trust| TlsContext::builder().with_trust_store(TrustStore::default().with_pem_certificate(trust.pem())).build());
+    let tls = tls.and_then(Result::ok).unwrap_or_default();
     Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).proxy_config(ProxyConfig::from_env());
+        let mut connector = Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .tls_context(tls.clone())
+            .proxy_config(ProxyConfig::from_env());
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         match outbound {
@@ -98,10 +122,10 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The bucket at `address`, with the given credentials or else the ambient ones.
-    pub fn new(shared: &Shared, address: &BucketAddress, credentials: Option<Credentials>) -> Self {
+    /// The bucket at `address`, with the given credentials or else the ambient ones, in a store that is trusted by `trust` too.
+    pub fn new(shared: &Shared, address: &BucketAddress, credentials: Option<Credentials>, trust: Option<&Trust>) -> Self {
         let mut config = aws_sdk_s3::config::Builder::from(&shared.config)
-            .http_client(shared.http.clone())
+            .http_client(shared.http(trust))
             .interceptor(shared.calls.clone())
             .interceptor(shared.fence.clone())
             .interceptor(shared.outbound)
@@ -253,6 +277,7 @@ mod tests {
             force_path_style: true,
             expected_owner: None,
             secret: None,
+            ca_bundle: None,
         }
     }
 
@@ -283,7 +308,7 @@ mod tests {
         for name in ["cats", "dogs", "birds"] {
             let address = address(name, &endpoint);
             let credentials = Credentials::new("id", "key", None, None, "tests");
-            assert_eq!(Bucket::new(&shared, &address, Some(credentials)).get().await.unwrap_err().reason, Reason::S3Error);
+            assert_eq!(Bucket::new(&shared, &address, Some(credentials), None).get().await.unwrap_err().reason, Reason::S3Error);
         }
         assert_eq!(accepted.load(Ordering::Relaxed), 1);
     }
@@ -294,7 +319,7 @@ mod tests {
         let nobody = aws_sdk_s3::config::SharedCredentialsProvider::new(Nobody);
         let config = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).credentials_provider(nobody).build();
         let shared = Shared::open(config, Outbound::new(true));
-        let error = Bucket::new(&shared, &address("cats", "http://198.18.255.1:1"), None).get().await.unwrap_err();
+        let error = Bucket::new(&shared, &address("cats", "http://198.18.255.1:1"), None, None).get().await.unwrap_err();
         assert_eq!(error.reason, Reason::InvalidCredentials, "{error}");
         assert!(error.message.starts_with("there are no credentials: set bucket.credentialsSecretRef"), "{error}");
     }

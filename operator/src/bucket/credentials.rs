@@ -1,41 +1,77 @@
-//! The Secret that an endpoint names → the keys to its bucket and a fingerprint of them. Read once a reconcile.
+//! What an endpoint names (a Secret, authorities) → the keys to its bucket and a fingerprint of them. Read once a reconcile.
 
 use std::fmt;
 
 use aws_sdk_s3::config::Credentials;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
-use resize_api::{ResizeEndpoint, condition::Reason};
+use resize_api::{ResizeEndpoint, ca_bundle::CaBundle, condition::Reason};
 
+use super::trust::Trust;
 use crate::{bucket::error::S3Error, endpoint::CREDENTIALS, fingerprint::fingerprint, kubernetes::explain};
 
-/// How a bucket is entered: with the keys of a Secret, with the operator's own identity if none is named, or why not at all.
+/// How a bucket is entered: with the keys that are named, with the operator's own identity and the public authorities if none are, or
+/// why not at all.
 pub type Access = Result<Option<Keys>, S3Error>;
 
-/// How a bucket is entered by `resource` with this `secret` of its namespace.
-pub async fn read(client: &Client, resource: &ResizeEndpoint, secret: Option<&str>) -> Access {
-    match secret {
-        Some(name) => Keys::read(client, &resource.namespace().unwrap_or_default(), name).await.map(Some),
-        None => Ok(None),
+/// How a bucket is entered by `resource` with this `secret` and this `bundle` of its namespace.
+pub async fn read(client: &Client, resource: &ResizeEndpoint, secret: Option<&str>, bundle: Option<&CaBundle>) -> Access {
+    let namespace = resource.namespace().unwrap_or_default();
+    let pair = match secret {
+        Some(name) => Some(Pair::read(client, &namespace, name).await?),
+        None => None,
+    };
+    let trust = match bundle {
+        Some(bundle) => Some(Trust::read(client, &namespace, bundle).await?),
+        None => None,
+    };
+    Ok((pair.is_some() || trust.is_some()).then_some(Keys { pair, trust }))
+}
+
+/// What a bucket is entered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// Credentials; the operator's own identity if there are none.
+    pair: Option<Pair>,
+    /// Authorities by which the store is trusted beside the public ones.
+    pub trust: Option<Trust>,
+}
+
+impl Keys {
+    /// Changes with the keys. Pods are replaced when it does.
+    pub fn fingerprint(&self) -> String {
+        match (&self.pair, &self.trust) {
+            (Some(pair), None) => pair.fingerprint(),
+            (pair, trust) => {
+                let parts = [pair.as_ref().map(Pair::fingerprint), trust.as_ref().map(Trust::fingerprint)].map(Option::unwrap_or_default);
+                fingerprint(&[parts[0].as_bytes(), parts[1].as_bytes()])
+            }
+        }
+    }
+
+    /// The credentials.
+    pub fn credentials(&self) -> Option<Credentials> {
+        let Pair { id, secret, token } = self.pair.clone()?;
+        Some(Credentials::new(id, secret, token, None, "Secret"))
     }
 }
 
 /// What a Secret with credentials holds.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Keys {
+struct Pair {
     id: String,
     secret: String,
     token: Option<String>,
 }
 
 /// Says nothing of what they are.
-impl fmt::Debug for Keys {
+impl fmt::Debug for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keys")
+        f.write_str("Pair")
     }
 }
 
-impl Keys {
+impl Pair {
     /// The keys in the Secret `name` of `namespace`.
     async fn read(client: &Client, namespace: &str, name: &str) -> Result<Self, S3Error> {
         let failed = |reason, message| S3Error { reason, message };
@@ -67,15 +103,8 @@ impl Keys {
         Ok(Self { id: required(id)?, secret: required(key)?, token: value(token)? })
     }
 
-    /// Changes with the keys. Pods are replaced when it does.
-    pub fn fingerprint(&self) -> String {
+    fn fingerprint(&self) -> String {
         fingerprint(&[self.id.as_bytes(), self.secret.as_bytes(), self.token.as_deref().unwrap_or_default().as_bytes()])
-    }
-}
-
-impl From<Keys> for Credentials {
-    fn from(keys: Keys) -> Self {
-        Self::new(keys.id, keys.secret, keys.token, None, "Secret")
     }
 }
 
@@ -105,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_fingerprint_changes_with_the_credentials_alone() {
-        let of = |pairs: &[(&str, &str)]| Keys::of("s3", &secret(pairs)).unwrap().fingerprint();
+        let of = |pairs: &[(&str, &str)]| Pair::of("s3", &secret(pairs)).unwrap().fingerprint();
         let before = of(&[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")]);
         let other = of(&[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "new")]);
         let same = of(&[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key"), ("note", "new")]);
@@ -123,7 +152,7 @@ mod tests {
             ("i d", "key", "holds a blank"),
             ("id", "", "has no AWS_SECRET_ACCESS_KEY"),
         ] {
-            let refused = Keys::of("s3", &secret(&[("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", key)])).unwrap_err();
+            let refused = Pair::of("s3", &secret(&[("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", key)])).unwrap_err();
             assert!(refused.contains(says), "{refused}");
             assert!(!refused.contains("key\n"), "{refused}");
         }

@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod error;
 pub mod locks;
 pub mod public_read;
+pub mod trust;
 pub mod website;
 
 use k8s_openapi::jiff::Timestamp;
@@ -23,9 +24,10 @@ use serde_json::json;
 use crate::{
     bucket::{
         client::{Bucket, Shared},
-        credentials::Access,
+        credentials::{Access, Keys},
         error::BucketError,
         locks::Locks,
+        trust::Trust,
         website::Website,
     },
     endpoint::{self, BucketAddress, Endpoint},
@@ -93,7 +95,7 @@ impl Buckets {
     /// New rules wait until pods that know them serve.
     pub async fn look_after(&self, endpoint: &Endpoint, access: &Access, before: Before<'_>, writer: &mut StatusWriter) -> Found {
         if endpoint.is_direct() {
-            return self.leave_alone(endpoint, before).await;
+            return self.leave_alone(endpoint, access, before).await;
         }
         let known = endpoint.wanted.are(&before.record.rules);
         let waits = endpoint.management == RoutingManagement::Merge && !before.rolled_out && !known;
@@ -133,7 +135,7 @@ impl Buckets {
             (Verdict::no(error.reason(), format!("bucket.publicRead is not as it should be: {error}")), None)
         } else if routing.holds == Some(true) {
             let same_rules = !written && record.rules == before.status.routing_rules;
-            self.verify(endpoint, Some(before.status).filter(|_| same_rules), before.wrong_since).await
+            self.verify(endpoint, access, Some(before.status).filter(|_| same_rules), before.wrong_since).await
         } else {
             (Verdict::unknown(Reason::NotAttempted, report::EARLIER), None)
         };
@@ -142,7 +144,7 @@ impl Buckets {
 
     /// With `Direct` nothing is kept in the bucket, and S3 is not called. Looks whether visitors reach the pods, as soon as one serves.
     /// The record names the store once the pods could read there: who has that is not overtaken by an older claim.
-    async fn leave_alone(&self, endpoint: &Endpoint, before: Before<'_>) -> Found {
+    async fn leave_alone(&self, endpoint: &Endpoint, access: &Access, before: Before<'_>) -> Found {
         let routing = Verdict::yes(Reason::NotNeeded, "delivery.mode is Direct: visitors come to the pods, and the bucket needs no rules");
         let mut record = before.record.clone();
         if before.originals.holds == Some(true) {
@@ -151,7 +153,7 @@ impl Buckets {
         if !before.serves {
             return Found { record, ..before.stopped(routing) };
         }
-        let (public_url, wrong_since) = self.verify(endpoint, Some(before.status), before.wrong_since).await;
+        let (public_url, wrong_since) = self.verify(endpoint, access, Some(before.status), before.wrong_since).await;
         Found { routing, public_url, wrong_since, record, public_read: before.status.public_read.clone() }
     }
 
@@ -159,6 +161,7 @@ impl Buckets {
     async fn verify(
         &self,
         endpoint: &Endpoint,
+        access: &Access,
         previous: Option<&ResizeEndpointStatus>,
         wrong_since: Option<Timestamp>,
     ) -> (Verdict, Option<Timestamp>) {
@@ -170,7 +173,9 @@ impl Buckets {
         let url = endpoint.settings.url.location(&key);
         let target = endpoint.target.url();
         let expected = if endpoint.is_direct() { Expected::Resizer } else { Expected::RedirectTo(&target) };
-        let verdict = public_url::judge(&self.visitor.ask(&url).await, &url, expected);
+        let trust = access.as_ref().ok().and_then(|keys| keys.as_ref()?.trust.as_ref());
+        let seen = self.visitor.ask(&url, trust.map(Trust::certificates).unwrap_or_default()).await;
+        let verdict = public_url::judge(&seen, &url, expected);
         let before = previous
             .and_then(|previous| report::verdict(previous, ConditionType::PublicUrlVerified, endpoint.generation))
             .filter(|before| before.reason != Reason::NotAttempted);
@@ -197,7 +202,9 @@ impl Buckets {
     }
 
     fn enter(&self, address: &BucketAddress, access: &Access) -> Result<Bucket, BucketError> {
-        Ok(Bucket::new(&self.s3, address, access.clone()?.map(Into::into)))
+        let keys = access.clone()?;
+        let trust = keys.as_ref().and_then(|keys| keys.trust.as_ref());
+        Ok(Bucket::new(&self.s3, address, keys.as_ref().and_then(Keys::credentials), trust))
     }
 }
 

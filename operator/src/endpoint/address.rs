@@ -1,6 +1,6 @@
 //! A bucket as written, and the operator's defaults → how to reach it. `bucket`, `workload` and `tenancy` above take it. Pure.
 
-use resize_api::{ResizeEndpoint, status::Store};
+use resize_api::{ResizeEndpoint, ca_bundle::CaBundle, status::Store};
 
 use super::invalid::{InvalidField, invalid};
 use crate::{
@@ -23,6 +23,8 @@ pub struct BucketAddress {
     pub expected_owner: Option<String>,
     /// Secret with the credentials; ambient ones if none.
     pub secret: Option<String>,
+    /// Authorities by which the store is trusted beside the public ones.
+    pub ca_bundle: Option<CaBundle>,
 }
 
 impl BucketAddress {
@@ -40,6 +42,7 @@ impl BucketAddress {
             force_path_style: bucket.force_path_style.unwrap_or(defaults.force_path_style),
             expected_owner: bucket.expected_owner.clone(),
             secret: bucket.credentials_secret_ref.as_ref().map(|secret| secret.name.clone()),
+            ca_bundle: bucket.ca_bundle.clone(),
         })
     }
 
@@ -56,15 +59,17 @@ impl BucketAddress {
             force_path_style: self.force_path_style,
             expected_owner: self.expected_owner.clone(),
             credentials_secret: self.secret.clone(),
+            ca_bundle: self.ca_bundle.clone(),
         }
     }
 
-    /// The bucket of `resource` in the store that its status names. Credentials that the spec has for the same store by now are taken;
+    /// The bucket of `resource` in the store that its status names. Credentials and authorities that the spec has for the same store by now are taken;
     /// where there was a Secret, the operator's own identity never is.
     pub fn recorded(resource: &ResizeEndpoint, store: &Store) -> Self {
         let spec = &resource.spec.bucket;
         let is_same = spec.endpoint.as_deref().is_none_or(|url| StoreId::new(Some(url), &store.region) == StoreId::from(store));
         let newer = spec.credentials_secret_ref.as_ref().filter(|_| is_same).map(|secret| secret.name.clone());
+        let newer_bundle = spec.ca_bundle.clone().filter(|_| is_same);
         Self {
             name: spec.name.clone(),
             region: store.region.clone(),
@@ -72,6 +77,7 @@ impl BucketAddress {
             force_path_style: store.force_path_style,
             expected_owner: store.expected_owner.clone(),
             secret: store.credentials_secret.as_ref().map(|recorded| newer.unwrap_or_else(|| recorded.clone())),
+            ca_bundle: newer_bundle.or_else(|| store.ca_bundle.clone()),
         }
     }
 

@@ -8,12 +8,19 @@ use std::{collections::BTreeSet, time::Duration};
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector};
 use resize_api::{Settings, derivatives::SecretKeyRef, settings::WITHOUT_FIELD};
 
-use super::invalid::{InvalidField, invalid};
+use super::{
+    address::BucketAddress,
+    invalid::{InvalidField, invalid},
+};
 
 /// The variables that carry credentials from the Secret into the pods.
 pub const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 /// What the AWS SDK would read instead of the bucket's address, beside `AWS_ENDPOINT_URL` and those that begin like it.
 const ADDRESS: [&str; 3] = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"];
+/// Where the pods find the authorities of `bucket.caBundle`.
+pub const AUTHORITIES_FOLDER: &str = "/etc/resizer/ca";
+/// What pods trust: the image's own authorities stay trusted.
+const AUTHORITIES: [(&str, &str); 2] = [("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"), ("SSL_CERT_DIR", AUTHORITIES_FOLDER)];
 /// What the pod is made by, so that it cannot come from a Secret or a ConfigMap.
 const FOLLOWED: [&str; 4] = ["LISTEN", "ADMIN_LISTEN", "DRAIN_SECONDS", "SHUTDOWN_SECONDS"];
 /// What the operator tells those who sweep and follow. What else they understand (`SWEEP_RATE`, for example) a user may give.
@@ -31,14 +38,14 @@ const DERIVATIVES: [&str; 8] = [
 const LONGEST_END: Duration = Duration::from_hours(1);
 
 /// Refuses variables that the operator sets itself or that are there twice.
-pub(super) fn check(theirs: &[EnvVar], settings: &Settings, has_secret: bool) -> Result<(), InvalidField> {
+pub(super) fn check(theirs: &[EnvVar], settings: &Settings, bucket: &BucketAddress) -> Result<(), InvalidField> {
     let mut seen = BTreeSet::new();
     for EnvVar { name, value_from, .. } in theirs {
         let refused = |problem: &str| Err(invalid("workload.env", format!("{name} {problem}")));
         if !seen.insert(name) {
             return refused("is there twice; remove one of them");
         }
-        if is_ours(name, settings, has_secret) {
+        if is_ours(name, settings, bucket) {
             return refused("is set by the operator; remove it, and use the field that it comes from");
         }
         if value_from.is_some() && FOLLOWED.contains(&name.as_str()) {
@@ -48,13 +55,14 @@ pub(super) fn check(theirs: &[EnvVar], settings: &Settings, has_secret: bool) ->
     Ok(())
 }
 
-fn is_ours(name: &str, settings: &Settings, has_secret: bool) -> bool {
+fn is_ours(name: &str, settings: &Settings, bucket: &BucketAddress) -> bool {
     let has_field = settings.names().any(|known| known == name) && !WITHOUT_FIELD.contains(&name);
     has_field
         || ADDRESS.contains(&name)
         || DERIVATIVES.contains(&name)
         || name.starts_with("AWS_ENDPOINT_URL")
-        || has_secret && CREDENTIALS.contains(&name)
+        || bucket.secret.is_some() && CREDENTIALS.contains(&name)
+        || bucket.ca_bundle.is_some() && AUTHORITIES.iter().any(|(known, _)| *known == name)
 }
 
 /// `settings` with what `theirs` says in plain values, read as the resizer reads it.
@@ -82,11 +90,14 @@ pub(super) fn tuned(settings: &Settings, theirs: &[EnvVar]) -> Result<Settings, 
     Ok(tuned)
 }
 
-/// The environment of the container: `settings`, the store with its `region`, `endpoint` and `secret`, and what of `theirs` is left.
-pub(super) fn container(settings: &Settings, region: &str, endpoint: Option<&str>, secret: Option<&str>, theirs: &[EnvVar]) -> Vec<EnvVar> {
+/// The environment of the container: `settings`, the `bucket` with the keys of `secret`, and what of `theirs` is left.
+pub(super) fn container(settings: &Settings, bucket: &BucketAddress, secret: Option<&str>, theirs: &[EnvVar]) -> Vec<EnvVar> {
     let mut env: Vec<_> = settings.to_env().iter().map(|(name, value)| plain(name, value)).collect();
-    env.push(plain("AWS_REGION", region));
-    env.extend(endpoint.map(|url| plain("AWS_ENDPOINT_URL", url)));
+    env.push(plain("AWS_REGION", &bucket.region));
+    if bucket.ca_bundle.is_some() {
+        env.extend(AUTHORITIES.map(|(name, value)| plain(name, value)));
+    }
+    env.extend(bucket.endpoint.as_deref().map(|url| plain("AWS_ENDPOINT_URL", url)));
     env.extend(secret.into_iter().flat_map(|secret| CREDENTIALS.map(|key| from_secret(secret, key))));
     let further: Vec<_> = theirs.iter().filter(|theirs| env.iter().all(|ours| ours.name != theirs.name)).cloned().collect();
     env.extend(further);
@@ -146,7 +157,7 @@ mod tests {
     fn everything(resource: &mut ResizeEndpoint) {
         let mut spec = serde_json::to_value(&resource.spec).unwrap();
         let patch = json!({
-            "bucket": { "endpoint": "http://s3.example.com", "forcePathStyle": true, "expectedOwner": "111122223333", "requesterPays": true, "credentialsSecretRef": { "name": "s3" } },
+            "bucket": { "endpoint": "http://s3.example.com", "forcePathStyle": true, "expectedOwner": "111122223333", "requesterPays": true, "credentialsSecretRef": { "name": "s3" }, "caBundle": { "configMap": "a" } },
             "source": { "includePrefixes": ["a"], "excludePrefixes": ["b"], "unsupported": "ShowOriginal" },
             "recipes": [{ "resolutions": ["300x300"], "output": { "quality": 85 } }],
             "delivery": { "mode": "Direct", "originals": true, "negotiate": true, "revalidate": false },
@@ -181,7 +192,7 @@ mod tests {
             let refusal = with(&json!([{ "name": name, "value": "1" }]), |_| ()).unwrap_err();
             assert!(refusal.starts_with(&format!("spec.workload.env: {name} is set by the operator")), "{refusal}");
         }
-        for name in CREDENTIALS {
+        for name in CREDENTIALS.into_iter().chain(["SSL_CERT_FILE", "SSL_CERT_DIR"]) {
             assert!(with(&json!([{ "name": name, "value": "1" }]), everything).is_err(), "{name}");
         }
     }

@@ -27,7 +27,7 @@ use resize_api::{
 
 pub use self::{
     address::{BucketAddress, port_of},
-    environment::{CREDENTIALS, Extra},
+    environment::{AUTHORITIES_FOLDER, CREDENTIALS, Extra},
     invalid::InvalidField,
 };
 use self::{derivatives::Derivatives, invalid::invalid};
@@ -148,7 +148,7 @@ impl Endpoint {
             ));
         }
 
-        environment::check(&spec.workload.env, &settings, bucket.secret.is_some())?;
+        environment::check(&spec.workload.env, &settings, &bucket)?;
         let settings = environment::tuned(&settings, &spec.workload.env)?;
         Ok(Self {
             owner: resource.controller_owner_ref(&()).ok_or_else(|| invalid("metadata", "no uid yet"))?,
@@ -190,16 +190,13 @@ impl Endpoint {
 
     /// The environment of the resizer's container.
     pub fn environment(&self) -> Vec<EnvVar> {
-        let BucketAddress { region, endpoint, secret, .. } = &self.bucket;
-        environment::container(&self.settings, region, endpoint.as_deref(), secret.as_deref(), &self.workload.env)
+        environment::container(&self.settings, &self.bucket, self.bucket.secret.as_deref(), &self.workload.env)
     }
 
     /// The environment of a container that keeps derivatives true, with `extra` variables: as those that serve have it, with
     /// credentials of its own.
     pub fn environment_of(&self, derivatives: &Derivatives, extra: &[Extra<'_>]) -> Vec<EnvVar> {
-        let BucketAddress { region, endpoint, .. } = &self.bucket;
-        let secret = derivatives.secret.as_deref();
-        let mut env = environment::container(&self.settings, region, endpoint.as_deref(), secret, &self.workload.env);
+        let mut env = environment::container(&self.settings, &self.bucket, derivatives.secret.as_deref(), &self.workload.env);
         env.extend(extra.iter().map(environment::extra));
         env
     }

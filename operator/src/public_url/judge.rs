@@ -28,7 +28,7 @@ pub fn judge(seen: &Seen, url: &str, expected: Expected<'_>) -> Verdict {
             Reason::TlsError,
             format!(
                 "the certificate of {url} is not trusted ({why}): renew it or correct the host name; if it is from an authority of your own, \
-                 tell the operator by SSL_CERT_FILE"
+                 name that in bucket.caBundle"
             ),
         ),
         Seen::Nothing(why) => Verdict::unknown(

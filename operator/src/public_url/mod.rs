@@ -10,7 +10,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use rand::RngExt;
 use reqwest::{
-    Client, Response, StatusCode,
+    Certificate, Client, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, LOCATION},
     redirect::Policy,
 };
@@ -66,30 +66,39 @@ pub struct Visitor {
 impl Visitor {
     /// A visitor that follows nothing and goes where `outbound` lets it, or nowhere unless it `asks`.
     pub fn new(outbound: Outbound, asks: bool) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .user_agent(concat!("resize-operator/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .timeout(PATIENCE)
-            // one request in ten minutes is not worth a connection
-            .pool_max_idle_per_host(0)
-            .dns_resolver(Arc::new(outbound))
-            .build()?;
-        Ok(Self { client, outbound, asks })
+        Ok(Self { client: client(outbound, Vec::new())?, outbound, asks })
     }
 
-    /// Asks for `url`, which is http or https. Of a body only as much is read as tells whether it is the resizer's.
-    pub async fn ask(&self, url: &str) -> Seen {
+    /// Asks for `url`, which is http or https, and trusts `authorities` beside the public ones. Of a body only as much is read as tells whether it is the resizer's.
+    pub async fn ask(&self, url: &str, authorities: Vec<Certificate>) -> Seen {
         if !self.asks {
             return Seen::Nothing("those who run it do not let it ask: outbound.verifyPublicUrl of its chart".to_owned());
         }
         if let Err(refused) = self.outbound.check(url) {
             return Seen::Nothing(refused.to_string());
         }
-        match self.client.get(url).header(CACHE_CONTROL, "no-cache").send().await {
+        let trusting = if authorities.is_empty() { Ok(self.client.clone()) } else { client(self.outbound, authorities) };
+        let client = match trusting {
+            Ok(client) => client,
+            Err(error) => return explain(&error),
+        };
+        match client.get(url).header(CACHE_CONTROL, "no-cache").send().await {
             Ok(answer) => Seen::Answer(read(answer).await),
             Err(error) => explain(&error),
         }
     }
+}
+
+fn client(outbound: Outbound, authorities: Vec<Certificate>) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .user_agent(concat!("resize-operator/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .timeout(PATIENCE)
+        // one request in ten minutes is not worth a connection
+        .pool_max_idle_per_host(0)
+        .dns_resolver(Arc::new(outbound))
+        .tls_certs_merge(authorities)
+        .build()
 }
 
 /// The key of a picture that nobody has, in a size for which there is a rule. `prefix` is that rule's, or empty.
@@ -161,24 +170,24 @@ mod tests {
 
         let visitor = Visitor::new(Outbound::new(true), true).unwrap();
         let moved = Answer { status: 307, location: Some("/xml".into()), ..Answer::default() };
-        assert_eq!(visitor.ask(&format!("{site}/moved")).await, Seen::Answer(moved));
+        assert_eq!(visitor.ask(&format!("{site}/moved"), Vec::new()).await, Seen::Answer(moved));
         let xml = Answer { status: 403, cache: Some("age"), xml: true, ..Answer::default() };
-        assert_eq!(visitor.ask(&format!("{site}/xml")).await, Seen::Answer(xml));
+        assert_eq!(visitor.ask(&format!("{site}/xml"), Vec::new()).await, Seen::Answer(xml));
         for (path, ours) in [("/missing", true), ("/other", false), ("/endless", false)] {
             let missing = Answer { status: 404, ours, ..Answer::default() };
-            assert_eq!(visitor.ask(&format!("{site}{path}")).await, Seen::Answer(missing), "{path}");
+            assert_eq!(visitor.ask(&format!("{site}{path}"), Vec::new()).await, Seen::Answer(missing), "{path}");
         }
-        assert!(matches!(visitor.ask("http://127.0.0.1:1/").await, Seen::Nothing(_)));
-        assert!(matches!(visitor.ask("http://no-such-name.invalid/").await, Seen::Nothing(_)));
+        assert!(matches!(visitor.ask("http://127.0.0.1:1/", Vec::new()).await, Seen::Nothing(_)));
+        assert!(matches!(visitor.ask("http://no-such-name.invalid/", Vec::new()).await, Seen::Nothing(_)));
         // neither the address nor a name that resolves to it
         let port = site.rsplit(':').next().unwrap();
         let careful = Visitor::new(Outbound::new(false), true).unwrap();
         for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
-            let seen = careful.ask(&format!("http://{host}:{port}/moved")).await;
+            let seen = careful.ask(&format!("http://{host}:{port}/moved"), Vec::new()).await;
             assert!(matches!(&seen, Seen::Nothing(why) if why.contains("link-local")), "{host}: {seen:?}");
         }
         let silent = Visitor::new(Outbound::new(true), false).unwrap();
-        assert!(matches!(silent.ask(&format!("{site}/moved")).await, Seen::Nothing(why) if why.contains("verifyPublicUrl")));
+        assert!(matches!(silent.ask(&format!("{site}/moved"), Vec::new()).await, Seen::Nothing(why) if why.contains("verifyPublicUrl")));
     }
 
     #[test]

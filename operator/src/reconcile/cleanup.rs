@@ -68,7 +68,8 @@ pub async fn take_back(mark: Mark, resource: &ResizeEndpoint, context: &Context)
         .map_err(|why| refused(Reason::BucketNotAllowed, why))?;
         address
     };
-    let access = match (credentials::read(&context.client, resource, address.secret.as_deref()).await, context.memories.of(resource).keys) {
+    let read = credentials::read(&context.client, resource, address.secret.as_deref(), address.ca_bundle.as_ref()).await;
+    let access = match (read, context.memories.of(resource).keys) {
         (Err(_), Some(keys)) => Ok(Some(keys)),
         (access, _) => access,
     };

@@ -112,6 +112,7 @@ mod tests {
             force_path_style: false,
             expected_owner: None,
             secret: secret.map(Into::into),
+            ca_bundle: None,
         };
         let open = ClaimSettings::default();
         let anyone = ClaimSettings { ambient_credentials: AmbientCredentials::Anyone, ..ClaimSettings::default() };

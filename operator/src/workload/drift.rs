@@ -114,7 +114,8 @@ impl Drift {
 /// What tells an item of the list `field` from the others, as the API server has it.
 fn name_of(field: &str, item: &Value) -> Option<String> {
     match field {
-        "env" | "containers" | "imagePullSecrets" => item["name"].as_str().map(ToOwned::to_owned),
+        "env" | "containers" | "imagePullSecrets" | "volumes" => item["name"].as_str().map(ToOwned::to_owned),
+        "volumeMounts" => item["mountPath"].as_str().map(ToOwned::to_owned),
         "ownerReferences" => item["uid"].as_str().map(ToOwned::to_owned),
         "ports" => {
             let port = item.get("containerPort").or_else(|| item.get("port"))?;

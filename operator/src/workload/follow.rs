@@ -28,9 +28,11 @@ pub async fn credentials(
 ) -> Option<String> {
     let webhook = derivatives.events.as_ref()?.webhook.as_ref();
     let (own, is_known) = (derivatives.secret.as_deref(), derivatives.secret == endpoint.bucket.secret);
+    // it is told the authorities too
+    let needs_known = own.is_some() && is_known || endpoint.bucket.ca_bundle.is_some();
     let names = own.filter(|_| !is_known).into_iter().chain(webhook.map(|webhook| webhook.token_secret_ref.name.as_str()));
-    let mut parts = vec![known.filter(|_| is_known).unwrap_or_default().as_bytes().to_vec()];
-    let mut is_read = own.is_none() || !is_known || known.is_some();
+    let mut parts = vec![known.filter(|_| is_known || needs_known).unwrap_or_default().as_bytes().to_vec()];
+    let mut is_read = !needs_known || known.is_some();
     for name in names {
         match Api::<Secret>::namespaced(client.clone(), &endpoint.namespace).get(name).await {
             Ok(secret) => parts.extend(secret.data.into_iter().flatten().flat_map(|(key, value)| [key.into_bytes(), value.0])),

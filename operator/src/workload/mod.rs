@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod apply;
+pub mod apply_error;
 pub mod cluster;
 pub mod derivatives;
 pub mod desired;
@@ -25,7 +26,8 @@ use resize_api::condition::Reason;
 
 use self::{
     address::Address,
-    apply::{Applied, ApplyError},
+    apply::Applied,
+    apply_error::ApplyError,
     cluster::Cluster,
     desired::{DerivativeObjects, Objects},
     observe::Observed,
@@ -79,7 +81,7 @@ pub async fn bring_in_line(
     let children = cluster.children;
     // as long as the Secret cannot be read, pods go on with what they have
     let credentials = match credentials {
-        None if endpoint.bucket.secret.is_some() => live_credentials(children, endpoint).await,
+        None if endpoint.bucket.secret.is_some() || endpoint.bucket.ca_bundle.is_some() => live_credentials(children, endpoint).await,
         known => known,
     };
     let objects = Objects::new(endpoint, credentials.as_deref());

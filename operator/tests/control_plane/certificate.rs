@@ -1,16 +1,17 @@
-//! A public URL with a certificate that no visitor would trust: here the API server's own.
+//! A public URL, and a store, with a certificate of an authority that nobody knows: here the API server's own.
 
 use std::fs;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use resize_api::ResizeEndpoint;
 use serde_json::{Value, json};
 
 use crate::{
     control_plane::ControlPlane,
-    endpoints::{endpoint, run_deployments},
+    endpoints::{endpoint, run_deployments, touch},
     process::{Operator, eventually},
-    store::Store,
+    store::{self, Store},
 };
 
 #[tokio::test]
@@ -35,4 +36,52 @@ async fn a_certificate_of_an_unknown_authority_holds_ready_back() {
     eventually("the certificate is told", async || condition("PublicUrlVerified").await == Some(json!(["False", "TlsError"]))).await;
     assert_eq!(condition("Ready").await, Some(json!(["False", "TlsError"])));
     assert_eq!(condition("RoutingRuleApplied").await, Some(json!(["True", "RulesApplied"])));
+}
+
+#[tokio::test]
+async fn the_authority_that_an_endpoint_names_is_trusted_for_its_store_and_public_url() {
+    let Some(plane) = ControlPlane::start().await else { return };
+    plane.install(&[]).await;
+    run_deployments(plane.client.clone());
+    let store = Store::start().await;
+    let kubeconfig: Value = serde_yaml_ng::from_str(&fs::read_to_string(&plane.kubeconfig).unwrap()).unwrap();
+    let server = kubeconfig["clusters"][0]["cluster"]["server"].as_str().unwrap().to_owned();
+    store::allow(&server);
+    let mut photos = endpoint(&store, "photos");
+    photos["spec"]["bucket"]["endpoint"] = json!(server);
+    plane.apply(&[photos.clone()]).await;
+
+    let _operator = Operator::start(&plane, "operator", &plane.kubeconfig_of("resize-operator").await, &[]);
+    let endpoints: Api<ResizeEndpoint> = Api::namespaced(plane.client.clone(), "default");
+    let rules = async || {
+        let status = endpoints.get("photos").await.unwrap().status.unwrap_or_default();
+        let found = status.conditions.into_iter().find(|condition| condition.type_ == "RoutingRuleApplied");
+        found.map(|condition| (condition.reason, condition.message)).unwrap_or_default()
+    };
+    eventually("the store is not trusted", async || rules().await.0 == "S3Unreachable").await;
+
+    photos["spec"]["bucket"]["caBundle"] = json!({ "configMap": "authorities" });
+    plane.apply(&[photos]).await;
+    eventually("there are no authorities", async || rules().await.0 == "SecretInvalid").await;
+    let bundle = |text: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "authorities", "namespace": "default" }, "data": { "ca.crt": text } });
+    plane.apply(&[bundle("nonsense")]).await;
+    eventually("they cannot be read", async || rules().await.1.contains("want certificates as PEM")).await;
+    let authority = fs::read_to_string(plane.folder.join("pki/ca.crt")).unwrap();
+    plane.apply(&[bundle(&authority)]).await;
+    // the API server is no store, but it was asked
+    let answers = ["AccessDenied", "InvalidCredentials", "S3Error"];
+    eventually("the store answers", async || answers.contains(&rules().await.0.as_str())).await;
+
+    let template = async || {
+        let deployment = Api::<Deployment>::namespaced(plane.client.clone(), "default").get("photos-resizer").await.unwrap();
+        serde_json::to_value(deployment).unwrap()["spec"]["template"].clone()
+    };
+    let stamp = async || template().await["metadata"]["annotations"]["resize-operator.dev/credentials"].as_str().map(ToOwned::to_owned);
+    let before = stamp().await.unwrap();
+    plane.apply(&[bundle(&authority.repeat(2))]).await;
+    touch(&plane, &["photos".to_owned()]).await;
+    eventually("other certificates make other pods", async || stamp().await.is_some_and(|stamp| stamp != before)).await;
+    let template = template().await;
+    assert_eq!(template["spec"]["volumes"][0]["configMap"]["name"], "authorities");
+    assert_eq!(template["spec"]["containers"][0]["volumeMounts"][0]["mountPath"], "/etc/resizer/ca");
 }

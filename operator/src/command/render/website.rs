@@ -36,7 +36,7 @@ pub async fn look(endpoint: &Endpoint, record: &Record, s3: &Shared) -> (Differe
         let problem = Some(format!("{}: {}", verdict.reason, verdict.message));
         (Difference { changes: false, lines, problem }, outcome)
     };
-    let live = match Bucket::new(s3, &endpoint.bucket, None).get().await {
+    let live = match Bucket::new(s3, &endpoint.bucket, None, None).get().await {
         Ok(live) => live,
         Err(error) => return not(&Verdict::no(error.reason, error.message), Vec::new(), Outcome::Unseen),
     };

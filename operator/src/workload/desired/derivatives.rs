@@ -262,7 +262,7 @@ mod tests {
 
     fn everything() -> Endpoint {
         endpoint(json!({
-            "bucket": { "credentialsSecretRef": { "name": "s3" } },
+            "bucket": { "credentialsSecretRef": { "name": "s3" }, "caBundle": { "secret": "authorities" } },
             "workload": {
                 "networkPolicy": {}, "nodeSelector": { "disk": "fast" }, "serviceAccountName": "photos", "env": [{ "name": "SWEEP_RATE", "value": "9" }],
                 "podLabels": { "team": "web", ENDPOINT: "photos", "app.kubernetes.io/component": "mine" },

@@ -99,6 +99,7 @@ mod tests {
             spec.bucket.force_path_style = Some(true);
             spec.bucket.expected_owner = Some("111122223333".into());
             spec.bucket.credentials_secret_ref = Some(SecretRef { name: "s3".into() });
+            spec.bucket.ca_bundle = serde_json::from_value(json!({ "configMap": "authorities", "key": "ours.pem" })).unwrap();
             let ingress = spec.ingress.as_mut().unwrap();
             ingress.class_name = Some("nginx".into());
             ingress.path = "/img".into();

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference, PodDNSConfig, PodDNSConfigOption,
-        PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
+        Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, HTTPGetAction, KeyToPath, LocalObjectReference,
+        PodDNSConfig, PodDNSConfigOption, PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource,
+        SecurityContext, Volume, VolumeMount,
     },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
 };
 
+use resize_api::ca_bundle::CaBundle;
+
 use super::metadata;
 use crate::{
-    endpoint::Endpoint,
+    endpoint::{AUTHORITIES_FOLDER, Endpoint},
     names::{DERIVATIVES, ENDPOINT},
 };
 
@@ -20,6 +23,8 @@ use crate::{
 const USER: i64 = 65532;
 /// Annotation of pods: changes with the Secret's content, and so replaces the pods, which read it once.
 pub const CREDENTIALS: &str = "resize-operator.dev/credentials";
+/// Name of the volume with authorities.
+const AUTHORITIES: &str = "ca-bundle";
 /// What the pod needs beyond the resizer's own bounds to come to its end.
 pub(super) const GRACE: i64 = 5;
 
@@ -44,6 +49,7 @@ pub(super) fn spec(endpoint: &Endpoint, service_account: Option<String>, contain
     let workload = &endpoint.workload;
     let filled = |map: &BTreeMap<_, _>| Some(map.clone()).filter(|map| !map.is_empty());
     PodSpec {
+        volumes: endpoint.bucket.ca_bundle.as_ref().map(|bundle| vec![authorities(bundle)]),
         dns_config: workload.dns_config.clone().or_else(|| default_dns_config(&container)),
         containers: vec![container],
         image_pull_secrets: Some(endpoint.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect())
@@ -66,6 +72,20 @@ pub(super) fn spec(endpoint: &Endpoint, service_account: Option<String>, contain
         priority_class_name: workload.priority_class_name.clone(),
         ..PodSpec::default()
     }
+}
+
+/// The volume with the one file of authorities that `bundle` names.
+fn authorities(bundle: &CaBundle) -> Volume {
+    let item = KeyToPath { key: bundle.key.clone(), path: "ca.crt".to_owned(), mode: None };
+    let config_map = bundle.config_map.clone().map(|name| ConfigMapVolumeSource {
+        name,
+        items: Some(vec![item.clone()]),
+        ..ConfigMapVolumeSource::default()
+    });
+    let secret = bundle.secret.clone().filter(|_| config_map.is_none());
+    let secret =
+        secret.map(|name| SecretVolumeSource { secret_name: Some(name), items: Some(vec![item]), ..SecretVolumeSource::default() });
+    Volume { name: AUTHORITIES.to_owned(), config_map, secret, ..Volume::default() }
 }
 
 /// Names of stores are looked up at once, not first below each of the cluster's domains. The image's libc then never looks for
@@ -92,6 +112,14 @@ pub(super) fn container(endpoint: &Endpoint, name: &str, env: Vec<EnvVar>) -> Co
         image: Some(endpoint.image.clone()),
         image_pull_policy: Some(endpoint.image_pull_policy.clone()),
         env: Some(env),
+        volume_mounts: endpoint.bucket.ca_bundle.as_ref().map(|_| {
+            vec![VolumeMount {
+                name: AUTHORITIES.to_owned(),
+                mount_path: AUTHORITIES_FOLDER.to_owned(),
+                read_only: Some(true),
+                ..VolumeMount::default()
+            }]
+        }),
         // the last log line becomes the termination message, which the conditions show
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         resources: Some(endpoint.workload.resources.clone().unwrap_or_else(default_resources)),
