@@ -43,7 +43,9 @@ impl Reason {
             Self::BucketNotFound => "create the bucket, or correct bucket.name, bucket.endpoint or bucket.region",
             Self::AccessDenied => "allow the call that the message names in the identity's policy or the bucket's",
             Self::InvalidCredentials => "correct the keys in the Secret, or the identity of the operator or of the pods",
-            Self::SecretInvalid => "create the Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the endpoint's namespace",
+            Self::SecretInvalid => {
+                "create the Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what bucket.caBundle names, in the endpoint's namespace"
+            }
             Self::WrongRegion => "correct bucket.region",
             Self::S3Unreachable => "look at bucket.endpoint, at network policies, and at the store itself",
             Self::S3Throttled => "nothing but fewer calls: raise resyncSeconds of the chart if it stays",

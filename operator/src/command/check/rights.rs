@@ -12,7 +12,7 @@ use crate::kubernetes::explain;
 const SUBJECT: &str = "permissions";
 const ALL: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 /// Group, resource and verbs, as the chart's role has them.
-pub const NEEDED: [(&str, &str, &[&str]); 16] = [
+pub const NEEDED: [(&str, &str, &[&str]); 17] = [
     ("resize-operator.dev", "resizeendpoints", &["get", "list", "watch", "patch"]),
     ("resize-operator.dev", "resizeendpoints/status", &["patch"]),
     ("apps", "deployments", ALL),
@@ -27,6 +27,7 @@ pub const NEEDED: [(&str, &str, &[&str]); 16] = [
     ("", "pods", &["list", "watch"]),
     ("", "namespaces", &["get"]),
     ("", "secrets", &["get"]),
+    ("", "configmaps", &["get"]),
     ("events.k8s.io", "events", &["create", "patch"]),
     ("coordination.k8s.io", "leases", &["create", "get", "update"]),
 ];
