@@ -55,6 +55,16 @@ async fn a_check_tells_what_is_missing_and_what_to_do() {
     assert!(of(&found, "endpoint default/photos")[2].starts_with("Serving: "), "{found:?}");
     let (_, found) = check(&plane.kubeconfig, &[]);
     assert!(of(&found, "permissions")[2].starts_with("the user of this kubeconfig may do all"), "its pod is nowhere: {found:?}");
+    let containers = json!([{ "name": "operator", "image": "localhost/resize-operator:dev" }]);
+    plane
+        .apply(&[json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "operator", "namespace": "system" },
+            "spec": { "serviceAccountName": "resize-operator", "containers": containers },
+        })])
+        .await;
+    let (_, found) = check(&plane.kubeconfig, &[]);
+    let account = "system:serviceaccount:system:resize-operator may do all";
+    assert!(of(&found, "permissions")[2].starts_with(account), "the pod that leads says whose they are: {found:?}");
 
     // the operator's own account reads no definition: that is no fault, and no word that all is well
     let (status, found) = check(&kubeconfig, &[]);
