@@ -1,4 +1,7 @@
-//! Things are broken on purpose, a Prometheus that scrapes them fires the chart's alerts, they are mended, and it is quiet again.
+//! A Prometheus that scrapes both programs: the chart's dashboards show something, its alerts fire when things are broken on purpose, and
+//! are quiet when they are mended.
+
+use std::time::Duration;
 
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Secret};
 use kube::{
@@ -7,7 +10,10 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::lab::{self, Lab, Release, picture, prometheus::Prometheus, s3};
+use crate::{
+    chart::dashboards::queries,
+    lab::{self, Lab, Release, picture, prometheus::Prometheus, s3},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_broken_fires_and_what_is_mended_is_quiet() {
@@ -23,7 +29,7 @@ async fn what_is_broken_fires_and_what_is_mended_is_quiet() {
                 lab.eventually(&format!("it scrapes {job}"), async || !prometheus.query(lab, &up).await.unwrap().is_empty()).await;
             }
             prometheus.is_quiet(lab).await;
-
+            what_dashboards_ask_for(lab, &prometheus).await;
             without_a_bucket(lab, &prometheus).await;
             with_wrong_keys(lab, &prometheus).await;
             with_a_store_that_takes_nothing(lab, &prometheus).await;
@@ -32,6 +38,49 @@ async fn what_is_broken_fires_and_what_is_mended_is_quiet() {
         .await;
     })
     .await;
+}
+
+/// Parts of queries that show nothing where all is well, or was never swept.
+const SILENT: [&str; 11] = [
+    "status!=\"True\"",
+    "status=\"False\"",
+    "deletion_timestamp",
+    "last_complete_sweep",
+    "stale_after",
+    "last_sweep",
+    "outcome!=\"done\"",
+    "given_up",
+    "rejected_sources",
+    "events_total",
+    "event_age",
+];
+
+/// Every query of the dashboards is understood, and has an answer where there is something to tell.
+async fn what_dashboards_ask_for(lab: &Lab, prometheus: &Prometheus) {
+    let fill = |query: String| {
+        let set = [("$__rate_interval", "20s"), ("$namespace", &*lab.name), ("${name}", &lab.name), ("$name", &lab.name)];
+        set.iter().fold(query, |query, (variable, value)| query.replace(variable, value))
+    };
+    let queries: Vec<String> = queries().into_iter().map(fill).collect();
+    assert!(queries.len() > 50, "{}", queries.len());
+    for number in 0.. {
+        // something to count
+        lab.upload(&format!("d{number}.jpg"), "image/jpeg", picture(400, 300)).await;
+        lab.visit(&format!("300x300/d{number}.jpg")).await;
+        lab.nudge(&lab.name).await;
+        let mut empty = Vec::new();
+        for query in &queries {
+            let answer = prometheus.query(lab, query).await.unwrap_or_else(|error| panic!("{query}: {error}"));
+            if answer.is_empty() && !SILENT.iter().any(|part| query.contains(part)) {
+                empty.push(query);
+            }
+        }
+        if empty.is_empty() {
+            break;
+        }
+        assert!(number < 60, "no answer to {empty:#?}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 async fn without_a_bucket(lab: &Lab, prometheus: &Prometheus) {

@@ -8,7 +8,7 @@ use crate::lab;
 
 mod admission;
 mod alerts;
-mod dashboards;
+pub mod dashboards;
 mod names;
 mod parent;
 mod pod;
