@@ -359,3 +359,42 @@ fn owns_replicas(metadata: &ObjectMeta) -> bool {
             && fields.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::{Client, client::Body};
+
+    use super::*;
+    use crate::{
+        config::Config,
+        testing::fixtures::{config, named},
+        watch::children::Children,
+    };
+
+    #[tokio::test]
+    async fn only_what_the_operator_alone_changed_waits() {
+        let service = tower::service_fn(async |_: http::Request<Body>| {
+            Ok::<http::Response<Body>, std::convert::Infallible>(http::Response::new(Body::empty()))
+        });
+        let (client, children) = (Client::new(service, "demo"), Children::none());
+        let cluster = Cluster { client: &client, children: &children, pace: None };
+        let newer = || Config { resizer_image: "localhost/resizer:newer".into(), ..config() };
+        let endpoint = |name: &str, config: &Config| Endpoint::new(&named(name, "2026-01-02T03:04:05Z"), config).unwrap();
+        let deployment = |name: &str, config: &Config, credentials| {
+            stamped(&Objects::new(&endpoint(name, config), Some(credentials)).deployment).unwrap()
+        };
+        let live: Deployment = serde_json::from_value(deployment("photos", &config(), "old")).unwrap();
+        for (name, config, credentials, waits) in [
+            ("photos", config(), "old", false),
+            ("photos", newer(), "old", true),
+            ("photos", newer(), "new", false),
+            // not its own: that is told, not waited for
+            ("other", newer(), "old", false),
+        ] {
+            let endpoint = endpoint(name, &config);
+            let writer = Writer::new(cluster, &endpoint, "photos-resizer".into());
+            let desired = deployment(name, &config, credentials);
+            assert_eq!(writer.is_operators_change(&desired, &live), waits, "{name} {} {credentials}", config.resizer_image);
+        }
+    }
+}

@@ -20,7 +20,7 @@ const RECORDED: &str = include_str!("endpoints.yaml");
 fn rendered(text: &str, config: &Config) -> Vec<Rendered> {
     let folder = std::env::temp_dir().join(format!("resize-operator-render-{}-{:?}", std::process::id(), std::thread::current().id()));
     std::fs::write(&folder, text).unwrap();
-    let found = read::endpoints(&[folder.clone()], "default").unwrap();
+    let found = read::endpoints(std::slice::from_ref(&folder), "default").unwrap();
     std::fs::remove_file(folder).unwrap();
     let each = |found: read::Found| match &found.resource {
         Ok(resource) => render(resource, config).0,
@@ -107,7 +107,7 @@ async fn a_live_website_is_compared_and_foreign_rules_stay() {
         ],
         "ours go before a broader rule"
     );
-    let all = r#"<WebsiteConfiguration><RedirectAllRequestsTo><HostName>elsewhere.example.com</HostName></RedirectAllRequestsTo></WebsiteConfiguration>"#;
+    let all = "<WebsiteConfiguration><RedirectAllRequestsTo><HostName>elsewhere.example.com</HostName></RedirectAllRequestsTo></WebsiteConfiguration>";
     let (refused, outcome, _) = looked(Some(all), None).await;
     assert!(outcome == Outcome::Wrong && refused.problem.as_ref().unwrap().starts_with("RedirectsAllRequests: "), "{refused:?}");
     let (denied, outcome, _) = looked(None, Some(("website", 403, "AccessDenied"))).await;
