@@ -218,7 +218,7 @@ pub struct Recipe {
 }
 
 /// Speed of AVIF unless told otherwise.
-const DEFAULT_AVIF_SPEED: UpTo<10> = UpTo(9);
+const DEFAULT_AVIF_SPEED: UpTo<10> = UpTo(7);
 
 impl Default for Recipe {
     fn default() -> Self {

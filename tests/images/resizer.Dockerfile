@@ -5,7 +5,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 RUN rustup target add x86_64-unknown-linux-musl
 WORKDIR /src
 COPY . .
-ENV CC_x86_64_unknown_linux_musl=musl-gcc
+ENV CC_x86_64_unknown_linux_musl=musl-gcc CXX_x86_64_unknown_linux_musl=g++
 ENV CFLAGS_x86_64_unknown_linux_musl="-fstack-protector-strong -fstack-clash-protection"
 RUN cargo build --release --locked --target x86_64-unknown-linux-musl --target-dir /target -p resizer
 WORKDIR /out

@@ -76,7 +76,7 @@ pub struct Output {
     #[serde(default)]
     pub progressive: bool,
 
-    /// Speed of writing AVIF, from 1 to 10: 1 takes the longest and gives the smallest files. Large pictures are written faster than this says, the largest not at all. Default: 9.
+    /// Speed of writing AVIF, from 1 to 10: 1 takes the longest and gives the smallest files. Large pictures are written faster than this says, the largest not at all. Default: 7.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10))]
     pub avif_speed: Option<i32>,

@@ -13,6 +13,7 @@ mod convert;
 mod items;
 mod matrix;
 mod picture;
+mod planes;
 mod rav1d;
 mod write;
 
