@@ -46,9 +46,9 @@ bench: ## the pipeline beside sharp, from npm; BENCH_IMAGES=FOLDER adds real pic
 	npm install --silent --prefix $(CACHE)/sharp sharp@0.35.5
 	SHARP=$(CACHE)/sharp cargo run --release --manifest-path resizer/benches/peers/Cargo.toml
 
-bytes: ## JPEG encoders beside sharp's, at equal SSIMULACRA2, on the pictures of BENCH_IMAGES=FOLDER
+bytes: ## encoders of FORMAT (Jpeg, WebP, Avif) beside sharp's, at equal SSIMULACRA2, on the pictures of BENCH_IMAGES=FOLDER
 	npm install --silent --prefix $(CACHE)/sharp sharp@0.35.5
-	SHARP=$(CACHE)/sharp cargo run --release --manifest-path resizer/benches/peers/Cargo.toml -- --bytes $(BENCH_IMAGES)
+	SHARP=$(CACHE)/sharp cargo run --release --manifest-path resizer/benches/peers/Cargo.toml -- --bytes $(or $(FORMAT),Jpeg) $(BENCH_IMAGES)
 
 stages: ## each stage of the pipeline by itself, with Criterion
 	cargo run --release --manifest-path resizer/benches/peers/Cargo.toml --bin stages -- --bench

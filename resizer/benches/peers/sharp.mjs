@@ -1,5 +1,6 @@
 // Jobs on stdin, one a line, tab-separated: SOURCE WIDTH HEIGHT FIT OUTPUT AT_ONCE COUNT FORMAT.
-// A width and a height of 0 leave the size as it is. Where FIT is `raw`, SOURCE holds RGB pixels of that size, and FORMAT sharp's options for a JPEG of them.
+// A width and a height of 0 leave the size as it is. Where FIT is `raw`, SOURCE holds RGB pixels of that size, and FORMAT is the
+// format and sharp's options for it, in JSON.
 // Answers each with a line: CPU and wall time of the whole in microseconds, and by how many KiB the peak of memory grew.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -21,7 +22,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const size = { width: Number(width) || undefined, height: Number(height) || undefined, fit };
   const raw = { width: size.width, height: size.height, channels: 3 };
   const one = () => {
-    if (fit === 'raw') return sharp(sources.get(source), { raw }).jpeg(JSON.parse(format)).toBuffer();
+    if (fit === 'raw') return sharp(sources.get(source), { raw }).toFormat(...JSON.parse(format)).toBuffer();
     const picture = sharp(sources.get(source)).autoOrient();
     const sized = size.width || size.height ? picture.resize(size) : picture;
     return (format === 'Source' ? sized : sized.toFormat(format.toLowerCase())).toBuffer();

@@ -51,10 +51,10 @@ fn main() -> Outcome<()> {
         println!("{grown} {estimated}");
         return Ok(());
     }
-    if let [flag, photos] = &arguments[..]
+    if let [flag, format, photos] = &arguments[..]
         && flag == "--bytes"
     {
-        return bytes::report(Path::new(photos));
+        return bytes::report(format.parse()?, Path::new(photos));
     }
     let rounds = env::var("BENCH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(9);
     let folder = env::temp_dir().join(format!("resizer-bench-{}", std::process::id()));

@@ -54,7 +54,7 @@ impl Sharp {
         self.taken()
     }
 
-    /// Encodes the pixels of the file `raw` as a JPEG with `options`, in JSON.
+    /// Encodes the pixels of the file `raw`; `options` are a format and what it is encoded with, in JSON.
     pub fn encode(&mut self, raw: &Path, (width, height): (u32, u32), options: &str, output: &Path, count: usize) -> Outcome<Taken> {
         writeln!(self.jobs, "{}\t{width}\t{height}\traw\t{}\t1\t{count}\t{options}", raw.display(), output.display())?;
         self.taken()
