@@ -1,15 +1,18 @@
-# docker build -f tests/images/resize-operator.Dockerfile -t localhost/resize-operator:dev .
-# The same image as `make images` makes without Docker.
+# docker buildx build --platform linux/amd64,linux/arm64 -f tests/images/resize-operator.Dockerfile -t localhost/resize-operator:dev .
+# Each architecture is built on itself, or under an emulator. `make images` makes such an image without Docker.
 FROM rust:1.95-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates cmake musl-tools nasm
-RUN rustup target add x86_64-unknown-linux-musl
+RUN rustup target add $(uname -m)-unknown-linux-musl
 WORKDIR /src
 COPY . .
-ENV CC_x86_64_unknown_linux_musl=musl-gcc
-ENV CFLAGS_x86_64_unknown_linux_musl="-fstack-protector-strong -fstack-clash-protection"
-RUN cargo build --release --locked --target x86_64-unknown-linux-musl --target-dir /target -p resize-operator
+ENV CC_x86_64_unknown_linux_musl=musl-gcc \
+    CC_aarch64_unknown_linux_musl=musl-gcc \
+    CFLAGS="-fstack-protector-strong -fstack-clash-protection"
+# there are arm64 kernels with pages of 64 KiB, and the allocator must know the largest: 2^16
+RUN [ $(uname -m) = x86_64 ] || export JEMALLOC_SYS_WITH_LG_PAGE=16; \
+    cargo build --release --locked --target $(uname -m)-unknown-linux-musl --target-dir /target -p resize-operator
 WORKDIR /out
-RUN install -D -t . /target/x86_64-unknown-linux-musl/release/resize-operator \
+RUN install -D -t . /target/*-unknown-linux-musl/release/resize-operator \
  && install -d -m 1777 tmp && mkdir -p etc/ssl/certs \
  && cat /usr/share/ca-certificates/mozilla/*.crt > etc/ssl/certs/ca-certificates.crt
 

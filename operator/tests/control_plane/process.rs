@@ -14,10 +14,11 @@ use crate::{control_plane::ControlPlane, proc, s3, store};
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The program, which cargo builds beside its tests. (Its variable has a hyphen, which some shells drop on the way.)
+/// The operator: that of OPERATOR, such as one of another architecture under an emulator, or the one that cargo builds beside its tests.
+/// (Cargo's variable for it has a hyphen, which some shells drop on the way.)
 pub fn program() -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    this.ancestors().nth(2).unwrap().join("resize-operator")
+    let beside = || std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("resize-operator");
+    std::env::var_os("OPERATOR").map_or_else(beside, PathBuf::from)
 }
 
 /// A running operator. It ends with this value.

@@ -6,8 +6,9 @@ use std::{
     process::{Command, Stdio},
 };
 
+/// The resizer: that of RESIZER, such as one of another architecture under an emulator, or the one that cargo builds beside its tests.
 pub fn resizer(variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_resizer"));
+    let mut command = Command::new(std::env::var_os("RESIZER").unwrap_or_else(|| env!("CARGO_BIN_EXE_resizer").into()));
     command.env_clear().envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -16,7 +16,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::memory::jpeg;
+use crate::{
+    memory::jpeg,
+    process::{GOOD, resizer},
+};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
@@ -65,23 +68,15 @@ fn hex(bytes: &[u8]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_gets_a_span_for_the_request_and_one_for_each_stage() {
     let ((collector, spans), s3) = (collector().await, s3().await);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_resizer"))
-        .env_clear()
+    let mut child = resizer(&GOOD)
         .envs([
-            ("BUCKET", "photos"),
-            ("URL", "http://photos.example.com"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
             ("AWS_ENDPOINT_URL", s3.as_str()),
             ("AWS_ACCESS_KEY_ID", "key"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("S3_FORCE_PATH_STYLE", "true"),
-            ("LISTEN", "127.0.0.1:0"),
-            ("ADMIN_LISTEN", "127.0.0.1:0"),
             ("DRAIN_SECONDS", "0"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str()),
         ])
-        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
