@@ -45,6 +45,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A store with an endpoint of its own mostly ignores the region, yet signatures need one.
 const ENDPOINT_REGION: Region = Region::from_static("us-east-1");
+/// See [`timeouts`].
+const EARLIER: Duration = Duration::from_millis(100);
 /// Longest part of an error's text that is told.
 const SHOWN: usize = 200;
 
@@ -257,7 +259,9 @@ fn bare(etag: &str) -> String {
 }
 
 /// At most `whole` for an operation, and half of it for each attempt.
+/// Ends a little before `whole`, which those who call are patient for too: whichever ends first, the operation is counted.
 fn timeouts(whole: Duration) -> TimeoutConfig {
+    let whole = whole - EARLIER.min(whole / 10);
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT.min(whole))
         .operation_attempt_timeout(whole / 2)
