@@ -258,10 +258,10 @@ fn bare(etag: &str) -> String {
     etag.trim_matches('"').to_owned()
 }
 
-/// At most `whole` for an operation, and half of it for each attempt.
-/// Ends a little before `whole`, which those who call are patient for too: whichever ends first, the operation is counted.
+/// At most `whole` for an operation, and half of it for each attempt. It ends a little before that, for which callers wait too, so each
+/// operation ends by itself, and is counted.
 fn timeouts(whole: Duration) -> TimeoutConfig {
-    let whole = whole - EARLIER.min(whole / 10);
+    let whole = whole.saturating_sub(EARLIER.min(whole / 10));
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT.min(whole))
         .operation_attempt_timeout(whole / 2)
