@@ -23,6 +23,7 @@ pub mod inherited;
 pub mod key;
 pub mod listen;
 pub mod picture;
+#[cfg(feature = "metrics")]
 pub mod process;
 pub mod recipes;
 pub mod resolution;

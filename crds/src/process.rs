@@ -1,45 +1,59 @@
-//! What the kernel says of this process → the numbers that every Prometheus client names `process_*`, in both programs.
+//! What the kernel says of this process → the metrics that every Prometheus client names `process_*`, of both programs.
 //!
-//! On the ground. It reads `/proc`; where there is none, there are no numbers.
+//! On the ground. It reads `/proc` whenever metrics are asked for; where there is none, there are no numbers.
 
 use std::fs;
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
+};
 
 /// Clock ticks of a second in `/proc`, on every architecture that images are built for.
 const TICKS: f64 = 100.0;
 
-/// A number of the process.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Number {
-    /// Name of the metric; the `_total` that ends a counter's is left out.
-    pub name: &'static str,
-    /// What it is.
-    pub help: &'static str,
-    /// Its value now.
-    pub value: f64,
-    /// Whether it only grows.
-    pub is_counter: bool,
+/// The process that asks.
+#[derive(Debug)]
+pub struct Process;
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        // the `_total` that ends a counter's name is put there by its encoder
+        if let Some(seconds) = cpu(&read("/proc/self/stat")) {
+            let counter = ConstCounter::new(seconds);
+            counter.encode(encoder.encode_descriptor(
+                "process_cpu_seconds",
+                "CPU time in user and system mode",
+                None,
+                counter.metric_type(),
+            )?)?;
+        }
+        for (name, help, value) in gauges() {
+            let Some(value) = value else { continue };
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        Ok(())
+    }
 }
 
-/// All numbers of this process now.
-pub fn numbers() -> Vec<Number> {
-    let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
-    let stat = read("/proc/self/stat");
-    let gauge = |name, help, value: Option<f64>| value.map(|value| Number { name, help, value, is_counter: false });
+/// Name, help and value of what goes up and down.
+fn gauges() -> [(&'static str, &'static str, Option<f64>); 5] {
+    let status = read("/proc/self/status");
     // one of them is the folder itself, while it is read
     let open = fs::read_dir("/proc/self/fd").ok().map(|files| count(files.count().saturating_sub(1)));
-    let cpu =
-        cpu(&stat).map(|value| Number { name: "process_cpu_seconds", help: "CPU time in user and system mode", value, is_counter: true });
     [
-        cpu,
-        gauge("process_resident_memory_bytes", "Resident memory", kilobytes(&read("/proc/self/status"), "VmRSS:")),
-        gauge("process_virtual_memory_bytes", "Virtual memory", kilobytes(&read("/proc/self/status"), "VmSize:")),
-        gauge("process_start_time_seconds", "When the process began, in Unix time", started(&stat, &read("/proc/stat"))),
-        gauge("process_open_fds", "Open file descriptors", open),
-        gauge("process_max_fds", "File descriptors that may be open", most_files(&read("/proc/self/limits"))),
+        ("process_resident_memory_bytes", "Resident memory", kilobytes(&status, "VmRSS:")),
+        ("process_virtual_memory_bytes", "Virtual memory", kilobytes(&status, "VmSize:")),
+        ("process_start_time_seconds", "When the process began, in Unix time", started(&read("/proc/self/stat"), &read("/proc/stat"))),
+        ("process_open_fds", "Open file descriptors", open),
+        ("process_max_fds", "File descriptors that may be open", most_files(&read("/proc/self/limits"))),
     ]
-    .into_iter()
-    .flatten()
-    .collect()
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(file).unwrap_or_default()
 }
 
 /// A count as a metric's value.
@@ -91,10 +105,10 @@ mod tests {
 
     #[test]
     fn this_process_has_all_of_them() {
-        let value = |name| numbers().into_iter().find(|number| number.name == name).map(|number| number.value).expect(name);
+        let value = |name| gauges().into_iter().find(|gauge| gauge.0 == name).and_then(|gauge| gauge.2).expect(name);
         assert!(value("process_resident_memory_bytes") < value("process_virtual_memory_bytes"));
         assert!((3.0..=value("process_max_fds")).contains(&value("process_open_fds")));
-        let (started, cpu) = (value("process_start_time_seconds"), value("process_cpu_seconds"));
+        let (started, cpu) = (value("process_start_time_seconds"), cpu(&read("/proc/self/stat")).unwrap());
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
         assert!(started > 1e9 && started < now + 2.0 && cpu < now - started + 60.0 * 64.0, "{started} {cpu} {now}");
     }

@@ -5,18 +5,17 @@ use std::{sync::Arc, time::Instant};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text::encode},
+    encoding::{EncodeLabelSet, text::encode},
     metrics::{
-        counter::{ConstCounter, Counter},
+        counter::Counter,
         family::Family,
-        gauge::{ConstGauge, Gauge},
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
         info::Info,
     },
     registry::Registry,
 };
-use resize_api::{ResizeEndpoint, condition::Reason, derivatives::DerivativesStatus, process};
+use resize_api::{ResizeEndpoint, condition::Reason, derivatives::DerivativesStatus, process::Process};
 
 use crate::admin::health::Phase;
 
@@ -252,21 +251,6 @@ struct Waiting(Gauge);
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-/// What the kernel says of this process.
-#[derive(Debug)]
-struct Process;
-
-impl Collector for Process {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        for process::Number { name, help, value, is_counter } in process::numbers() {
-            let (counter, gauge) = (ConstCounter::new(value), ConstGauge::new(value));
-            let metric: &dyn EncodeMetric = if is_counter { &counter } else { &gauge };
-            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
-        }
-        Ok(())
     }
 }
 

@@ -81,12 +81,14 @@ fn judge(deployment: &Deployment, pods: &[Pod]) -> Observed {
 
 /// Whether pods are being replaced. A rollout that is overdue is over, and so is one that is complete, whatever happens to its pods.
 pub fn is_rolling(deployment: &Deployment) -> bool {
-    let (status, replicas) = (deployment.status.clone().unwrap_or_default(), wanted(deployment));
-    let is_paused = deployment.spec.as_ref().is_some_and(|spec| spec.paused == Some(true));
-    if is_paused || status.observed_generation < deployment.metadata.generation {
-        return !is_paused;
+    if deployment.spec.as_ref().is_some_and(|spec| spec.paused == Some(true)) {
+        return false;
     }
-    let updated = status.updated_replicas.unwrap_or(0);
+    // asked of all Deployments for each one that waits: nothing is copied
+    let Some(status) = deployment.status.as_ref().filter(|status| status.observed_generation >= deployment.metadata.generation) else {
+        return true;
+    };
+    let (replicas, updated) = (wanted(deployment), status.updated_replicas.unwrap_or(0));
     let has_old = status.replicas.unwrap_or(0) != updated;
     let mut conditions = status.conditions.iter().flatten();
     let is_complete = !has_old && conditions.any(|condition| condition.reason.as_deref() == Some("NewReplicaSetAvailable"));

@@ -6,18 +6,11 @@ use std::{borrow::Cow, time::Duration};
 
 use picture::Format;
 use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, text::encode},
-    metrics::{
-        counter::{ConstCounter, Counter},
-        family::Family,
-        gauge::{ConstGauge, Gauge},
-        histogram::Histogram,
-        info::Info,
-    },
+    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
-use resize_api::{Resolution, process, self_check::Access};
+use resize_api::{Resolution, process::Process, self_check::Access};
 
 use super::stage::Stage;
 
@@ -296,20 +289,5 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// What the kernel says of this process.
-#[derive(Debug)]
-struct Process;
-
-impl Collector for Process {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        for process::Number { name, help, value, is_counter } in process::numbers() {
-            let (counter, gauge) = (ConstCounter::new(value), ConstGauge::new(value));
-            let metric: &dyn EncodeMetric = if is_counter { &counter } else { &gauge };
-            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
-        }
-        Ok(())
     }
 }
