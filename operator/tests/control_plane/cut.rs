@@ -70,8 +70,15 @@ impl Cut {
         *self.counter.lock().unwrap() = Counter { cut: Some((at, moment, victim)), ..Counter::default() };
     }
 
-    /// Counts from zero and kills nobody.
-    pub fn disarm(&self) {
+    /// Kills nobody from now on. Returns whether it has killed.
+    pub fn disarm(&self) -> bool {
+        let mut counter = self.counter.lock().unwrap();
+        counter.cut = None;
+        counter.killed
+    }
+
+    /// Counts from zero, and forwards every call.
+    pub fn reset(&self) {
         *self.counter.lock().unwrap() = Counter::default();
     }
 
@@ -80,7 +87,7 @@ impl Cut {
         self.counter.lock().unwrap().killed
     }
 
-    /// The calls since the last of [`Self::arm`] and [`Self::disarm`].
+    /// The calls since the last of [`Self::arm`] and [`Self::reset`].
     pub fn calls(&self) -> Vec<String> {
         self.counter.lock().unwrap().calls.clone()
     }
