@@ -30,6 +30,9 @@ images: ## dist/*.tar: both static binaries as OCI images, without Docker
 arm64: ## images of both architectures, and those of arm64 tried under QEMU
 	@tests/images/arm64
 
+reproducible: ## the images built twice, in two folders, from nothing: the same bytes
+	@tests/images/twice
+
 dist: ## dist/release: what a release consists of
 	@tests/cluster/build > /dev/null
 	@tests/images/dist
@@ -73,4 +76,4 @@ load: ## the resizer on the S3 at 1, 4 and 16 times of what it can do, in 256 Mi
 sweep-bench: ## what a sweep of 10 million originals of five sizes takes, without a store: SWEEP_BENCH=10000000
 	cargo bench --locked -p resizer --bench sweep
 
-.PHONY: help try demo demo-down test images arm64 dist crds up bench bytes stages fuzz scale load sweep-bench
+.PHONY: help try demo demo-down test images arm64 reproducible dist crds up bench bytes stages fuzz scale load sweep-bench
