@@ -41,40 +41,57 @@ async fn what_is_broken_fires_and_what_is_mended_is_quiet() {
 }
 
 /// Parts of queries that show nothing where all is well, or was never swept.
-const SILENT: [&str; 11] = [
-    "status!=\"True\"",
-    "status=\"False\"",
+const SILENT: [&str; 13] = [
+    NOT_TRUE,
+    FALSE,
+    FAILED_CALLS,
+    FAILED_REQUESTS,
+    "outcome!=\"done\"",
     "deletion_timestamp",
     "last_complete_sweep",
     "stale_after",
     "last_sweep",
-    "outcome!=\"done\"",
     "given_up",
     "rejected_sources",
     "events_total",
     "event_age",
 ];
+/// Those of them that show something when what is tried here is broken.
+const NOT_TRUE: &str = "status!=\"True\"";
+const FALSE: &str = "status=\"False\"";
+const FAILED_CALLS: &str = "code!~";
+const FAILED_REQUESTS: &str = "store_.*";
+
+/// Every query of the dashboards, without what stands in for an answer that is empty.
+fn asked(lab: &Lab) -> Vec<String> {
+    let set =
+        [("$__rate_interval", "20s"), ("$namespace", &*lab.name), ("${name}", &lab.name), ("$name", &lab.name), (" or vector(0)", "")];
+    let fill = |query: String| set.iter().fold(query, |query, (variable, value)| query.replace(variable, value));
+    queries().into_iter().map(fill).collect()
+}
+
+/// Those of `queries` that have no answer.
+async fn silent<'a>(lab: &Lab, prometheus: &Prometheus, queries: impl Iterator<Item = &'a String>) -> Vec<&'a String> {
+    let mut empty = Vec::new();
+    for query in queries {
+        if prometheus.query(lab, query).await.unwrap_or_else(|error| panic!("{query}: {error}")).is_empty() {
+            empty.push(query);
+        }
+    }
+    empty
+}
 
 /// Every query of the dashboards is understood, and has an answer where there is something to tell.
 async fn what_dashboards_ask_for(lab: &Lab, prometheus: &Prometheus) {
-    let fill = |query: String| {
-        let set = [("$__rate_interval", "20s"), ("$namespace", &*lab.name), ("${name}", &lab.name), ("$name", &lab.name)];
-        set.iter().fold(query, |query, (variable, value)| query.replace(variable, value))
-    };
-    let queries: Vec<String> = queries().into_iter().map(fill).collect();
+    let queries = asked(lab);
     assert!(queries.len() > 50, "{}", queries.len());
     for number in 0.. {
         // something to count
         lab.upload(&format!("d{number}.jpg"), "image/jpeg", picture(400, 300)).await;
         lab.visit(&format!("300x300/d{number}.jpg")).await;
         lab.nudge(&lab.name).await;
-        let mut empty = Vec::new();
-        for query in &queries {
-            let answer = prometheus.query(lab, query).await.unwrap_or_else(|error| panic!("{query}: {error}"));
-            if answer.is_empty() && !SILENT.iter().any(|part| query.contains(part)) {
-                empty.push(query);
-            }
-        }
+        let mut empty = silent(lab, prometheus, queries.iter()).await;
+        empty.retain(|query| !SILENT.iter().any(|part| query.contains(part)));
         if empty.is_empty() {
             break;
         }
@@ -83,11 +100,26 @@ async fn what_dashboards_ask_for(lab: &Lab, prometheus: &Prometheus) {
     }
 }
 
+/// Every query of the dashboards with this part has an answer, now that something is broken, and pictures are asked for.
+async fn dashboards_show(lab: &Lab, prometheus: &Prometheus, part: &str) {
+    let queries = asked(lab);
+    let with_it = || queries.iter().filter(|query| query.contains(part));
+    assert!(with_it().count() > 0, "{part}");
+    lab.eventually(&format!("dashboards show {part}"), async || {
+        lab.get(&format!("{}?key=300x300/a.jpg", lab.resizer())).await;
+        silent(lab, prometheus, with_it()).await.is_empty()
+    })
+    .await;
+}
+
 async fn without_a_bucket(lab: &Lab, prometheus: &Prometheus) {
     lab.delete_bucket().await;
     lab.nudge(&lab.name).await;
     let alert = prometheus.fires(lab, "ResizeEndpointNotReady").await;
     assert_eq!((&alert["namespace"], &alert["name"], &alert["reason"]), (&json!(lab.name), &json!(lab.name), &json!("BucketNotFound")));
+    for part in [NOT_TRUE, FALSE, FAILED_REQUESTS] {
+        dashboards_show(lab, prometheus, part).await;
+    }
     lab.create_bucket().await;
     lab.nudge(&lab.name).await;
     prometheus.is_quiet(lab).await;
@@ -106,6 +138,7 @@ async fn with_wrong_keys(lab: &Lab, prometheus: &Prometheus) {
     })
     .await;
     prometheus.fires(lab, "ResizeEndpointNotReady").await;
+    dashboards_show(lab, prometheus, FAILED_CALLS).await;
     key(s3::KEY).await;
     lab.wait_for(&lab.name, "Ready", "True").await;
     prometheus.is_quiet(lab).await;

@@ -5,7 +5,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use k8s_openapi::api::core::v1::Pod;
@@ -83,9 +83,16 @@ impl Prometheus {
         self.firing(lab, name).await.pop().unwrap_or_default()
     }
 
-    /// Waits until nothing fires any more.
+    /// Waits until nothing fires any more: for longer than a change takes to be scraped, and an alert is patient.
     pub async fn is_quiet(&self, lab: &Lab) {
-        lab.eventually("no alert fires", async || self.firing(lab, "").await.is_empty()).await;
+        let mut since = Instant::now();
+        lab.eventually("no alert fires", async || {
+            if !self.firing(lab, "").await.is_empty() {
+                since = Instant::now();
+            }
+            since.elapsed() > Duration::from_secs(6)
+        })
+        .await;
     }
 }
 
