@@ -188,15 +188,15 @@ fn family(metric: &str) -> &str {
 
 #[test]
 fn metrics_are_those_that_the_programs_have() {
-    let of_program = |prefix: &'static str, file: &str| -> BTreeSet<String> {
-        let text = read(file);
-        let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
-        let is_name = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        code.split('"').skip(1).step_by(2).filter(is_name).map(|name| format!("{prefix}_{name}")).collect()
+    let registered = |prefix: &'static str, code: &str| -> BTreeSet<String> {
+        let names = code.split(".register(").skip(1).filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next());
+        names.map(|name| format!("{prefix}_{name}")).collect()
     };
-    let mut known = of_program("resizer", "resizer/src/watch/metrics.rs");
-    known.extend(of_program("resize_operator", "operator/src/admin/metrics.rs"));
-    known.extend(of_program("resize_operator_endpoint", "operator/src/admin/metrics.rs"));
+    let of_operator = read("operator/src/admin/metrics.rs");
+    let (of_itself, of_endpoints) = of_operator.split_once("\nimpl Endpoints {").unwrap();
+    let mut known = registered("resizer", &read("resizer/src/watch/metrics.rs"));
+    known.extend(registered("resize_operator", of_itself));
+    known.extend(registered("resize_operator_endpoint", of_endpoints));
     let of_process = read("crds/src/process.rs");
     let words = of_process.split('"').filter(|word| word.starts_with("process_"));
     known.extend(words.map(ToOwned::to_owned));

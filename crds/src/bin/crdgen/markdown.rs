@@ -96,7 +96,7 @@ impl Schema {
 
     /// The name of what stands apart.
     fn name(schema: &Value) -> Option<&str> {
-        let reference = schema["$ref"].as_str().or_else(|| ["anyOf", "allOf"].iter().find_map(|of| schema[of][0]["$ref"].as_str()));
+        let reference = schema["$ref"].as_str().or_else(|| schema["anyOf"][0]["$ref"].as_str());
         reference?.strip_prefix("#/$defs/")
     }
 
