@@ -21,6 +21,9 @@ const ADDRESS: [&str; 3] = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_IGNORE_CONF
 pub const AUTHORITIES_FOLDER: &str = "/etc/resizer/ca";
 /// What pods trust: the image's own authorities stay trusted.
 const AUTHORITIES: [(&str, &str); 2] = [("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"), ("SSL_CERT_DIR", AUTHORITIES_FOLDER)];
+/// What the AWS SDK takes credentials from, or the file that tells where to: with `bucket.caBundle` pods have a file of the user's choice, which
+/// would be sent to whoever such a variable names.
+const CREDENTIAL_FILES: [&str; 4] = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_"];
 /// What the pod is made by, so that it cannot come from a Secret or a ConfigMap.
 const FOLLOWED: [&str; 4] = ["LISTEN", "ADMIN_LISTEN", "DRAIN_SECONDS", "SHUTDOWN_SECONDS"];
 /// What the operator tells those who sweep and follow. What else they understand (`SWEEP_RATE`, for example) a user may give.
@@ -47,6 +50,12 @@ pub(super) fn check(theirs: &[EnvVar], settings: &Settings, bucket: &BucketAddre
         }
         if is_ours(name, settings, bucket) {
             return refused("is set by the operator; remove it, and use the field that it comes from");
+        }
+        if bucket.ca_bundle.is_some() && CREDENTIAL_FILES.iter().any(|known| name.starts_with(known)) {
+            return refused(
+                "could have the file of bucket.caBundle taken for credentials; remove it, and use bucket.credentialsSecretRef or \
+                 workload.serviceAccountName",
+            );
         }
         if value_from.is_some() && FOLLOWED.contains(&name.as_str()) {
             return refused("decides how the pod is made: give it a plain value");
@@ -194,6 +203,24 @@ mod tests {
         }
         for name in CREDENTIALS.into_iter().chain(["SSL_CERT_FILE", "SSL_CERT_DIR"]) {
             assert!(with(&json!([{ "name": name, "value": "1" }]), everything).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_variable_leads_the_sdk_to_the_file_of_authorities() {
+        for name in [
+            "AWS_CONFIG_FILE",
+            "AWS_SHARED_CREDENTIALS_FILE",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        ] {
+            let env = json!([{ "name": name, "value": "/etc/resizer/ca/ca.crt" }]);
+            let refusal = with(&env, everything).unwrap_err();
+            assert!(refusal.starts_with(&format!("spec.workload.env: {name} could have the file of bucket.caBundle")), "{refusal}");
+            assert!(with(&env, |_| ()).is_ok(), "{name}: without authorities there is no such file");
         }
     }
 

@@ -20,6 +20,7 @@ mod endpoints;
 mod process;
 mod store;
 
+mod admission;
 mod certificate;
 mod check;
 mod delivery;

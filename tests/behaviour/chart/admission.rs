@@ -17,8 +17,8 @@ fn a_policy_is_made_on_request_for_the_namespaces_that_are_watched() {
     assert_eq!(binding["spec"], json!({ "policyName": policy["metadata"]["name"], "validationActions": ["Deny"] }));
     let selector = json!({ "key": "kubernetes.io/metadata.name", "operator": "In", "values": ["a", "b"] });
     assert_eq!(policy["spec"]["matchConstraints"]["namespaceSelector"], json!({ "matchExpressions": [selector] }));
-    // image and environment
-    assert_eq!(policy["spec"]["validations"].as_array().unwrap().len(), 2);
+    // image, environment, authorities
+    assert_eq!(policy["spec"]["validations"].as_array().unwrap().len(), 3);
     assert!(policy["spec"]["variables"].is_null());
 }
 
@@ -26,7 +26,7 @@ fn a_policy_is_made_on_request_for_the_namespaces_that_are_watched() {
 fn hosts_are_patterns_by_namespace() {
     let values = r#"{ "admissionPolicy": { "enabled": true, "hosts": { "team-a*": ["*.a.example.com", "a.example.com"], "b": [] } } }"#;
     let Some(objects) = objects(&[values]) else { return };
-    let expression = one(&objects, "ValidatingAdmissionPolicy")["spec"]["validations"][2]["expression"].clone();
+    let expression = one(&objects, "ValidatingAdmissionPolicy")["spec"]["validations"][3]["expression"].clone();
     assert_eq!(
         expression,
         "variables.hosts.all(host, request.namespace.matches('^b$') && (false) || request.namespace.matches('^team-a.*$') && \
