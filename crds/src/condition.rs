@@ -48,7 +48,7 @@ pub enum Reason {
     PodsAvailable,
     /// WorkloadAvailable: pods serve, and those of the current spec are on their way.
     RollingOut,
-    /// WorkloadAvailable: pods serve, and what a newer operator changed of them waits until other endpoints have rolled out.
+    /// WorkloadAvailable, DerivativesCurrent: pods go on, and what a newer operator changed of them waits until other endpoints have rolled out.
     WaitingForRollouts,
     /// WorkloadAvailable: no pod serves yet.
     Progressing,

@@ -16,6 +16,8 @@ mod purge;
 #[cfg(test)]
 mod reason_tests;
 #[cfg(test)]
+mod rollout_tests;
+#[cfg(test)]
 mod rules_tests;
 mod schedule;
 pub mod slots;
@@ -35,7 +37,11 @@ use kube::{
         finalizer::{self, Event},
     },
 };
-use resize_api::{ResizeEndpoint, condition::Reason, status::ResizeEndpointStatus};
+use resize_api::{
+    ResizeEndpoint,
+    condition::{ConditionType, Reason},
+    status::ResizeEndpointStatus,
+};
 
 pub use self::error::Error;
 use self::{context::Context, error::LONGEST, memory::Memory, status::write_status};
@@ -161,8 +167,7 @@ async fn look_and_act(
         Err(invalid) => return Report { accepted: Verdict::no(Reason::InvalidSpec, invalid.to_string()), ..before },
     };
     let Some(children) = context.scopes.children(&endpoint.namespace) else { return before };
-    let is_edited = previous.observed_generation != resource.metadata.generation;
-    let pace = Pace { rollouts: &context.rollouts, scopes: &context.scopes, is_edited };
+    let pace = Pace { rollouts: &context.rollouts, scopes: &context.scopes };
     let cluster = Cluster { client: &context.client, children, pace: Some(pace) };
     if let Err(refusal) = may_have(resource, &endpoint, access, context).await {
         let has_lost = refusal.reason == Reason::BucketClaimed && before.record.rules.is_empty();
@@ -209,6 +214,8 @@ async fn look_and_act(
     .await;
     let (known, said) = memory.recall(resource, &accepted, age(context), Instant::now()).unzip();
     let originals = match said.flatten() {
+        // pods that know nothing of what is wanted now are not asked: what was said last stays
+        _ if pods.wait => report::said(previous, ConditionType::OriginalsReadable).unwrap_or_else(|| accepted.originals.clone()),
         Some(said) => said,
         None if pods.verdict.holds == Some(true) => context.pods.originals(&context.client, &endpoint, pods.listed).await,
         None => accepted.originals.clone(),
@@ -224,7 +231,7 @@ async fn look_and_act(
             rolled_out: pods.rolled_out,
             serves: pods.verdict.holds == Some(true),
             contested: context.claims.is_contested(resource),
-            originals: &originals,
+            originals: if pods.wait { &accepted.originals } else { &originals },
         };
         Box::pin(context.buckets.look_after(&endpoint, access, before, writer)).await
     };

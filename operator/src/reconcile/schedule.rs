@@ -26,13 +26,17 @@ pub fn next_look(report: &Report, memory: &Memory, resync: Duration, random: f64
         Reason::InvalidSpec | Reason::Suspended => None,
         // changes of Deployment and pods trigger a reconcile; this is for missed ones
         Reason::Progressing | Reason::PodsFailing | Reason::WaitingForWorkload | Reason::BucketClaimed | Reason::HostClaimed => Some(LATER),
-        // it is called when others have come to their end; this is for those that never do, because they are gone
-        _ if report.workload.reason == Reason::WaitingForRollouts => Some(jitter(LONGEST, random)),
         _ if report.workload.reason == Reason::RollingOut || report.awaits_address => Some(LATER),
         _ if report.derivatives.as_ref().is_some_and(|verdict| verdict.reason.is_passing()) => Some(LATER),
         _ if memory.wrong_since.is_some() || reason == Reason::Verifying => Some(SOON),
+        // it is called when there is a place; this is for a call that nobody heard
+        _ if waits(report) => Some(jitter(resync.min(LONGEST), random)),
         _ => Some(jitter(resync, random)),
     }
+}
+
+fn waits(report: &Report) -> bool {
+    [Some(&report.workload), report.derivatives.as_ref()].into_iter().flatten().any(|verdict| verdict.reason == Reason::WaitingForRollouts)
 }
 
 /// The delay after the last of so many failures in a row: doubled by each.
@@ -82,6 +86,7 @@ mod tests {
             memory.wrong_since = Some(Timestamp::UNIX_EPOCH);
             memory
         };
+        let waiting = || Report { workload: Verdict::yes(Reason::WaitingForRollouts, ""), ..well() };
         let verifying = Report { public_url: Verdict::unknown(Reason::Verifying, ""), ..well() };
         let rolling = Report { workload: Verdict::yes(Reason::RollingOut, ""), ..well() };
         for (report, memory, next) in vec![
@@ -89,7 +94,10 @@ mod tests {
             (well(), wrong(0), Some(SOON)),
             (verifying, wrong(0), Some(SOON)),
             (rolling, wrong(0), Some(LATER)),
-            (Report { workload: Verdict::yes(Reason::WaitingForRollouts, ""), ..well() }, failed(0), Some(LONGEST)),
+            (waiting(), failed(0), Some(LONGEST)),
+            (waiting(), wrong(0), Some(SOON)),
+            (Report { awaits_address: true, ..waiting() }, failed(0), Some(LATER)),
+            (Report { derivatives: Some(Verdict::yes(Reason::WaitingForRollouts, "")), ..well() }, failed(0), Some(LONGEST)),
             (Report { originals: Verdict::unknown(Reason::Verifying, ""), ..well() }, failed(0), Some(SOON)),
             (Report { originals: no(Reason::AccessDenied), ..well() }, failed(3), Some(FIRST * 4)),
             (Report { awaits_address: true, ..well() }, failed(0), Some(LATER)),
@@ -111,6 +119,7 @@ mod tests {
         ] {
             assert_eq!(next_look(&report, &memory, RESYNC, 0.0), next, "{report:?} {memory:?}");
         }
+        assert_eq!(next_look(&waiting(), &failed(0), LATER, 0.0), Some(LATER), "no later than what is well");
     }
 
     #[test]

@@ -300,12 +300,12 @@ async fn nobody_is_accepted_before_the_endpoints_of_all_namespaces_are_known() {
 #[tokio::test]
 async fn who_loses_a_bucket_and_has_no_rules_in_it_keeps_no_pods_either() {
     let mut fake = Fake::new(config(), |_| ()).await;
-    let children = Children::with(serde_json::from_value(json!({
+    let children = Children::with([serde_json::from_value(json!({
         "metadata": {
             "name": "photos-resizer", "namespace": "demo", "uid": "pods",
             "ownerReferences": [{ "apiVersion": "resize-operator.dev/v1alpha1", "kind": "ResizeEndpoint", "name": "photos", "uid": "c0ffee", "controller": true }],
         },
-    })).unwrap());
+    })).unwrap()]);
     let scope = Scope { endpoints: reflector::store().0, children };
     Arc::get_mut(&mut fake.context).unwrap().scopes = Scopes([(None, scope)].into());
     let mut other = fake.resource().unwrap();

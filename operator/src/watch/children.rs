@@ -88,11 +88,11 @@ impl Children {
         }
     }
 
-    /// The same with one Deployment.
+    /// The same with Deployments.
     #[cfg(test)]
-    pub fn with(deployment: Deployment) -> Self {
+    pub fn with(all: impl IntoIterator<Item = Deployment>) -> Self {
         let (deployments, mut heard) = reflector::store();
-        heard.apply_watcher_event(&watcher::Event::Apply(deployment));
+        all.into_iter().for_each(|deployment| heard.apply_watcher_event(&watcher::Event::Apply(deployment)));
         Self { deployments, ..Self::none() }
     }
 
@@ -111,9 +111,9 @@ impl Children {
         self.jobs.state().into_iter().filter(|job| is_its_own(job)).collect()
     }
 
-    /// All Deployments, as they were last heard of.
-    pub fn deployments(&self) -> Vec<Arc<Deployment>> {
-        self.deployments.state()
+    /// A Deployment, as it was last heard of.
+    pub fn deployment(&self, named: &ObjectRef<Deployment>) -> Option<Arc<Deployment>> {
+        self.deployments.get(named)
     }
 
     /// Whether all of the kind are known.

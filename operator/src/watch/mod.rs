@@ -9,7 +9,7 @@ pub mod scope;
 use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use resize_api::ResizeEndpoint;
 
 use self::children::Children;
@@ -44,9 +44,9 @@ impl Scopes {
         self.0.get(&Some(namespace.to_owned())).or_else(|| self.0.get(&None)).map(|scope| &scope.children)
     }
 
-    /// All Deployments that belong to endpoints, as they were last heard of.
-    pub fn deployments(&self) -> Vec<Arc<Deployment>> {
-        self.0.values().flat_map(|scope| scope.children.deployments()).collect()
+    /// A Deployment, as it was last heard of.
+    pub fn deployment(&self, named: &ObjectRef<Deployment>) -> Option<Arc<Deployment>> {
+        self.children(named.namespace.as_deref()?)?.deployment(named)
     }
 
     /// Waits until every endpoint of every scope is known.

@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 
 use crate::{
     endpoint::Endpoint,
-    fingerprint::fingerprint,
     http_route::HTTPRoute,
     names::{OPERATOR, derivatives_name, follow_name, resizer_name, sweep_name},
     watch::children::Child,
@@ -32,11 +31,10 @@ use crate::{
         cluster::Cluster,
         desired::{CREDENTIALS_ANNOTATION, DerivativeObjects, Objects},
         drift::{Drift, LEFT},
+        stamp::{is_edited, is_of_stamp, json_of, stamp_generation, stamped},
     },
 };
 
-/// Annotation of what we made: changes with all that we want of it, also with what we want no more.
-const APPLIED: &str = "resize-operator.dev/applied";
 /// Field manager that keeps the number of pods as it is from when we leave it to the autoscaler until that changes it.
 const HANDOVER: &str = "resize-operator-handover";
 /// How long to wait for the list of a kind.
@@ -81,6 +79,8 @@ pub struct Kept {
     pub sweep: Option<CronJob>,
     /// Who follows events.
     pub follow: Option<Deployment>,
+    /// Whether it waits for its turn to be written.
+    pub waits: bool,
     /// What others keep otherwise than we want it, each with what to do.
     pub notes: Vec<String>,
 }
@@ -103,9 +103,10 @@ pub async fn apply_derivatives(cluster: Cluster<'_>, endpoint: &Endpoint, object
     let mut writer = named(follow_name);
     writer.keep_or_prune::<Service>(objects.service.as_ref()).await?;
     match &objects.follow {
-        Some(follow) => kept.follow = Some(writer.roll_out(&stamped(follow)?).await?),
+        Some(follow) => kept.follow = Some(writer.roll_out(stamped(follow)?, None).await?),
         None => writer.prune::<Deployment>().await?,
     }
+    kept.waits = writer.waits;
     kept.notes.append(&mut writer.notes);
     Ok(kept)
 }
@@ -233,20 +234,17 @@ impl<'a> Writer<'a> {
                 let to_do = "delete it, or set workload.autoscaling instead";
                 self.notes.push(format!("HorizontalPodAutoscaler {name} sets the number of pods, not workload.replicas: {to_do}"));
             }
-            return self.roll_out(&desired).await;
+            return self.roll_out(desired, None).await;
         }
-        let desired_now = stamped(desired)?;
-        let is_handed_over = self.known::<Deployment>().await?.is_some_and(|live| is_of_stamp(&live, &desired_now));
-        if !is_handed_over {
-            self.hand_over(desired).await?;
-        }
-        self.roll_out(&desired_now).await
+        self.roll_out(stamped(desired)?, Some(desired)).await
     }
 
     /// A Deployment, which is left as it is until it may replace its pods, if the operator changed and not what the user says.
-    async fn roll_out(&mut self, desired: &Value) -> Result<Deployment, ApplyError> {
+    /// `scaled`: it, if an autoscaler says how many pods it has.
+    async fn roll_out(&mut self, mut desired: Value, scaled: Option<&Deployment>) -> Result<Deployment, ApplyError> {
+        stamp_generation(&mut desired, self.endpoint);
         let live = self.known::<Deployment>().await?;
-        let paced = live.as_ref().zip(self.cluster.pace).filter(|(live, pace)| !pace.is_edited && self.is_operators_change(desired, live));
+        let paced = live.as_ref().zip(self.cluster.pace).filter(|(live, _)| self.is_operators_change(&desired, live));
         let mut turn = None;
         if let Some((live, pace)) = paced {
             turn = pace.take(self.endpoint, live);
@@ -259,20 +257,23 @@ impl<'a> Writer<'a> {
                 return Ok(live.as_ref().clone());
             }
         }
-        let written = Box::pin(self.keep_stamped(desired)).await?;
+        if let Some(scaled) = scaled.filter(|_| !live.is_some_and(|live| is_of_stamp(&live, &desired))) {
+            Box::pin(self.hand_over(scaled)).await?;
+        }
+        let written = Box::pin(self.keep_stamped(&desired)).await?;
         if let Some(turn) = turn {
             turn.wrote(&written);
         }
         Ok(written)
     }
 
-    /// Whether `desired` differs from what was written last, though its user's Secrets do not.
+    /// Whether `desired` differs from what was written last, though neither the spec nor the user's Secrets do.
     fn is_operators_change(&self, desired: &Value, live: &Deployment) -> bool {
         let template = live.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
         let credentials = template.and_then(|template| template.annotations.as_ref()?.get(CREDENTIALS_ANNOTATION));
         let wanted = desired["spec"]["template"]["metadata"]["annotations"][CREDENTIALS_ANNOTATION].as_str();
         let is_ours = self.check_owner::<Deployment>(&live.metadata).is_ok() && live.metadata.deletion_timestamp.is_none();
-        is_ours && !is_of_stamp(live, desired) && credentials.map(String::as_str) == wanted
+        is_ours && !is_edited(live, self.endpoint) && !is_of_stamp(live, desired) && credentials.map(String::as_str) == wanted
     }
 
     /// Name of an autoscaler of somebody else for our Deployment. It is looked for only where the number of pods `differs`.
@@ -331,23 +332,6 @@ impl<'a> Writer<'a> {
         }
         Err(ApplyError::NameTaken { kind: K::kind(&()).into_owned(), name: self.name.clone() })
     }
-}
-
-fn json_of(object: &impl serde::Serialize) -> Result<Value, kube::Error> {
-    serde_json::to_value(object).map_err(kube::Error::SerdeError)
-}
-
-/// Whether `live` was last written as `desired` is.
-fn is_of_stamp(live: &Deployment, desired: &Value) -> bool {
-    live.annotations().get(APPLIED).map(String::as_str) == desired["metadata"]["annotations"][APPLIED].as_str()
-}
-
-/// `desired` with its fingerprint.
-fn stamped<K: Child>(desired: &K) -> Result<Value, kube::Error> {
-    let mut desired = desired.clone();
-    let stamp = fingerprint(&[json_of(&desired)?.to_string().as_bytes()]);
-    desired.annotations_mut().insert(APPLIED.to_owned(), stamp);
-    json_of(&desired)
 }
 
 /// Whether the number of pods is what we sent.

@@ -89,6 +89,9 @@ pub async fn look_after(
     }
     let is_bounded = verdict.as_ref().is_some_and(|verdict| verdict.reason == Reason::SweepComplete);
     status.stale_after_seconds = asked.sweep.as_ref().filter(|_| is_bounded).and_then(|sweep| bound(sweep, status.last_sweep.as_ref()));
+    if let Some(verdict) = verdict.as_mut().filter(|verdict| kept.waits && verdict.holds == Some(true)) {
+        verdict.reason = Reason::WaitingForRollouts;
+    }
     Found { status: Some(status), verdict }
 }
 

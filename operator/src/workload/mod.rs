@@ -16,6 +16,7 @@ pub mod originals;
 pub mod pods;
 pub mod purge;
 pub mod rollouts;
+mod stamp;
 pub mod sweeps;
 
 use k8s_openapi::{
@@ -49,6 +50,8 @@ pub struct Pods {
     pub verdict: Verdict,
     /// Whether all run the current spec, and at least one serves.
     pub rolled_out: bool,
+    /// Whether they are of an earlier operator, and wait for their turn to be replaced.
+    pub wait: bool,
     /// Whether their address outside is still to come.
     pub awaits_address: bool,
     /// How many there are.
@@ -115,7 +118,15 @@ pub async fn bring_in_line(
         verdict.message = format!("{}; {note}", verdict.message);
     }
     let replicas = deployment.status.as_ref().and_then(|status| status.replicas).unwrap_or(0);
-    Ok(Pods { verdict, rolled_out, awaits_address: address == Address::Expected, replicas, selector: selector(&endpoint.name), listed })
+    Ok(Pods {
+        verdict,
+        rolled_out: rolled_out && !waits,
+        wait: waits,
+        awaits_address: address == Address::Expected,
+        replicas,
+        selector: selector(&endpoint.name),
+        listed,
+    })
 }
 
 /// Removes the objects of `endpoint`, to which no rule leads.

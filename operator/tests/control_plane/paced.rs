@@ -77,7 +77,8 @@ async fn an_upgrade_replaces_the_pods_of_a_few_endpoints_at_a_time() {
         object["spec"].as_object_mut().unwrap().remove("ingress");
         object
     };
-    let old = Operator::start(&cluster.plane, "old", &kubeconfig, &["--rollout-max-concurrent", "2"]);
+    // two for one namespace
+    let old = Operator::start(&cluster.plane, "old", &kubeconfig, &["--rollout-max-concurrent", "4"]);
     let names = ["cats", "dogs", "birds", "fish", "mice", "bees"];
     for name in names {
         cluster.plane.apply(&[object(name)]).await;
@@ -89,7 +90,7 @@ async fn an_upgrade_replaces_the_pods_of_a_few_endpoints_at_a_time() {
     wait_until_all_are(&cluster.plane, 6, "Serving").await;
     drop(old);
 
-    let arguments = ["--rollout-max-concurrent", "2", "--resizer-image-pull-policy", "Always"];
+    let arguments = ["--rollout-max-concurrent", "4", "--resizer-image-pull-policy", "Always"];
     let _new = Operator::start(&cluster.plane, "new", &kubeconfig, &arguments);
     eventually("four say that they wait", async || cluster.waiting().await == 4).await;
     let first = cluster.renewed().await;
@@ -104,17 +105,21 @@ async fn an_upgrade_replaces_the_pods_of_a_few_endpoints_at_a_time() {
     eventually("the edit is rolled out", async || cluster.renewed().await.len() == 3).await;
     assert!(cluster.renewed().await.contains(&format!("{edited}-resizer")));
 
-    // a rollout that never ends is over when Kubernetes says so: two others go on, and nobody else may
+    // what the user rolls out takes no place, so none is free when it ends
+    cluster.finish(&format!("{edited}-resizer")).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(cluster.renewed().await.len(), 3);
+
+    // a rollout that never ends is over when Kubernetes says so
     let mut first = first.into_iter();
     let overdue = json!({
         "replicas": 3, "updatedReplicas": 1, "availableReplicas": 2,
         "conditions": [{ "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded" }],
     });
     cluster.say(&first.next().unwrap(), overdue).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(cluster.renewed().await.len(), 3);
-    cluster.finish(&first.next().unwrap()).await;
     eventually("the next one begins", async || cluster.renewed().await.len() == 4).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(cluster.renewed().await.len(), 4);
 
     for so_far in 4..=6 {
         eventually(&format!("{so_far} are renewed"), async || cluster.renewed().await.len() == so_far).await;
