@@ -61,7 +61,7 @@ impl Reason {
             Self::NotTheWebsite => "set publicUrl to the bucket's website endpoint, not to its REST endpoint",
             Self::NotTheResizer => "lead publicUrl to the Ingress or Gateway of the endpoint, or to a CDN before it",
             Self::CdnInTheWay => "let the CDN pass redirects on and cache no errors, and look at its origin",
-            Self::TlsError => "renew the certificate, or give the operator the authority: caBundle of the chart",
+            Self::TlsError => "renew the certificate, or give the operator the authority: bucket.caBundle, or caBundle of the chart",
             Self::PublicUrlUnreachable | Self::ServingUnverified => "open publicUrl from where visitors are: the operator cannot reach it",
             Self::PodsCannotStore => "allow the pods s3:PutObject: until then each visit makes its picture anew",
             Self::AccessUnclear => "allow the pods s3:ListBucket, so that they can tell a missing key from denied access",

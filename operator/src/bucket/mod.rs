@@ -142,10 +142,14 @@ impl Buckets {
         Found { routing, public_url, wrong_since, record, public_read }
     }
 
-    /// With `Direct` nothing is kept in the bucket, and S3 is not called. Looks whether visitors reach the pods, as soon as one serves.
+    /// With `Direct` nothing is kept in the bucket, and S3 is not called. Tells if what the pods enter it with cannot be used. Looks whether visitors reach the pods, as soon as one serves.
     /// The record names the store once the pods could read there: who has that is not overtaken by an older claim.
     async fn leave_alone(&self, endpoint: &Endpoint, access: &Access, before: Before<'_>) -> Found {
-        let routing = Verdict::yes(Reason::NotNeeded, "delivery.mode is Direct: visitors come to the pods, and the bucket needs no rules");
+        let routing = match access {
+            Ok(_) => Verdict::yes(Reason::NotNeeded, "delivery.mode is Direct: visitors come to the pods, and the bucket needs no rules"),
+            // pods that are started from now on cannot read it either
+            Err(error) => Verdict::no(error.reason, error.message.clone()),
+        };
         let mut record = before.record.clone();
         if before.originals.holds == Some(true) {
             record.store = Some(endpoint.bucket.record());

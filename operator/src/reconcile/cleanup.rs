@@ -70,7 +70,8 @@ pub async fn take_back(mark: Mark, resource: &ResizeEndpoint, context: &Context)
     };
     let read = credentials::read(&context.client, resource, address.secret.as_deref(), address.ca_bundle.as_ref()).await;
     let access = match (read, context.memories.of(resource).keys) {
-        (Err(_), Some(keys)) => Ok(Some(keys)),
+        // not with the operator's own identity where a Secret is named
+        (Err(_), Some(keys)) if keys.credentials().is_some() == address.secret.is_some() => Ok(Some(keys)),
         (access, _) => access,
     };
     context.buckets.take_back(mark, &address, &access).await
@@ -89,7 +90,7 @@ async fn hold(error: BucketError, resource: &ResizeEndpoint, context: &Context) 
 fn why_give_up(error: &BucketError, is_terminating: bool, resource: &ResizeEndpoint, context: &Context) -> Option<&'static str> {
     match error.reason() {
         Reason::SecretInvalid if is_terminating => {
-            return Some("its namespace is being deleted, and the Secret with the credentials is gone");
+            return Some("its namespace is being deleted, and the Secret or ConfigMap that it names is gone");
         }
         Reason::S3Unreachable if is_terminating && is_store_inside(resource) => {
             return Some("its namespace is being deleted, and the store with it");

@@ -11,7 +11,7 @@ use crate::{
     reconcile::memory::Memory,
     testing::{
         fake::{Fake, NOW},
-        fixtures::config,
+        fixtures::{AUTHORITY, config},
     },
 };
 
@@ -23,11 +23,15 @@ async fn serving(config: Config) -> Fake {
         resource.spec.bucket.credentials_secret_ref = Some(serde_json::from_value(json!({ "name": "s3" })).unwrap());
     })
     .await;
-    let secret = json!({ "metadata": { "name": "s3" }, "data": { "AWS_ACCESS_KEY_ID": "aWQ=", "AWS_SECRET_ACCESS_KEY": "a2V5" } });
-    fake.cluster.lock().unwrap().objects.insert(SECRET.to_owned(), secret);
+    put_secret(&fake);
     fake.settle().await;
     assert_eq!(fake.condition("Ready").1, "Serving");
     fake
+}
+
+fn put_secret(fake: &Fake) {
+    let secret = json!({ "metadata": { "name": "s3" }, "data": { "AWS_ACCESS_KEY_ID": "aWQ=", "AWS_SECRET_ACCESS_KEY": "a2V5" } });
+    fake.cluster.lock().unwrap().objects.insert(SECRET.to_owned(), secret);
 }
 
 fn delete(fake: &Fake) {
@@ -65,6 +69,30 @@ async fn when_the_secret_goes_first_the_rules_go_with_the_keys_that_worked() {
     fake.settle().await;
     assert!(fake.resource().is_none(), "held");
     assert_eq!((fake.config("website"), gave_up(&fake)), (None, false));
+}
+
+#[tokio::test]
+async fn where_a_secret_is_named_the_operators_own_identity_is_not_used_instead() {
+    let fake = Fake::new(config(), |resource| {
+        resource.spec.bucket.ca_bundle = Some(serde_json::from_value(json!({ "configMap": "authorities" })).unwrap());
+    })
+    .await;
+    let authorities = json!({ "metadata": { "name": "authorities" }, "data": { "ca.crt": AUTHORITY } });
+    fake.cluster.lock().unwrap().objects.insert("/api/v1/namespaces/demo/configmaps/authorities".to_owned(), authorities);
+    fake.settle().await;
+    assert_eq!(fake.condition("Ready").1, "Serving");
+    // a Secret is named, whose keys never work
+    put_secret(&fake);
+    fake.store.lock().unwrap().fault = Some(("", 403, "AccessDenied"));
+    fake.edit(|object| object["spec"]["bucket"]["credentialsSecretRef"] = json!({ "name": "s3" }));
+    fake.settle().await;
+    assert_eq!(fake.condition("Ready").1, "AccessDenied");
+    fake.store.lock().unwrap().fault = None;
+    delete_secret(&fake);
+    delete(&fake);
+    fake.settle().await;
+    assert_eq!(fake.condition("RoutingRuleApplied").1, "SecretInvalid");
+    assert!(fake.config("website").is_some());
 }
 
 #[tokio::test]

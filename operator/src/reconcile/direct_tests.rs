@@ -44,6 +44,25 @@ async fn s3_is_not_called_in_the_whole_life_of_an_endpoint() {
 }
 
 #[tokio::test]
+async fn what_the_pods_would_enter_the_bucket_with_is_told_when_it_cannot_be_used() {
+    for (bucket, says) in [
+        (json!({ "caBundle": { "configMap": "none" } }), "ConfigMap none, named in bucket.caBundle, cannot be read"),
+        (json!({ "caBundle": { "configMap": "nonsense" } }), "want certificates as PEM"),
+        (json!({ "credentialsSecretRef": { "name": "none" } }), "Secret none"),
+    ] {
+        let fake = fake(json!({ "delivery": { "mode": "Direct" }, "bucket": bucket }), config()).await;
+        let nonsense = json!({ "metadata": { "name": "nonsense" }, "data": { "ca.crt": "nonsense" } });
+        fake.cluster.lock().unwrap().objects.insert("/api/v1/namespaces/demo/configmaps/nonsense".into(), nonsense);
+        site(&fake, Site::Resizer);
+        fake.settle().await;
+        let (status, reason, message) = fake.condition("RoutingRuleApplied");
+        assert_eq!((status.as_str(), reason.as_str()), ("False", "SecretInvalid"), "{message}");
+        assert!(message.contains(says), "{message}");
+        assert_eq!(calls(&fake), []);
+    }
+}
+
+#[tokio::test]
 async fn the_public_url_is_asked_once_pods_serve_and_a_wrong_answer_is_told() {
     let fake = fake(direct(), config()).await;
     deployment(&fake, json!({}));

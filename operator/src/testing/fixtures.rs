@@ -54,6 +54,19 @@ pub fn claims() -> ClaimSettings {
     ClaimSettings { ambient_credentials: AmbientCredentials::Anyone, public_read: true, ..ClaimSettings::default() }
 }
 
+/// A certificate of an authority that nobody knows (`openssl req -x509 -newkey ec`), whose key was thrown away.
+pub const AUTHORITY: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBdDCCARugAwIBAgIUTilbCtf+shlxTREjKhcalXp4sx8wCgYIKoZIzj0EAwIw\n\
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjcwODIwMDBaGA8yMTI2MTEwMzA4MjAw\n\
+MFowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABPTz\n\
+3AfQKoWtttaQ/m+FBZ77kcv0kyqlERKx9vZqvWCgfxnTl9U+PvfMbTM2sD+PxwIw\n\
+Er0ISjl3xIK0mfwWU0CjUzBRMB0GA1UdDgQWBBQUhh49PQJwUOP/wBaNvIaHvydh\n\
+eTAfBgNVHSMEGDAWgBQUhh49PQJwUOP/wBaNvIaHvydheTAPBgNVHRMBAf8EBTAD\n\
+AQH/MAoGCCqGSM49BAMCA0cAMEQCIBCtPXnRl4/Wq6TiuUdT1oDKDRe4BN636D7u\n\
+REA35k8hAiBM1hKE5mNVA+9b6qu56WSUqzNHhCgNIad33N7+7kbvTw==\n\
+-----END CERTIFICATE-----\n";
+
 pub fn time(text: &str) -> Time {
     Time(text.parse().unwrap())
 }

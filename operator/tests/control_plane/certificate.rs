@@ -23,19 +23,30 @@ async fn a_certificate_of_an_unknown_authority_holds_ready_back() {
     let kubeconfig: Value = serde_yaml_ng::from_str(&fs::read_to_string(&plane.kubeconfig).unwrap()).unwrap();
     let mut photos = endpoint(&store, "photos");
     photos["spec"]["publicUrl"] = kubeconfig["clusters"][0]["cluster"]["server"].clone();
-    plane.apply(&[photos]).await;
+    // the same site, by one that names its authority
+    let mut trusting = endpoint(&store, "trusting");
+    trusting["spec"]["publicUrl"] = photos["spec"]["publicUrl"].clone();
+    trusting["spec"]["bucket"]["caBundle"] = json!({ "configMap": "authorities" });
+    plane.apply(&[authorities(&fs::read_to_string(plane.folder.join("pki/ca.crt")).unwrap()), photos, trusting]).await;
 
     let _operator = Operator::start(&plane, "operator", &plane.kubeconfig, &[]);
     let endpoints: Api<ResizeEndpoint> = Api::namespaced(plane.client.clone(), "default");
-    let condition = async |type_: &str| {
-        let status = endpoints.get("photos").await.unwrap().status.unwrap_or_default();
+    let condition = async |name: &str, type_: &str| {
+        let status = endpoints.get(name).await.unwrap().status.unwrap_or_default();
         let found = status.conditions.into_iter().find(|condition| condition.type_ == type_);
         found.map(|condition| json!([condition.status, condition.reason]))
     };
     // told when it stays so for a minute
-    eventually("the certificate is told", async || condition("PublicUrlVerified").await == Some(json!(["False", "TlsError"]))).await;
-    assert_eq!(condition("Ready").await, Some(json!(["False", "TlsError"])));
-    assert_eq!(condition("RoutingRuleApplied").await, Some(json!(["True", "RulesApplied"])));
+    let told = async |name: &str, reason: &str| condition(name, "PublicUrlVerified").await == Some(json!(["False", reason]));
+    eventually("the certificate is told", async || told("photos", "TlsError").await).await;
+    assert_eq!(condition("photos", "Ready").await, Some(json!(["False", "TlsError"])));
+    assert_eq!(condition("photos", "RoutingRuleApplied").await, Some(json!(["True", "RulesApplied"])));
+    // the API server is no website, but it was asked
+    eventually("its answer is told", async || told("trusting", "PublicAccessDenied").await).await;
+}
+
+fn authorities(text: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "authorities", "namespace": "default" }, "data": { "ca.crt": text } })
 }
 
 #[tokio::test]
@@ -53,24 +64,29 @@ async fn the_authority_that_an_endpoint_names_is_trusted_for_its_store_and_publi
 
     let _operator = Operator::start(&plane, "operator", &plane.kubeconfig_of("resize-operator").await, &[]);
     let endpoints: Api<ResizeEndpoint> = Api::namespaced(plane.client.clone(), "default");
-    let rules = async || {
-        let status = endpoints.get("photos").await.unwrap().status.unwrap_or_default();
+    let rules_of = async |name: &str| {
+        let status = endpoints.get(name).await.unwrap().status.unwrap_or_default();
         let found = status.conditions.into_iter().find(|condition| condition.type_ == "RoutingRuleApplied");
         found.map(|condition| (condition.reason, condition.message)).unwrap_or_default()
     };
+    let rules = async || rules_of("photos").await;
     eventually("the store is not trusted", async || rules().await.0 == "S3Unreachable").await;
 
     photos["spec"]["bucket"]["caBundle"] = json!({ "configMap": "authorities" });
     plane.apply(&[photos]).await;
     eventually("there are no authorities", async || rules().await.0 == "SecretInvalid").await;
-    let bundle = |text: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "authorities", "namespace": "default" }, "data": { "ca.crt": text } });
-    plane.apply(&[bundle("nonsense")]).await;
+    plane.apply(&[authorities("nonsense")]).await;
     eventually("they cannot be read", async || rules().await.1.contains("want certificates as PEM")).await;
     let authority = fs::read_to_string(plane.folder.join("pki/ca.crt")).unwrap();
-    plane.apply(&[bundle(&authority)]).await;
+    plane.apply(&[authorities(&authority)]).await;
     // the API server is no store, but it was asked
     let answers = ["AccessDenied", "InvalidCredentials", "S3Error"];
     eventually("the store answers", async || answers.contains(&rules().await.0.as_str())).await;
+    // by those alone that name its authority
+    let mut other = endpoint(&store, "other");
+    other["spec"]["bucket"]["endpoint"] = json!(server);
+    plane.apply(&[other]).await;
+    eventually("another one does not trust the store", async || rules_of("other").await.0 == "S3Unreachable").await;
 
     let template = async || {
         let deployment = Api::<Deployment>::namespaced(plane.client.clone(), "default").get("photos-resizer").await.unwrap();
@@ -78,7 +94,7 @@ async fn the_authority_that_an_endpoint_names_is_trusted_for_its_store_and_publi
     };
     let stamp = async || template().await["metadata"]["annotations"]["resize-operator.dev/credentials"].as_str().map(ToOwned::to_owned);
     let before = stamp().await.unwrap();
-    plane.apply(&[bundle(&authority.repeat(2))]).await;
+    plane.apply(&[authorities(&authority.repeat(2))]).await;
     touch(&plane, &["photos".to_owned()]).await;
     eventually("other certificates make other pods", async || stamp().await.is_some_and(|stamp| stamp != before)).await;
     let template = template().await;
