@@ -34,7 +34,7 @@ use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 use admin::{health::Health, metrics::Metrics};
 use anyhow::Context as _;
 use axum::http::{HeaderValue, header::USER_AGENT};
-use bucket::{Buckets, calls::Calls, client, locks::Locks};
+use bucket::{Buckets, calls::Calls, client, locks::Locks, trust::Authorities};
 use command::Asked;
 use config::Config;
 use fence::Fence;
@@ -92,6 +92,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let outbound = Outbound::new(config.outbound.local_addresses);
     let buckets = Buckets {
         s3: client::Shared::new(client::shared_config(config.s3.region.clone()).await, Calls(metrics.clone()), fence, outbound),
+        authorities: Authorities::new(outbound),
         locks: Locks::default(),
         visitor: Visitor::new(outbound, config.outbound.verify_public_url).context("HTTP client for public URLs")?,
         now,

@@ -1,10 +1,6 @@
 //! A bucket over S3: reads are retried, writes are sent once. It touches the network.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::{
@@ -21,7 +17,7 @@ use aws_smithy_http_client::{
 use aws_smithy_runtime_api::client::{http::SharedHttpClient, runtime_components::RuntimeComponents};
 
 use crate::{
-    bucket::{calls::Calls, error::S3Error, trust::Trust, website::Website},
+    bucket::{calls::Calls, error::S3Error, website::Website},
     endpoint::BucketAddress,
     fence::{Fence, WRITE},
     outbound::Outbound,
@@ -31,9 +27,6 @@ use crate::{
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// Most clients that are kept for stores of private authorities; after that all are made anew.
-const TRUSTING: usize = 100;
-
 /// What all calls share.
 #[derive(Clone, Debug)]
 pub struct Shared {
@@ -42,25 +35,13 @@ pub struct Shared {
     fence: Fence,
     outbound: Outbound,
     http: SharedHttpClient,
-    /// The same for stores of private authorities, by the fingerprint of these.
-    trusting: Arc<Mutex<HashMap<String, SharedHttpClient>>>,
 }
 
 impl Shared {
     /// Calls with the identity and settings of `config`, counted by `calls`; `fence` may forbid them, and `outbound` says where they lead.
     pub fn new(config: SdkConfig, calls: Calls, fence: Fence, outbound: Outbound) -> Self {
         // not the HTTP client of the credential providers: those must reach link-local addresses
-        Self { config, calls, fence, outbound, http: http_client(Some(outbound), None), trusting: Arc::default() }
-    }
-
-    /// The client of stores that are trusted by `trust` too.
-    fn http(&self, trust: Option<&Trust>) -> SharedHttpClient {
-        let Some(trust) = trust else { return self.http.clone() };
-        let mut all = self.trusting.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= TRUSTING {
-            all.clear();
-        }
-        all.entry(trust.fingerprint()).or_insert_with(|| http_client(Some(self.outbound), Some(trust))).clone()
+        Self { config, calls, fence, outbound, http: http_client(Some(outbound), None) }
     }
 
     /// Calls that nobody forbids.
@@ -94,8 +75,9 @@ fn writes() -> TimeoutConfig {
 }
 
 /// The SDK's own default, but one for all buckets: else each would read the trusted certificates again, and share no connection.
-fn http_client(outbound: Option<Outbound>, trust: Option<&Trust>) -> SharedHttpClient {
-    let tls = trust.map(|trust| TlsContext::builder().with_trust_store(TrustStore::default().with_pem_certificate(trust.pem())).build());
+/// Trusts the certificates in `pem` beside the public ones.
+pub(super) fn http_client(outbound: Option<Outbound>, pem: Option<&[u8]>) -> SharedHttpClient {
+    let tls = pem.map(|pem| TlsContext::builder().with_trust_store(TrustStore::default().with_pem_certificate(pem)).build());
     let tls = tls.and_then(Result::ok).unwrap_or_default();
     Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder()
@@ -122,10 +104,10 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The bucket at `address`, with the given credentials or else the ambient ones, in a store that is trusted by `trust` too.
-    pub fn new(shared: &Shared, address: &BucketAddress, credentials: Option<Credentials>, trust: Option<&Trust>) -> Self {
+    /// The bucket at `address`, with the given credentials or else the ambient ones, by a client of its own if it has one.
+    pub fn new(shared: &Shared, address: &BucketAddress, credentials: Option<Credentials>, http: Option<SharedHttpClient>) -> Self {
         let mut config = aws_sdk_s3::config::Builder::from(&shared.config)
-            .http_client(shared.http(trust))
+            .http_client(http.unwrap_or_else(|| shared.http.clone()))
             .interceptor(shared.calls.clone())
             .interceptor(shared.fence.clone())
             .interceptor(shared.outbound)

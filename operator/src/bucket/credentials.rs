@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
 use resize_api::{ResizeEndpoint, ca_bundle::CaBundle, condition::Reason};
 
-use super::trust::Trust;
+use super::trust::{Authorities, Trust};
 use crate::{bucket::error::S3Error, endpoint::CREDENTIALS, fingerprint::fingerprint, kubernetes::explain};
 
 /// How a bucket is entered: with the keys that are named, with the operator's own identity and the public authorities if none are, or
@@ -15,14 +15,20 @@ use crate::{bucket::error::S3Error, endpoint::CREDENTIALS, fingerprint::fingerpr
 pub type Access = Result<Option<Keys>, S3Error>;
 
 /// How a bucket is entered by `resource` with this `secret` and this `bundle` of its namespace.
-pub async fn read(client: &Client, resource: &ResizeEndpoint, secret: Option<&str>, bundle: Option<&CaBundle>) -> Access {
+pub async fn read(
+    client: &Client,
+    authorities: &Authorities,
+    resource: &ResizeEndpoint,
+    secret: Option<&str>,
+    bundle: Option<&CaBundle>,
+) -> Access {
     let namespace = resource.namespace().unwrap_or_default();
     let pair = match secret {
         Some(name) => Some(Pair::read(client, &namespace, name).await?),
         None => None,
     };
     let trust = match bundle {
-        Some(bundle) => Some(Trust::read(client, &namespace, bundle).await?),
+        Some(bundle) => Some(authorities.read(client, &namespace, bundle).await?),
         None => None,
     };
     Ok((pair.is_some() || trust.is_some()).then_some(Keys { pair, trust }))

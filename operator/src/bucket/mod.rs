@@ -27,7 +27,7 @@ use crate::{
         credentials::{Access, Keys},
         error::BucketError,
         locks::Locks,
-        trust::Trust,
+        trust::{Authorities, Trust},
         website::Website,
     },
     endpoint::{self, BucketAddress, Endpoint},
@@ -82,6 +82,8 @@ impl Before<'_> {
 pub struct Buckets {
     /// What S3 clients share.
     pub s3: Shared,
+    /// Private authorities.
+    pub authorities: Authorities,
     /// One writer per bucket.
     pub locks: Locks,
     /// Asks public URLs.
@@ -178,7 +180,7 @@ impl Buckets {
         let target = endpoint.target.url();
         let expected = if endpoint.is_direct() { Expected::Resizer } else { Expected::RedirectTo(&target) };
         let trust = access.as_ref().ok().and_then(|keys| keys.as_ref()?.trust.as_ref());
-        let seen = self.visitor.ask(&url, trust.map(Trust::certificates).unwrap_or_default()).await;
+        let seen = self.visitor.ask(&url, trust.map(Trust::visitor)).await;
         let verdict = public_url::judge(&seen, &url, expected);
         let before = previous
             .and_then(|previous| report::verdict(previous, ConditionType::PublicUrlVerified, endpoint.generation))
@@ -208,7 +210,7 @@ impl Buckets {
     fn enter(&self, address: &BucketAddress, access: &Access) -> Result<Bucket, BucketError> {
         let keys = access.clone()?;
         let trust = keys.as_ref().and_then(|keys| keys.trust.as_ref());
-        Ok(Bucket::new(&self.s3, address, keys.as_ref().and_then(Keys::credentials), trust))
+        Ok(Bucket::new(&self.s3, address, keys.as_ref().and_then(Keys::credentials), trust.map(Trust::store)))
     }
 }
 

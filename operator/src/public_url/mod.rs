@@ -69,27 +69,24 @@ impl Visitor {
         Ok(Self { client: client(outbound, Vec::new())?, outbound, asks })
     }
 
-    /// Asks for `url`, which is http or https, and trusts `authorities` beside the public ones. Of a body only as much is read as tells whether it is the resizer's.
-    pub async fn ask(&self, url: &str, authorities: Vec<Certificate>) -> Seen {
+    /// Asks for `url`, which is http or https, by the client that trusts its authorities, if there is one. Of a body only as much is read as
+    /// tells whether it is the resizer's.
+    pub async fn ask(&self, url: &str, trusting: Option<&Client>) -> Seen {
         if !self.asks {
             return Seen::Nothing("those who run it do not let it ask: outbound.verifyPublicUrl of its chart".to_owned());
         }
         if let Err(refused) = self.outbound.check(url) {
             return Seen::Nothing(refused.to_string());
         }
-        let trusting = if authorities.is_empty() { Ok(self.client.clone()) } else { client(self.outbound, authorities) };
-        let client = match trusting {
-            Ok(client) => client,
-            Err(error) => return explain(&error),
-        };
-        match client.get(url).header(CACHE_CONTROL, "no-cache").send().await {
+        match trusting.unwrap_or(&self.client).get(url).header(CACHE_CONTROL, "no-cache").send().await {
             Ok(answer) => Seen::Answer(read(answer).await),
             Err(error) => explain(&error),
         }
     }
 }
 
-fn client(outbound: Outbound, authorities: Vec<Certificate>) -> Result<Client, reqwest::Error> {
+/// A client that trusts `authorities` beside the public ones.
+pub fn client(outbound: Outbound, authorities: Vec<Certificate>) -> Result<Client, reqwest::Error> {
     Client::builder()
         .user_agent(concat!("resize-operator/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
@@ -170,24 +167,24 @@ mod tests {
 
         let visitor = Visitor::new(Outbound::new(true), true).unwrap();
         let moved = Answer { status: 307, location: Some("/xml".into()), ..Answer::default() };
-        assert_eq!(visitor.ask(&format!("{site}/moved"), Vec::new()).await, Seen::Answer(moved));
+        assert_eq!(visitor.ask(&format!("{site}/moved"), None).await, Seen::Answer(moved));
         let xml = Answer { status: 403, cache: Some("age"), xml: true, ..Answer::default() };
-        assert_eq!(visitor.ask(&format!("{site}/xml"), Vec::new()).await, Seen::Answer(xml));
+        assert_eq!(visitor.ask(&format!("{site}/xml"), None).await, Seen::Answer(xml));
         for (path, ours) in [("/missing", true), ("/other", false), ("/endless", false)] {
             let missing = Answer { status: 404, ours, ..Answer::default() };
-            assert_eq!(visitor.ask(&format!("{site}{path}"), Vec::new()).await, Seen::Answer(missing), "{path}");
+            assert_eq!(visitor.ask(&format!("{site}{path}"), None).await, Seen::Answer(missing), "{path}");
         }
-        assert!(matches!(visitor.ask("http://127.0.0.1:1/", Vec::new()).await, Seen::Nothing(_)));
-        assert!(matches!(visitor.ask("http://no-such-name.invalid/", Vec::new()).await, Seen::Nothing(_)));
+        assert!(matches!(visitor.ask("http://127.0.0.1:1/", None).await, Seen::Nothing(_)));
+        assert!(matches!(visitor.ask("http://no-such-name.invalid/", None).await, Seen::Nothing(_)));
         // neither the address nor a name that resolves to it
         let port = site.rsplit(':').next().unwrap();
         let careful = Visitor::new(Outbound::new(false), true).unwrap();
         for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
-            let seen = careful.ask(&format!("http://{host}:{port}/moved"), Vec::new()).await;
+            let seen = careful.ask(&format!("http://{host}:{port}/moved"), None).await;
             assert!(matches!(&seen, Seen::Nothing(why) if why.contains("link-local")), "{host}: {seen:?}");
         }
         let silent = Visitor::new(Outbound::new(true), false).unwrap();
-        assert!(matches!(silent.ask(&format!("{site}/moved"), Vec::new()).await, Seen::Nothing(why) if why.contains("verifyPublicUrl")));
+        assert!(matches!(silent.ask(&format!("{site}/moved"), None).await, Seen::Nothing(why) if why.contains("verifyPublicUrl")));
     }
 
     #[test]

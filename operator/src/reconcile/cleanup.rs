@@ -68,7 +68,9 @@ pub async fn take_back(mark: Mark, resource: &ResizeEndpoint, context: &Context)
         .map_err(|why| refused(Reason::BucketNotAllowed, why))?;
         address
     };
-    let read = credentials::read(&context.client, resource, address.secret.as_deref(), address.ca_bundle.as_ref()).await;
+    let read =
+        credentials::read(&context.client, &context.buckets.authorities, resource, address.secret.as_deref(), address.ca_bundle.as_ref())
+            .await;
     let access = match (read, context.memories.of(resource).keys) {
         // not with the operator's own identity where a Secret is named
         (Err(_), Some(keys)) if keys.credentials().is_some() == address.secret.is_some() => Ok(Some(keys)),

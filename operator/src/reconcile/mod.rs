@@ -130,7 +130,14 @@ async fn keep(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Er
     let memory = context.memories.of(resource);
     let bucket = &resource.spec.bucket;
     let secret = bucket.credentials_secret_ref.as_ref();
-    let access = credentials::read(&context.client, resource, secret.map(|secret| secret.name.as_str()), bucket.ca_bundle.as_ref()).await;
+    let access = credentials::read(
+        &context.client,
+        &context.buckets.authorities,
+        resource,
+        secret.map(|secret| secret.name.as_str()),
+        bucket.ca_bundle.as_ref(),
+    )
+    .await;
     // boxed: the future is large
     let report = Box::pin(look_and_act(resource, context, &previous, &memory, &access, &mut writer)).await;
     // what rolled out may have come to its end

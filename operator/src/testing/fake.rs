@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::{
     admin::metrics::Metrics,
-    bucket::{Buckets, client::Shared, locks::Locks},
+    bucket::{Buckets, client::Shared, locks::Locks, trust::Authorities},
     config::Config,
     outbound::Outbound,
     public_url::Visitor,
@@ -193,7 +193,8 @@ pub fn context_of(client: Client, config: Config, s3: SdkConfig, now: fn() -> Ti
 fn context_in(scopes: Scopes, client: Client, config: Config, s3: SdkConfig, now: fn() -> Timestamp) -> Arc<Context> {
     let outbound = Outbound::new(config.outbound.local_addresses);
     let visitor = Visitor::new(outbound, config.outbound.verify_public_url).unwrap();
-    let buckets = Buckets { s3: Shared::open(s3, outbound), locks: Locks::default(), visitor, now };
+    let buckets =
+        Buckets { s3: Shared::open(s3, outbound), authorities: Authorities::new(outbound), locks: Locks::default(), visitor, now };
     Arc::new(Context {
         buckets,
         scopes,
