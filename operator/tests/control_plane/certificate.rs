@@ -62,7 +62,8 @@ async fn the_authority_that_an_endpoint_names_is_trusted_for_its_store_and_publi
     photos["spec"]["bucket"]["endpoint"] = json!(server);
     plane.apply(&[photos.clone()]).await;
 
-    let _operator = Operator::start(&plane, "operator", &plane.kubeconfig_of("resize-operator").await, &[]);
+    let kubeconfig = plane.kubeconfig_of("resize-operator").await;
+    let operator = Operator::start(&plane, "operator", &kubeconfig, &[]);
     let endpoints: Api<ResizeEndpoint> = Api::namespaced(plane.client.clone(), "default");
     let rules_of = async |name: &str| {
         let status = endpoints.get(name).await.unwrap().status.unwrap_or_default();
@@ -100,4 +101,18 @@ async fn the_authority_that_an_endpoint_names_is_trusted_for_its_store_and_publi
     let template = template().await;
     assert_eq!(template["spec"]["volumes"][0]["configMap"]["name"], "authorities");
     assert_eq!(template["spec"]["containers"][0]["volumeMounts"][0]["mountPath"], "/etc/resizer/ca");
+
+    // the variables of pods and of the chart's caBundle: by them all that the program connects to is trusted
+    drop(operator);
+    let folder = plane.folder.join("authorities");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("ca.crt"), &authority).unwrap();
+    let trusting = [
+        ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
+        ("SSL_CERT_DIR", folder.to_str().unwrap()),
+        ("AWS_ACCESS_KEY_ID", "trusting"),
+        ("AWS_SECRET_ACCESS_KEY", "key"),
+    ];
+    let _operator = Operator::start_as(&plane, "trusting", &kubeconfig, &[], &trusting);
+    eventually("the store answers that one too", async || answers.contains(&rules_of("other").await.0.as_str())).await;
 }
