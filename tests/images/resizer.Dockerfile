@@ -1,7 +1,7 @@
 # docker buildx build --platform linux/amd64,linux/arm64 -f tests/images/resizer.Dockerfile -t localhost/resizer:dev .
 # Each architecture is built on itself, or under an emulator. `make images` makes such an image without Docker.
 FROM rust:1.95-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates cmake musl-tools nasm
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates cmake g++ musl-tools nasm perl
 RUN rustup target add $(uname -m)-unknown-linux-musl
 WORKDIR /src
 COPY . .

@@ -111,7 +111,7 @@ impl Plan {
             let reach = |length: f64, scaled: u32| KERNEL * (length / f64::from(scaled)).max(1.0) + 1.0;
             jpeg::plan_reduced(header, scale, region, (reach(region.width, width), reach(region.height, height)))
         });
-        let memory = memory(&probe, &geometry, scale, reduced.as_ref(), (format, quality), frames);
+        let memory = memory(&probe, &geometry, scale, reduced.as_ref(), format, frames);
         Ok(Self { probe, geometry, scale, reduced, format, frames, recipe, memory })
     }
 }
@@ -163,14 +163,7 @@ fn colour(profile: usize) -> u64 {
 }
 
 /// Decoded, in the scaler, and scaled; then once more for colour, orientation, canvas and file.
-fn memory(
-    probe: &Probe,
-    geometry: &Geometry,
-    scale: Scale,
-    reduced: Option<&scaled_jpeg::Plan>,
-    (format, quality): (Format, u8),
-    frames: u32,
-) -> u64 {
+fn memory(probe: &Probe, geometry: &Geometry, scale: Scale, reduced: Option<&scaled_jpeg::Plan>, format: Format, frames: u32) -> u64 {
     let (width, height) = decoded(probe, scale, reduced);
     let (width, height) = (u64::from(width), u64::from(height));
     let decoded = width * height;
@@ -179,7 +172,7 @@ fn memory(
     let region = stored_region(probe, geometry, scale);
     let still = decoded * probe.channels.count() as u64
         + scale::memory((width, height), region, probe.orientation.turn(geometry.scaled), probe.channels)
-        + format::encoding(format, geometry.canvas, probe.channels.has_alpha(), quality)
+        + format::encoding(format, geometry.canvas, probe.channels.has_alpha())
         + working
         + colour(probe.profile)
         + (1 << 20);

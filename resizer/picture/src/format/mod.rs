@@ -25,10 +25,10 @@ pub(crate) fn admit(format: Format, pixels: u64, has_alpha: bool, quality: u8) -
 }
 
 /// Bytes that pixels take once they are scaled: for colour, orientation and canvas, and for what the encoder holds and writes.
-pub(crate) fn encoding(format: Format, size: (u32, u32), has_alpha: bool, quality: u8) -> u64 {
+pub(crate) fn encoding(format: Format, size: (u32, u32), has_alpha: bool) -> u64 {
     let pixels = u64::from(size.0) * u64::from(size.1);
     match format {
-        Format::Avif => avif::encoding(pixels, quality),
+        Format::Avif => avif::encoding(size),
         Format::WebP => webp::encoding(pixels, has_alpha),
         Format::Png => png::encoding(pixels, has_alpha),
         Format::Jpeg => jpeg::encoding(size),

@@ -46,6 +46,9 @@ fn sources() -> Vec<(&'static str, Vec<u8>)> {
         ("tiff", image(image::ImageFormat::Tiff)),
         ("bmp", image(image::ImageFormat::Bmp)),
         ("noise", png(&random(900, 700), |_| ())),
+        ("ink", png(&ink(600, 500), |_| ())),
+        ("line down", png(&super::drawing::noisy(1, 9000, Channels::Rgb), |_| ())),
+        ("line across", png(&super::drawing::noisy(2000, 2, Channels::Rgba), |_| ())),
         ("noisy animation", noisy_animation(200, 150, 40)),
         ("animation", gif(700, 600, &colours)),
     ]
@@ -60,6 +63,12 @@ fn random(width: u32, height: u32) -> Raster {
     };
     let pixels = (0..width * height * 4).map(|_| value()).collect();
     Raster::test(width, height, Channels::Rgba, pixels)
+}
+
+/// Black and white, which encoders take for a drawing.
+fn ink(width: u32, height: u32) -> Raster {
+    let pixels = random(width, height).pixels.iter().step_by(4).map(|value| if *value > 127 { 255 } else { 0 }).collect();
+    Raster::test(width, height, Channels::Gray, pixels)
 }
 
 /// A GIF of noise.
@@ -83,7 +92,7 @@ fn with_profile(jpeg: Vec<u8>, profile: &[u8]) -> Vec<u8> {
 }
 
 /// Sizes and recipes, as `WxH NAME=VALUE…`, for the sources whose name begins like this.
-const CASES: [(&str, &[&str]); 14] = [
+const CASES: [(&str, &[&str]); 17] = [
     ("", &["150x150", "1000x700"]),
     ("progressive", &["400x300", "1403x1101"]),
     ("jpeg", &["2600x2000", "2000x1400 OUTPUT_PROGRESSIVE=true"]),
@@ -107,6 +116,9 @@ const CASES: [(&str, &[&str]); 14] = [
         "noise",
         &["300x233 OUTPUT_FORMAT=Avif OUTPUT_QUALITY=80 KERNEL=Nearest", "300x233 OUTPUT_FORMAT=Avif OUTPUT_QUALITY=95 KERNEL=Nearest"],
     ),
+    ("ink", &["600x500 OUTPUT_FORMAT=Avif", "600x500 OUTPUT_FORMAT=Avif AVIF_SPEED=8 OUTPUT_QUALITY=100"]),
+    ("line down", &["1x9000 OUTPUT_FORMAT=Avif", "1x9000 OUTPUT_FORMAT=Avif AVIF_SPEED=10"]),
+    ("line across", &["2000x2 OUTPUT_FORMAT=Avif AVIF_SPEED=1", "2000x2 OUTPUT_FORMAT=WebP", "2000x2 OUTPUT_FORMAT=Jpeg"]),
     ("noisy", &["200x150 ANIMATION=Keep", "200x150 ANIMATION=Keep OUTPUT_FORMAT=WebP OUTPUT_QUALITY=100"]),
     ("animation", &["350x300 ANIMATION=Keep", "350x300 ANIMATION=Keep OUTPUT_FORMAT=WebP"]),
     ("animation", &["900x800 ANIMATION=Keep", "900x800 ANIMATION=Keep OUTPUT_FORMAT=WebP"]),

@@ -11,22 +11,22 @@ use super::planes::planes;
 use crate::{Error, budget::Pixels, raster::Raster};
 
 /// See [`encoding`](crate::format::encoding).
-pub(crate) fn encoding(pixels: u64, quality: u8) -> u64 {
-    // measured with noise, which takes the most
-    let symbols = match quality {
-        ..=80 => 64,
-        81..=95 => 128,
-        _ => 352,
-    };
-    pixels * symbols + (8 << 20)
+pub(crate) fn encoding((width, height): (u32, u32)) -> u64 {
+    // measured: libaom's own, the most at the slowest speeds, lies also around the picture; of the pixels there are their planes, and what
+    // noise in the best quality is coded to
+    let (width, height) = (u64::from(width), u64::from(height));
+    (width + AROUND) * (height + AROUND) * 28 + width * height * 24 + (8 << 20)
 }
 
-/// For qualities up to the first number: what each speed, from 1 to 10, encodes, since libaom cannot be stopped. Of noise, which takes the
-/// most, one core does so many pixels in about a second from speed 7 on, and in about three with slower ones; of photos in a third of that.
+/// Pixels that libaom adds to each side: 64 at either end, and to whole blocks.
+const AROUND: u64 = 128 + 8;
+
+/// For qualities up to the first number: what each speed, from 1 to 10, encodes, since libaom cannot be stopped. Measured with noise, which
+/// takes the most: of so many pixels one core is done in about a second from speed 7 on, and in about three with slower ones.
 const MOST_PIXELS: [(u8, [u64; 10]); 3] = [
-    (80, [30_000, 110_000, 110_000, 180_000, 290_000, 390_000, 800_000, 1_300_000, 1_600_000, 5_000_000]),
-    (95, [30_000, 110_000, 110_000, 170_000, 290_000, 370_000, 600_000, 1_000_000, 1_300_000, 4_500_000]),
-    (100, [30_000, 110_000, 110_000, 170_000, 290_000, 370_000, 440_000, 950_000, 1_300_000, 3_700_000]),
+    (80, [30_000, 70_000, 90_000, 150_000, 240_000, 340_000, 800_000, 1_300_000, 1_600_000, 5_000_000]),
+    (95, [30_000, 70_000, 90_000, 150_000, 240_000, 340_000, 600_000, 1_000_000, 1_300_000, 4_500_000]),
+    (100, [30_000, 70_000, 90_000, 150_000, 240_000, 340_000, 440_000, 950_000, 1_300_000, 3_700_000]),
 ];
 
 /// The speed that is wanted, or the next one that encodes so many pixels within that time.
