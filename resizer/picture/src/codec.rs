@@ -42,13 +42,16 @@ pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Deco
     Ok(Decoded { raster, profile })
 }
 
-/// Writes pixels as the plan says.
+/// Writes pixels as the plan says, without an alpha or colours that say nothing.
 pub(crate) fn encode(raster: Raster, plan: &Plan) -> Result<Vec<u8>, Error> {
     raster.budget().go_on()?;
     let quality = plan.quality();
+    let raster = raster.without_opaque_alpha()?;
     match plan.format {
-        Format::Jpeg => jpeg::encode(&raster.flatten(plan.recipe.background.0)?, quality, plan.recipe.progressive),
-        Format::Png => png::encode(&raster),
+        Format::Jpeg => {
+            jpeg::encode(&raster.flatten(plan.recipe.background.0)?.without_grays_as_colours()?, quality, plan.recipe.progressive)
+        }
+        Format::Png => png::encode(&raster.without_grays_as_colours()?),
         Format::WebP => webp::encode(raster, quality),
         Format::Gif => gif::encode(raster),
         Format::Avif => avif::encode(raster, quality, plan.recipe.avif_speed.get()),

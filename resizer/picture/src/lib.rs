@@ -14,6 +14,7 @@ mod frame;
 mod geometry;
 mod header;
 mod orientation;
+mod palette;
 mod pipeline;
 mod plan;
 mod probe;

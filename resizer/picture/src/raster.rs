@@ -139,6 +139,38 @@ impl Raster {
         Ok(mapped)
     }
 
+    /// Without alpha, if every pixel is opaque.
+    pub(crate) fn without_opaque_alpha(self) -> Result<Self, Error> {
+        match self.channels {
+            Channels::GrayAlpha if self.all(|&[_, alpha]| alpha == 255)? => self.into_channels(Channels::Gray),
+            Channels::Rgba if self.all(|&[_, _, _, alpha]| alpha == 255)? => self.into_channels(Channels::Rgb),
+            _ => Ok(self),
+        }
+    }
+
+    /// As gray, if every pixel is.
+    pub(crate) fn without_grays_as_colours(self) -> Result<Self, Error> {
+        match self.channels {
+            Channels::Rgb if self.all(|&[red, green, blue]| red == green && green == blue)? => {
+                self.map(Channels::Gray, |&[value, _, _]| [value])
+            }
+            Channels::Rgba if self.all(|&[red, green, blue, _]| red == green && green == blue)? => {
+                self.map(Channels::GrayAlpha, |&[value, _, _, alpha]| [value, alpha])
+            }
+            _ => Ok(self),
+        }
+    }
+
+    fn all<const N: usize>(&self, is: impl Fn(&[u8; N]) -> bool) -> Result<bool, Error> {
+        for piece in self.pixels.as_chunks().0.chunks(AT_ONCE) {
+            self.budget().go_on()?;
+            if !piece.iter().all(&is) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Blends the picture over `background` and drops alpha, if it has any.
     pub(crate) fn flatten(self, background: [u8; 3]) -> Result<Self, Error> {
         if !self.channels.has_alpha() {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use moxcms::{ColorProfile, Layout, TransformOptions};
 use turbojpeg::Colorspace;
 
-use super::drawing::{at, flat, jpeg, lossless, near, pixels, png, png_of, resize, with_segment};
+use super::drawing::{at, flat, jpeg, lossless, near, png, png_of, resize, rgb, with_segment};
 use crate::channels::Channels;
 
 /// A profile by which full cyan is a dark yellow, and black ink takes all light: nobody would take it for the plain conversion.
@@ -45,7 +45,7 @@ fn cmyk_follows_its_profile() {
         let plain = jpeg(&source, |compressor| compressor.set_colorspace(space).unwrap());
         let file = with_segment(&plain, 0xE2, &icc);
         for side in [40, 5] {
-            let out = pixels(&resize(&file, &lossless(side, side)).unwrap().bytes);
+            let out = rgb(&resize(&file, &lossless(side, side)).unwrap().bytes);
             let &[red, green, blue] = at(&out, 50, 50) else { unreachable!() };
             assert!(red > 100 && green > 80 && blue < 60, "{space:?}: {red} {green} {blue}");
         }
@@ -67,7 +67,7 @@ fn cmyk_without_adobe_holds_light_unless_it_would_be_black_then() {
     };
     for (stored, expected) in [([0, 255, 255, 255], [0, 164, 234]), ([255, 0, 0, 0], [0, 164, 234]), ([55, 255, 255, 100], [13, 84, 107])] {
         for side in [40, 5] {
-            let out = pixels(&resize(&file(&stored), &lossless(side, side)).unwrap().bytes);
+            let out = rgb(&resize(&file(&stored), &lossless(side, side)).unwrap().bytes);
             assert!(near(at(&out, 50, 50), &expected, 3), "{stored:?}: {:?}", at(&out, 50, 50));
         }
     }
@@ -82,7 +82,7 @@ fn a_profile_whose_parts_make_no_sense_counts_as_none() {
             with_segment(&file, 0xE2, &[&b"ICC_PROFILE\0"[..], &[index, count], content].concat())
         };
         let file = parts.iter().rev().fold(jpeg(&source, |_| ()), part);
-        at(&pixels(&resize(&file, &lossless(10, 10)).unwrap().bytes), 50, 50).to_vec()
+        at(&rgb(&resize(&file, &lossless(10, 10)).unwrap().bytes), 50, 50).to_vec()
     };
     let (plain, converted) = (with(&[]), with(&[(1, 1, &profile)]));
     assert!(plain[0].abs_diff(converted[0]) > 20, "{plain:?} {converted:?}");
@@ -118,7 +118,7 @@ fn png16(pixel: [u16; 3]) -> Vec<u8> {
 #[test]
 fn colours_by_their_numbers_are_converted() {
     let out = |file: &[u8], numbers: [u8; 4]| {
-        at(&pixels(&resize(&with_chunk(file, b"cICP", &numbers), &lossless(4, 4)).unwrap().bytes), 50, 50).to_vec()
+        at(&rgb(&resize(&with_chunk(file, b"cICP", &numbers), &lossless(4, 4)).unwrap().bytes), 50, 50).to_vec()
     };
     let file = png(&flat(8, 8, Channels::Rgb, &[60, 200, 40]), |_| ());
     // sRGB by its numbers, Display P3, and numbers that say nothing
@@ -157,7 +157,7 @@ fn sixteen_bits_are_converted_as_such() {
         .flat_map(|value| [(crate::colour::srgb::light(f64::from(value) / 255.0) * 65_535.0).round() as u16; 3])
         .flat_map(u16::to_be_bytes)
         .collect();
-    let out = pixels(&resize(&png_of(header, &values), &lossless(64, 1)).unwrap().bytes);
+    let out = rgb(&resize(&png_of(header, &values), &lossless(64, 1)).unwrap().bytes);
     for (value, pixel) in out.pixels.chunks(3).enumerate() {
         assert!(pixel[0].abs_diff(value as u8) <= 1, "{value}: {pixel:?}");
     }
@@ -169,7 +169,7 @@ fn the_darkest_colour_of_a_profile_of_tables_becomes_black() {
         let icc = [&b"ICC_PROFILE\0\x01\x01"[..], &profile].concat();
         let source = flat(16, 16, Channels::Cmyk, &[255, 255, 255, 255 - ink]);
         let plain = jpeg(&source, |compressor| compressor.set_colorspace(Colorspace::CMYK).unwrap());
-        at(&pixels(&resize(&with_segment(&plain, 0xE2, &icc), &lossless(8, 8)).unwrap().bytes), 50, 50).to_vec()
+        at(&rgb(&resize(&with_segment(&plain, 0xE2, &icc), &lossless(8, 8)).unwrap().bytes), 50, 50).to_vec()
     };
     // black ink leaves a tenth of the lightness, or all light is taken
     for darkest in [0, 25] {

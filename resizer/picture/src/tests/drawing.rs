@@ -40,6 +40,11 @@ pub(crate) fn pixels(file: &[u8]) -> Raster {
     codec::decode(file, &plan, &plan.budget(&Stop::new())).unwrap().raster
 }
 
+/// The pixels of a whole file without alpha, also where it is gray.
+pub(crate) fn rgb(file: &[u8]) -> Raster {
+    pixels(file).into_channels(Channels::Rgb).unwrap()
+}
+
 /// Smooth, and different in every corner.
 pub(crate) fn gradient(width: u32, height: u32, channels: Channels) -> Raster {
     let level = |at: u32, side: u32| u8::try_from(at * 255 / side.max(2).saturating_sub(1).max(1)).unwrap_or(255);

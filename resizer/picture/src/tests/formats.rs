@@ -3,7 +3,7 @@
 use resize_api::picture::{Colour, Fit, UpTo};
 
 use super::drawing::{at, difference, flat, gradient, jpeg, lossless, near, one_of_each, pixels, png, request, resize, written};
-use crate::{Error, Format, channels::Channels};
+use crate::{Error, Format, channels::Channels, raster::Raster};
 
 #[test]
 fn every_format_comes_out_as_itself_or_as_png() {
@@ -58,6 +58,48 @@ fn alpha_is_kept_where_the_format_has_it_and_blended_where_not() {
         let out = pixels(&resize(&half, &written(format, 10, 10)).unwrap().bytes);
         assert!(near(at(&out, 50, 50), expected, 4), "{format:?}: {:?}", at(&out, 50, 50));
     }
+}
+
+#[test]
+fn what_says_nothing_is_not_written() {
+    let opaque = |channels, pixel: fn(u8) -> Vec<u8>| {
+        let pixels = (0..=u16::MAX).flat_map(|at| pixel((at ^ (at >> 8)) as u8)).collect();
+        png(&Raster::test(256, 256, channels, pixels), |_| ())
+    };
+    let grays = opaque(Channels::Rgba, |value| vec![value, value, value, 255]);
+    let colours = opaque(Channels::Rgba, |value| vec![value, value / 3, 255 - value / 2, 255]);
+    let half = opaque(Channels::Rgba, |value| vec![value, value, value, value | 1]);
+    for (source, size, expected) in [(&grays, 100, Channels::Gray), (&colours, 100, Channels::Rgb), (&half, 100, Channels::GrayAlpha)] {
+        let file = resize(source, &lossless(size, size)).unwrap().bytes;
+        assert_eq!(pixels(&file).channels, expected);
+    }
+    let file = resize(&grays, &written(Format::Jpeg, 100, 100)).unwrap().bytes;
+    assert_eq!(pixels(&file).channels, Channels::Gray);
+    for format in [Format::WebP, Format::Avif] {
+        let file = resize(&colours, &written(format, 100, 100)).unwrap().bytes;
+        assert_eq!(pixels(&file).channels, Channels::Rgb);
+    }
+}
+
+#[test]
+fn a_png_of_few_colours_is_indexed_and_shows_the_same() {
+    for (colours, depth) in [(2, 1), (4, 2), (16, 4), (17, 8), (256, 8)] {
+        for alpha in [255, 9] {
+            // no order that a filter could use
+            let index = |at: u32| (at.wrapping_mul(2_654_435_761) >> 13) % colours;
+            let pixel = |index: u32| [index as u8, (index * 7) as u8, 3, if index == 1 { alpha } else { 255 }];
+            let picture = Raster::test(101, 67, Channels::Rgba, (0..101 * 67).flat_map(|at| pixel(index(at))).collect());
+            let file = resize(&png(&picture, |_| ()), &lossless(101, 67)).unwrap().bytes;
+            assert_eq!(file[24..26], [depth, 3], "{colours} colours in {depth} bits");
+            assert!(pixels(&file).into_channels(Channels::Rgba).unwrap() == picture, "{colours} colours, alpha {alpha}");
+        }
+    }
+}
+
+#[test]
+fn few_colours_that_a_filter_writes_smaller_are_not_indexed() {
+    let file = resize(&png(&gradient(256, 256, Channels::Gray), |_| ()), &lossless(256, 256)).unwrap().bytes;
+    assert_eq!(file[24..26], [8, 0]);
 }
 
 #[test]

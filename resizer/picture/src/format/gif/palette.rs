@@ -1,26 +1,25 @@
 //! RGBA pixels, each opaque or transparent → at most 256 colours, and which of them each pixel has.
 //!
-//! Below the writers of GIF, above the raster. The colours are those of the picture if it has no more, else NeuQuant's.
+//! Below the writers of GIF, above the palette and the raster. The colours are those of the picture if it has no more, else NeuQuant's.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::borrow::Cow;
 
 use color_quant::NeuQuant;
 use gif::Frame;
 
-use crate::{Error, budget::Pixels, channels::Channels, raster::Raster};
+use crate::{
+    Error,
+    budget::Pixels,
+    channels::Channels,
+    palette::{COLOURS, Colour, Palette, indices},
+    raster::Raster,
+};
 
 /// Of so many pixels the network learns one, from 1, the slowest, to 30.
 const SPEED: i32 = 10;
 
 /// Pixels of which the network learns [`SPEED`]th parts, in a quarter of a second: it cannot be stopped.
 const SAMPLE: usize = 2_500_000;
-
-const COLOURS: usize = 256;
-
-type Colour = [u8; 4];
 
 /// A picture of indexed colours.
 pub(crate) struct Indexed {
@@ -43,15 +42,14 @@ impl Indexed {
         let (width, height) = (side(rgba.width)?, side(rgba.height)?);
         let pixels = rgba.pixels.as_chunks().0;
         let is_transparent = has_alpha && pixels.contains(&CLEAR);
-        let (palette, transparent, indices) = if let Some(colours) = colours(&rgba, pixels)? {
-            let known: BTreeMap<Colour, u8> = colours.into_iter().zip(0..=u8::MAX).collect();
-            let index = |pixel: &Colour| known.get(pixel).copied().unwrap_or_default();
-            let palette = known.keys().flat_map(|colour| [colour[0], colour[1], colour[2]]).collect();
-            (palette, is_transparent.then(|| index(&CLEAR)), indices(&rgba, pixels, index)?)
+        let (palette, transparent, indices) = if let Some(exact) = Palette::of(&rgba, COLOURS)? {
+            // the one that is not opaque comes first
+            let palette = exact.colours.iter().flat_map(|colour| [colour[0], colour[1], colour[2]]).collect();
+            (palette, is_transparent.then_some(0), exact.indices)
         } else {
             let network = learnt(&rgba, pixels)?;
             let index = |pixel: &Colour| u8::try_from(network.index_of(pixel)).unwrap_or_default();
-            (network.color_map_rgb(), is_transparent.then(|| index(&CLEAR)), indices(&rgba, pixels, index)?)
+            (network.color_map_rgb(), is_transparent.then(|| index(&CLEAR)), indices(&rgba, index)?)
         };
         Ok(Self { width, height, palette, transparent, indices })
     }
@@ -89,20 +87,6 @@ pub(crate) fn harden(raster: &mut Raster) -> Result<(), Error> {
     Ok(())
 }
 
-/// All colours, if they fit into a palette.
-fn colours(raster: &Raster, pixels: &[Colour]) -> Result<Option<BTreeSet<Colour>>, Error> {
-    let (mut colours, mut last, width) = (BTreeSet::new(), None, raster.width as usize);
-    for rows in raster.pieces() {
-        let rows = rows?;
-        for pixel in &pixels[rows.start * width..rows.end * width] {
-            if last.replace(pixel) != Some(pixel) && colours.insert(*pixel) && colours.len() > COLOURS {
-                return Ok(None);
-            }
-        }
-    }
-    Ok(Some(colours))
-}
-
 /// The palette that NeuQuant learns.
 fn learnt(raster: &Raster, pixels: &[Colour]) -> Result<NeuQuant, Error> {
     if pixels.len() <= SAMPLE {
@@ -111,17 +95,6 @@ fn learnt(raster: &Raster, pixels: &[Colour]) -> Result<NeuQuant, Error> {
     let every = pixels.len().div_ceil(SAMPLE);
     let sample = raster.budget().collect(pixels.len().div_ceil(every), pixels.iter().step_by(every).copied())?;
     Ok(NeuQuant::new(SPEED, COLOURS, sample.as_flattened()))
-}
-
-fn indices(raster: &Raster, pixels: &[Colour], index: impl Fn(&Colour) -> u8) -> Result<Pixels, Error> {
-    let width = raster.width as usize;
-    let mut indices = raster.budget().zeros(pixels.len())?;
-    for rows in raster.pieces() {
-        let rows = rows?;
-        let range = rows.start * width..rows.end * width;
-        indices[range.clone()].iter_mut().zip(&pixels[range]).for_each(|(into, pixel)| *into = index(pixel));
-    }
-    Ok(indices)
 }
 
 #[cfg(test)]

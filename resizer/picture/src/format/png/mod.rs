@@ -1,10 +1,14 @@
-//! PNG: header → [`Probe`]; file → pixels and profile; pixels → file.
+//! PNG: header → [`Probe`]; file → pixels and profile. `write`: pixels → file.
 //!
 //! Below `probe`, `plan` and `codec`; above the conversion of 16 bits, the reader of essential parts, and the raster.
 
-use std::{borrow::Cow, io::Write};
+mod write;
 
-use png::{BitDepth, ColorType, Decoder, DecodingError, DeflateCompression, Encoder, Filter, Limits, Transformations};
+use std::borrow::Cow;
+
+use png::{ColorType, Decoder, DecodingError, Limits, Transformations};
+
+pub(crate) use self::write::{encode, encoding};
 
 use crate::{
     Error,
@@ -228,83 +232,4 @@ pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Ras
         }
     }
     Ok((raster, profile.filter(|_| conversion.is_none())))
-}
-
-/// See [`encoding`](super::encoding): the pixels, a file of as many bytes, and another one as it grows.
-pub(crate) fn encoding(pixels: u64, has_alpha: bool) -> u64 {
-    pixels * if has_alpha { 28 } else { 21 }
-}
-
-/// Shares of the raw size that a photo keeps when it is compressed fast.
-const PHOTO: std::ops::Range<usize> = 45..90;
-
-/// Of each so many rows, so many are the sample.
-const SAMPLE: (usize, usize) = (128, 8);
-
-/// Compresses fast with adaptive filters, which is best for photos. If the size is not that of a photo, also compresses by level 6 without
-/// filters, which is best for drawings, where that is smaller for a sample of the rows.
-pub(crate) fn encode(raster: &Raster) -> Result<Vec<u8>, Error> {
-    let file = fast(raster)?;
-    if PHOTO.contains(&(file.len() * 100 / raster.pixels.len().max(1))) {
-        return Ok(file);
-    }
-    if let Some(sample) = sample(raster)?
-        && fast(&sample)?.len() < thorough(&sample)?.len()
-    {
-        return Ok(file);
-    }
-    let other = thorough(raster)?;
-    Ok(if other.len() < file.len() { other } else { file })
-}
-
-/// Bands of the picture's rows, if it has enough of them.
-fn sample(raster: &Raster) -> Result<Option<Raster>, Error> {
-    let stride = raster.stride();
-    if raster.height as usize <= 2 * SAMPLE.0 {
-        return Ok(None);
-    }
-    let bands = raster.pixels.chunks(stride * SAMPLE.0).filter(|band| band.len() >= stride * SAMPLE.1);
-    let bands = bands.map(|band| &band[band.len() - stride * SAMPLE.1..]);
-    let height = u32::try_from(bands.clone().count() * SAMPLE.1).unwrap_or(u32::MAX);
-    let mut sample = raster.another(raster.width, height, raster.channels)?;
-    sample.pixels.chunks_exact_mut(stride * SAMPLE.1).zip(bands).for_each(|(into, band)| into.copy_from_slice(band));
-    Ok(Some(sample))
-}
-
-/// Bytes of compressed data in a chunk.
-const CHUNK: usize = 256 << 10;
-
-fn failed(error: &dyn std::fmt::Display) -> Error {
-    Error::Damaged(format!("cannot write PNG: {error}"))
-}
-
-/// Row by row, so that it can be stopped.
-fn compressed(raster: &Raster, compression: DeflateCompression, filter: Filter) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes, raster.width, raster.height);
-    encoder.set_depth(BitDepth::Eight);
-    encoder.set_color(match raster.channels {
-        Channels::Gray => ColorType::Grayscale,
-        Channels::GrayAlpha => ColorType::GrayscaleAlpha,
-        Channels::Rgb => ColorType::Rgb,
-        Channels::Rgba | Channels::Cmyk => ColorType::Rgba,
-    });
-    encoder.set_deflate_compression(compression);
-    encoder.set_filter(filter);
-    let mut writer = encoder.write_header().map_err(|error| failed(&error))?;
-    let mut data = writer.stream_writer_with_size(CHUNK).map_err(|error| failed(&error))?;
-    for row in raster.pixels.chunks_exact(raster.stride()) {
-        raster.budget().go_on()?;
-        data.write_all(row).map_err(|error| failed(&error))?;
-    }
-    data.finish().and_then(|()| writer.finish()).map_err(|error| failed(&error))?;
-    Ok(bytes)
-}
-
-fn fast(raster: &Raster) -> Result<Vec<u8>, Error> {
-    compressed(raster, DeflateCompression::FdeflateUltraFast, Filter::Adaptive)
-}
-
-fn thorough(raster: &Raster) -> Result<Vec<u8>, Error> {
-    compressed(raster, DeflateCompression::Level(6), Filter::NoFilter)
 }
