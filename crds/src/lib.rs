@@ -38,6 +38,7 @@ pub mod source;
 pub mod status;
 pub mod stored;
 pub mod sweep;
+pub mod text;
 pub mod variant;
 mod words;
 #[cfg(feature = "kube")]

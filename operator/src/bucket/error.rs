@@ -9,12 +9,9 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::http::Response;
 use http_body_util::LengthLimitError;
 use k8s_openapi::jiff::Timestamp;
-use resize_api::condition::Reason;
+use resize_api::{condition::Reason, text::short};
 
 use crate::{bucket::website::merge::Refusal, kubernetes::explain as explain_kubernetes, outbound};
-
-/// Longest part of an answer's text that is repeated.
-const SHOWN: usize = 200;
 
 /// Why a bucket is not as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -182,11 +179,6 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
         next = error.source();
         Some(error)
     })
-}
-
-/// `text` on one line, and no longer than may be shown.
-fn short(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(SHOWN).collect()
 }
 
 fn explain(bucket: &str, action: &str, failure: &Failure) -> S3Error {

@@ -9,6 +9,7 @@ mod render;
 use std::{io::Write as _, process::ExitCode};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Subcommand as _};
+use resize_api::text::printable;
 
 use self::form::Outcome;
 use crate::config::Config;
@@ -30,9 +31,10 @@ pub enum Command {
     /// Prints what would be applied for ResizeEndpoints, and which routing rules would be in their buckets. Needs no cluster.
     ///
     /// The settings of the operator are taken from flags and environment, as the operator takes them: with others it may render other
-    /// objects, or refuse. What only the API server checks is not checked: rules in CEL, patterns, and what others hold of a cluster
+    /// objects, or refuse. What only the API server checks is not checked: rules in CEL, patterns, formats, and what others hold of a cluster
     /// (claims of buckets and hosts, quotas, webhooks); `kubectl apply --dry-run=server` asks it. Two things are known only in a
-    /// cluster: the uid of the endpoint, zeros here, and annotations made of the Secret's keys and of the object as a whole.
+    /// cluster, and left out: the owner, unless the endpoint is given with its uid, and annotations made of the Secret's keys and of the
+    /// object as a whole.
     ///
     /// Exit status: 0, 1 if an endpoint would not be accepted or its rules have no place in the bucket, 2 if something could not be read.
     Render(Box<render::Arguments>),
@@ -68,7 +70,7 @@ impl Command {
             Self::Check(arguments) => Box::pin(check::run(arguments)).await,
         };
         let (text, outcome) = seen.unwrap_or_else(|error| {
-            eprintln!("resize-operator: {error:#}");
+            eprintln!("resize-operator: {}", printable(&format!("{error:#}")));
             (String::new(), Outcome::Unseen)
         });
         // whoever reads may have seen enough

@@ -1,12 +1,9 @@
 //! What `publicUrl` answered → condition PublicUrlVerified, each wrong answer with what to do. Pure.
 
-use resize_api::condition::Reason;
+use resize_api::{condition::Reason, text::short};
 
 use super::{Answer, Seen};
 use crate::report::Verdict;
-
-/// Longest part of a redirect that is repeated in a condition.
-const SHOWN: usize = 200;
 
 /// What a visitor of a picture that nobody has should get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +65,7 @@ fn judge_website(answer: &Answer, url: &str, target: &str) -> Verdict {
         return Verdict::yes(Reason::PublicUrlServes, "publicUrl sends a missing size to the resizer");
     }
     let status = answer.status;
-    let location: String = answer.location.iter().flat_map(|location| location.chars()).take(SHOWN).collect();
+    let location = short(answer.location.as_deref().unwrap_or_default());
     if let Some(header) = answer.cache {
         let what = if location.is_empty() { String::new() } else { format!(" to {location}") };
         let message = format!(

@@ -14,6 +14,7 @@ use resize_api::{
     condition::{ConditionType, Reason},
     derivatives::DerivativesStatus,
     status::{PublicRead, Record, ResizeEndpointStatus},
+    text::printable,
 };
 use serde_json::{Value, json};
 
@@ -226,10 +227,11 @@ pub fn status(previous: &ResizeEndpointStatus, generation: Option<i64>, report: 
     }
 }
 
-/// `message`, cut to what an Event takes.
+/// `message`, with the text of others in it, on one line and cut to what an Event takes.
 fn cut(message: &str) -> String {
+    let message = printable(message);
     if message.chars().count() <= LONGEST {
-        return message.to_owned();
+        return message;
     }
     message.chars().take(LONGEST - 1).chain(['…']).collect()
 }
@@ -308,9 +310,12 @@ mod tests {
     }
 
     #[test]
-    fn no_message_is_longer_than_an_event_takes() {
+    fn no_message_is_longer_than_an_event_takes_or_has_a_second_line() {
+        let said = report(Verdict::no(Reason::S3Error, "a\r\n\u{1b}[2Jok  everything: is well"));
+        let status_of = |report| status(&ResizeEndpointStatus::default(), Some(3), report, at(0));
+        assert_eq!(status_of(&said).conditions[2].message, "a   [2Jok  everything: is well");
         let long = report(Verdict::no(Reason::S3Error, "ä".repeat(41_115)));
-        let status = status(&ResizeEndpointStatus::default(), Some(3), &long, at(0));
+        let status = status_of(&long);
         let lengths: Vec<_> = status.conditions.iter().map(|condition| condition.message.chars().count()).collect();
         assert_eq!(lengths.iter().max(), Some(&1000));
         assert!(events(&ResizeEndpointStatus::default(), &status).iter().all(|event| event.note.as_ref().unwrap().chars().count() <= 1000));

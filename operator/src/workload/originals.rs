@@ -13,6 +13,7 @@ use kube::Client;
 use resize_api::{
     condition::Reason,
     self_check::{self, Access, SelfCheck},
+    text::short,
 };
 
 use super::pods::Listed;
@@ -24,8 +25,6 @@ const ASKED: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Most bytes of an answer.
 const LONGEST: usize = 4096;
-/// Most characters of it that are told.
-const SHOWN: usize = 200;
 
 /// Asks pods for their self-check.
 #[derive(Debug)]
@@ -102,7 +101,7 @@ fn judge(answers: &[SelfCheck], port: u16) -> Verdict {
         let message = format!("no pod tells the operator whether it can read the originals: is port {port} of the pods open to it?");
         return Verdict::unknown(Reason::PodsUnreachable, message);
     };
-    let said: String = worst.message.chars().filter(|character| !character.is_control()).take(SHOWN).collect();
+    let said = short(&worst.message);
     match worst.originals {
         Access::Allowed => stores(answers),
         Access::Unknown if said.is_empty() => Verdict::unknown(Reason::Verifying, "the pods have not looked at the bucket yet"),

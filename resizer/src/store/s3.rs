@@ -33,6 +33,7 @@ use resize_api::{
     Settings, Storage,
     environment::SettingError,
     stored::{Acl, Encryption},
+    text::short,
 };
 
 use super::{Head, Object, Opened, Overwrite, Store, StoreError, listing::Moment};
@@ -47,8 +48,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const ENDPOINT_REGION: Region = Region::from_static("us-east-1");
 /// See [`timeouts`].
 const EARLIER: Duration = Duration::from_millis(100);
-/// Longest part of an error's text that is told.
-const SHOWN: usize = 200;
 
 /// Codes by which S3 says that it does not accept the credentials, or the clock that they are used by.
 const CREDENTIALS: [&str; 8] = [
@@ -358,5 +357,5 @@ where
 /// The error that the others wrap, as text on one line: theirs only repeat it, or list all fields of a request.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let last = std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error);
-    last.to_string().chars().map(|character| if character.is_control() { ' ' } else { character }).take(SHOWN).collect()
+    short(&last.to_string())
 }
