@@ -11,7 +11,7 @@ mod direct_tests;
 pub mod error;
 mod held;
 pub mod memory;
-mod moving;
+pub mod moving;
 mod purge;
 #[cfg(test)]
 mod reason_tests;

@@ -51,16 +51,14 @@ pub fn may_reach(
     if !claims.allow(namespace, &address.name) {
         return Err("ask those who run the operator to add it to claims.allow of its chart".to_owned());
     }
-    let store = address.store();
-    let is_default = BucketAddress { endpoint: s3.endpoint.clone(), ..address.clone() }.store() == store;
-    let is_listed = s3.allowed_endpoints.contains(&store);
-    if !is_default && !is_listed && !s3.allowed_endpoints.is_empty() {
+    let (store, is_named) = (address.store(), is_named(s3, address));
+    if !is_named && !s3.allowed_endpoints.is_empty() {
         return Err(format!("its store {store} is not among s3.allowedEndpoints of the operator's chart"));
     }
     if address.secret.is_some() || delivery.is_direct() && claims.policy != ClaimsPolicy::BucketTag {
         return Ok(());
     }
-    if !is_default && !is_listed {
+    if !is_named {
         return Err(format!(
             "the operator's own identity goes only to the store of its settings and to s3.allowedEndpoints of its chart, and {store} is \
              neither: set bucket.credentialsSecretRef"
@@ -74,6 +72,12 @@ pub fn may_reach(
         );
     }
     Ok(())
+}
+
+/// Whether the settings name the store of `address`, as the default or in the list.
+pub fn is_named(s3: &S3Defaults, address: &BucketAddress) -> bool {
+    let store = address.store();
+    BucketAddress { endpoint: s3.endpoint.clone(), ..address.clone() }.store() == store || s3.allowed_endpoints.contains(&store)
 }
 
 /// Whether the value of a bucket's tag names `namespace`. Names stand between spaces or slashes: AWS lets no comma in.

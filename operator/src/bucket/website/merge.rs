@@ -197,9 +197,20 @@ fn takes_over(rule: &types::RoutingRule, ours: &RoutingRule) -> bool {
     }
 }
 
-fn describe(rule: &types::RoutingRule) -> String {
-    let to = rule.redirect().and_then(types::Redirect::host_name).unwrap_or("the bucket itself");
-    format!("key prefix \"{}\", status {}, redirect to {to}", prefix(rule), code(rule).unwrap_or("any"))
+/// A rule in one line: which requests, and where they go. `*` is the rest of the key.
+pub fn describe(rule: &types::RoutingRule) -> String {
+    let (prefix, status) = (prefix(rule), code(rule).unwrap_or("any"));
+    let Some(redirect) = rule.redirect() else { return format!("{status} {prefix}*") };
+    let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(ToOwned::to_owned);
+    let code = text(redirect.http_redirect_code()).unwrap_or_else(|| "301".to_owned());
+    let protocol = redirect.protocol().map(|protocol| format!("{protocol}:")).unwrap_or_default();
+    let host = text(redirect.host_name()).map_or_else(String::new, |host| format!("{protocol}//{host}"));
+    let key = match (text(redirect.replace_key_with()), redirect.replace_key_prefix_with()) {
+        (Some(key), _) => key,
+        (None, Some(new)) => format!("{new}*"),
+        (None, None) => format!("{prefix}*"),
+    };
+    format!("{status} {prefix}* -> {code} {host}/{key}")
 }
 
 #[cfg(test)]

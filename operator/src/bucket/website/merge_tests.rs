@@ -108,6 +108,7 @@ fn refuses_what_cannot_work() {
     ] {
         let refusal = apply(Some(&website(vec![rule.clone()])), &[], &wanted(resolutions)).unwrap_err();
         assert_eq!(refusal.reason(), Reason::ConflictingRule, "{rule:?}");
+        assert!(refusal.to_string().contains(&describe(&rule)), "{refusal}");
     }
 }
 
