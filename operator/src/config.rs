@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::{allow_list::AllowList, store_id::StoreId};
+use crate::{allow_list::AllowList, names::OPERATOR, store_id::StoreId};
 
 /// Keeps the Deployment, Service, Ingress and bucket routing rules of every ResizeEndpoint true.
 #[derive(Clone, Debug, clap::Parser)]
@@ -43,13 +43,8 @@ pub struct Config {
     #[arg(long, env = "ROLLOUT_MAX_CONCURRENT", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub rollout_max_concurrent: u16,
 
-    /// Namespaces whose ResizeEndpoints are kept, separated by commas; empty for all. In each of them the operator needs its Role.
-    #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',')]
-    pub watch_namespaces: Vec<String>,
-
-    /// Name of the Lease that one operator holds, in the namespace of its own. Operators that share no namespace may have one each.
-    #[arg(long, env = "LEASE_NAME", default_value = "resize-operator")]
-    pub lease_name: String,
+    #[command(flatten)]
+    pub scope: Scope,
 
     /// Address of /healthz, /readyz and /metrics. `[::]` is every address, of IPv4 too, also where there is no IPv6.
     #[arg(long, env = "ADMIN_LISTEN", default_value = "[::]:9090")]
@@ -62,6 +57,32 @@ pub struct Config {
     /// What is logged, such as `info` or `info,kube_client=debug`.
     #[arg(long, env = "LOG_LEVEL", default_value = "info,kube_runtime=warn")]
     pub log_level: String,
+}
+
+/// Which endpoints an operator keeps, and which Lease it holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+pub struct Scope {
+    /// Namespaces whose ResizeEndpoints are kept, separated by commas; empty for all. In each of them the operator needs its Role.
+    #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<String>,
+
+    /// Name of the Lease that one operator holds, in the namespace of its own. Operators that share no namespace may have one each. Default:
+    /// resize-operator.
+    #[arg(long, env = "LEASE_NAME")]
+    pub lease_name: Option<String>,
+}
+
+impl Scope {
+    /// Name of the Lease.
+    pub fn lease_name(&self) -> &str {
+        self.lease_name.as_deref().unwrap_or(OPERATOR)
+    }
+
+    /// The namespaces, or none for all at once.
+    pub fn namespaces(&self) -> Vec<Option<&str>> {
+        let each: Vec<_> = self.watch_namespaces.iter().map(|name| Some(name.as_str())).collect();
+        if each.is_empty() { vec![None] } else { each }
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

@@ -41,7 +41,10 @@ use fence::Fence;
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client, client::ClientBuilder, runtime::events::Reporter};
-use lead::{Watched, lease::Candidate};
+use lead::{
+    Watched,
+    lease::{Candidate, identity},
+};
 use names::OPERATOR;
 use outbound::Outbound;
 use public_url::Visitor;
@@ -86,7 +89,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let claims = Arc::new(Claims::new(config.s3.clone(), config.claims.clone()));
     let failed = Arc::default();
     let rollouts = Rollouts::new(config.rollout_max_concurrent.into());
-    let (controllers, scopes) = controller::new(&client, &config.watch_namespaces, &claims, &rollouts, &recorders, &metrics, &failed);
+    let (controllers, scopes) = controller::new(&client, &config.scope.watch_namespaces, &claims, &rollouts, &recorders, &metrics, &failed);
     let health = Health::default();
     let admin = admin::router(health.clone(), metrics.clone(), scopes.endpoints());
     let outbound = Outbound::new(config.outbound.local_addresses);
@@ -100,7 +103,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let pods = PodClient::new(outbound).context("HTTP client for pods")?;
     let (memories, slots) = (Memories::default(), Slots::default());
     let random = rand::random::<f64>;
-    let watched = Watched { client: client.clone(), namespaces: config.watch_namespaces.clone(), failed };
+    let watched = Watched { client: client.clone(), scope: config.scope.clone(), failed };
     let context =
         Arc::new(Context { client, config, scopes, claims, buckets, pods, memories, slots, rollouts, recorders, metrics, random, now });
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
@@ -124,8 +127,8 @@ fn pod_name() -> Option<String> {
 
 /// One who stands for the lease of this namespace, under a name that even a restart of the same pod does not share.
 fn candidate(config: &Config, client: Client, fence: Fence) -> Candidate {
-    let identity = format!("{}_{:016x}", pod_name().unwrap_or_else(|| OPERATOR.to_owned()), rand::random::<u64>());
-    Candidate::new(Api::default_namespaced(client), config.lease_name.clone(), identity, fence)
+    let identity = identity(&pod_name().unwrap_or_else(|| OPERATOR.to_owned()), rand::random());
+    Candidate::new(Api::default_namespaced(client), config.scope.lease_name().to_owned(), identity, fence)
 }
 
 /// Done when the process is told to stop.

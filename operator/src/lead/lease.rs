@@ -118,7 +118,7 @@ impl Candidate {
 
     fn plan(&mut self, live: Option<&Lease>, now: Instant) -> Plan {
         let Some(lease) = live else { return Plan::Create };
-        if holder(lease).is_none_or(|holder| *holder == self.identity) {
+        if holder(lease).is_none_or(|holder| holder == self.identity) {
             return Plan::Take;
         }
         let version = &lease.metadata.resource_version;
@@ -129,8 +129,7 @@ impl Candidate {
                 now
             }
         };
-        let duration = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds).and_then(|seconds| u64::try_from(seconds).ok());
-        let left = (seen + duration.map_or(DURATION, Duration::from_secs)).saturating_duration_since(now);
+        let left = (seen + duration(lease).unwrap_or(DURATION)).saturating_duration_since(now);
         if left.is_zero() { Plan::Take } else { Plan::Wait(left.min(RETRY)) }
     }
 
@@ -178,7 +177,7 @@ impl Candidate {
             // changed by an earlier write of ours whose answer was lost, or by another holder
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() || status.is_already_exists() => {
                 self.held = self.api.get_opt(&self.name).await?;
-                if self.held.as_ref().is_some_and(|lease| holder(lease) != Some(&self.identity)) {
+                if self.held.as_ref().is_some_and(|lease| holder(lease) != Some(self.identity.as_str())) {
                     return Ok(false);
                 }
                 self.write().await.map(|()| true)
@@ -219,8 +218,24 @@ impl Candidate {
 }
 
 /// Who has it; a Lease that was given back has an empty name.
-fn holder(lease: &Lease) -> Option<&String> {
-    lease.spec.as_ref()?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
+pub fn holder(lease: &Lease) -> Option<&str> {
+    lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+}
+
+/// How long it holds after a renewal, if it says so.
+pub fn duration(lease: &Lease) -> Option<Duration> {
+    let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
+    seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
+}
+
+/// Under which name one process of `pod` stands for a Lease.
+pub fn identity(pod: &str, random: u64) -> String {
+    format!("{pod}_{random:016x}")
+}
+
+/// The pod of such a name.
+pub fn pod_of(identity: &str) -> &str {
+    identity.rsplit_once('_').map_or(identity, |(pod, _)| pod)
 }
 
 #[cfg(test)]

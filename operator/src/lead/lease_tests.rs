@@ -93,7 +93,7 @@ async fn a_lease_that_somebody_deleted_is_made_anew() {
     let mut me = Candidate { api: api(there.clone(), Duration::ZERO), ..candidate() };
     me.held = Some(lease("me", "1"));
     assert!(me.renew().await.unwrap());
-    assert_eq!(there.lock().unwrap().as_ref().and_then(holder), Some(&"me".to_owned()));
+    assert_eq!(there.lock().unwrap().as_ref().and_then(holder), Some("me"));
     assert!(!me.fence.left().is_zero());
     // but not over the head of another one
     let there = Arc::new(Mutex::new(Some(lease("other", "2"))));
@@ -109,4 +109,12 @@ async fn an_api_server_that_takes_three_seconds_is_no_reason_to_end() {
     me.fence.open_until(Instant::now() + TRUST);
     let lost = tokio::time::timeout(Duration::from_mins(1), me.keep()).await;
     assert!(lost.is_err(), "{lost:?}");
+}
+
+#[test]
+fn a_name_tells_the_pod_and_no_restart_of_it_has_the_same() {
+    let held = lease(&identity("operator-7d_9f", 7), "1");
+    assert_eq!(holder(&held), Some("operator-7d_9f_0000000000000007"));
+    assert_eq!((holder(&held).map(pod_of), pod_of("somebody")), (Some("operator-7d_9f"), "somebody"));
+    assert_eq!((holder(&lease("", "1")), duration(&held), duration(&Lease::default())), (None, Some(Duration::from_secs(15)), None));
 }

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::{
     admin::health::{Health, Phase},
+    config::Scope,
     lead::lease::{Candidate, Lost},
     watch::scope::api,
 };
@@ -23,8 +24,8 @@ const RETRY: Duration = Duration::from_secs(3);
 pub struct Watched {
     /// The Kubernetes API.
     pub client: Client,
-    /// These namespaces; all if there are none.
-    pub namespaces: Vec<String>,
+    /// In these namespaces.
+    pub scope: Scope,
     /// Notified whenever a watch fails: it is looked then whether the definition is still there.
     pub failed: Arc<Notify>,
 }
@@ -78,9 +79,8 @@ async fn follow(watched: &Watched, health: &Health) -> Infallible {
 
 /// Waits until ResizeEndpoints can be listed wherever they are watched.
 async fn wait_for_definition(watched: &Watched, health: &Health) {
-    let Watched { client, namespaces, .. } = watched;
-    let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().map(|name| Some(name.as_str())).collect() };
-    for namespace in scopes {
+    let Watched { client, scope, .. } = watched;
+    for namespace in scope.namespaces() {
         let endpoints: Api<ResizeEndpoint> = api(client, namespace);
         while let Err(error) = endpoints.list_metadata(&ListParams::default().limit(1)).await {
             let what = match &error {

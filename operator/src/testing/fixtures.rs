@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use resize_api::ResizeEndpoint;
 use serde_json::json;
 
-use crate::config::{AmbientCredentials, ClaimSettings, Config, OutboundSettings, S3Defaults};
+use crate::config::{AmbientCredentials, ClaimSettings, Config, OutboundSettings, S3Defaults, Scope};
 
 pub fn resource() -> ResizeEndpoint {
     serde_json::from_value(json!({
@@ -41,8 +41,7 @@ pub fn config() -> Config {
         resync_seconds: 600,
         cleanup_deadline: None,
         rollout_max_concurrent: 5,
-        watch_namespaces: Vec::new(),
-        lease_name: "resize-operator".into(),
+        scope: Scope::default(),
         admin_listen: ([127, 0, 0, 1], 0).into(),
         log_format: "text".into(),
         log_level: "info".into(),

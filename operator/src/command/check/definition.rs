@@ -7,13 +7,11 @@ use kube::{Api, Client, CustomResourceExt as _};
 use resize_api::ResizeEndpoint;
 use serde_json::Value;
 
-use super::finding::Finding;
+use super::finding::{Finding, some};
 use crate::kubernetes::explain;
 
 const SUBJECT: &str = "definition";
 const INSTALL: &str = "apply crds/resizeendpoints.yaml of this version, or install its chart with crds.install=true";
-/// Most fields that are named.
-const NAMED: usize = 5;
 
 /// Looks at it.
 pub async fn look(client: &Client) -> Finding {
@@ -37,10 +35,10 @@ fn judge(live: &CustomResourceDefinition) -> Finding {
     let missing: Vec<_> = our_fields.difference(&their_fields).collect();
     let further: Vec<_> = their_fields.difference(&our_fields).collect();
     if !missing.is_empty() {
-        Finding::wrong(SUBJECT, format!("{name} is of an earlier version: it has no {}", some(&missing)), INSTALL)
+        Finding::wrong(SUBJECT, format!("{name} is of an earlier version: it has no {}", some(&outermost(&missing))), INSTALL)
     } else if !further.is_empty() {
         let advice = "use the program of the version that is installed, or finish the upgrade";
-        Finding::wrong(SUBJECT, format!("{name} is of a later version than this program: it has {}", some(&further)), advice)
+        Finding::wrong(SUBJECT, format!("{name} is of a later version than this program: it has {}", some(&outermost(&further))), advice)
     } else if ours != theirs {
         Finding::wrong(SUBJECT, format!("{name} has the fields of this version with other rules or texts"), INSTALL)
     } else {
@@ -75,13 +73,10 @@ fn collect(schema: &Value, path: &str, into: &mut BTreeSet<String>) {
     }
 }
 
-fn some(paths: &[&String]) -> String {
-    // a field within one that is named says nothing more
+/// Those that are in none of the others: a field within one that is named says nothing more.
+fn outermost(paths: &[&String]) -> Vec<String> {
     let within = |path: &str| paths.iter().any(|other| path.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('.')));
-    let top: Vec<_> = paths.iter().filter(|path| !within(path)).map(|path| path.as_str()).collect();
-    let more = top.len().saturating_sub(NAMED);
-    let named = top[..top.len().min(NAMED)].join(", ");
-    if more == 0 { named } else { format!("{named} and {more} more") }
+    paths.iter().filter(|path| !within(path)).map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

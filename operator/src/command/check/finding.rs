@@ -2,9 +2,13 @@
 
 use std::fmt::Write as _;
 
+use resize_api::text::printable;
 use serde::Serialize;
 
 use crate::command::form::Outcome;
+
+/// Most things that are named.
+const NAMED: usize = 5;
 
 /// What was seen at one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,6 +69,13 @@ pub fn outcome(findings: &[Finding]) -> Outcome {
     each.max().unwrap_or(Outcome::Well)
 }
 
+/// The first few of `all`, and how many more there are.
+pub fn some(all: &[String]) -> String {
+    let more = all.len().saturating_sub(NAMED);
+    let named = all[..all.len().min(NAMED)].join(", ");
+    if more == 0 { named } else { format!("{named} and {more} more") }
+}
+
 /// Lines for people.
 pub fn text(findings: &[Finding]) -> String {
     let mut text = String::new();
@@ -75,9 +86,9 @@ pub fn text(findings: &[Finding]) -> String {
             State::Unknown => "unknown",
         };
         // writing to a String cannot fail
-        let _ = writeln!(text, "{state}  {subject}: {message}");
+        let _ = writeln!(text, "{state}  {}: {}", printable(subject), printable(message));
         if let Some(advice) = advice {
-            let _ = writeln!(text, "         to do: {advice}");
+            let _ = writeln!(text, "         to do: {}", printable(advice));
         }
     }
     text
@@ -91,6 +102,9 @@ mod tests {
     fn findings_are_told_with_what_to_do() {
         let found = [Finding::ok("a", "well"), Finding::unknown("b", "no answer"), Finding::wrong("c", "broken", "mend it")];
         assert_eq!(text(&found), "ok       a: well\nunknown  b: no answer\nwrong    c: broken\n         to do: mend it\n");
+        let faked = [Finding::wrong("a\rb", "holder\nok       everything: is well\u{1b}[2J", "\u{9b}2J")];
+        assert_eq!(text(&faked), "wrong    a b: holder ok       everything: is well [2J\n         to do:  2J\n");
+        assert_eq!(some(&["a", "b", "c", "d", "e", "f", "g"].map(String::from)), "a, b, c, d, e and 2 more");
         assert_eq!([outcome(&found), outcome(&found[..2]), outcome(&found[..1])], [Outcome::Wrong, Outcome::Unseen, Outcome::Well]);
     }
 }

@@ -10,9 +10,10 @@ mod rights;
 
 use kube::Client;
 
-use self::{finding::Finding, leader::Leader};
+use self::finding::Finding;
 use crate::{
     command::form::{Form, Outcome, json},
+    config::Scope,
     kubernetes::explain,
 };
 
@@ -23,19 +24,15 @@ pub struct Arguments {
     #[arg(short, long, value_enum, default_value = "text")]
     output: Form,
 
-    /// Namespaces that the operator keeps, separated by commas; empty for all. Permissions and endpoints are looked at in these.
-    #[arg(long, env = "WATCH_NAMESPACES", value_delimiter = ',')]
-    watch_namespaces: Vec<String>,
+    // as the operator has them; where it runs as a pod, that tells them
+    #[command(flatten)]
+    scope: Scope,
 
-    /// Name of the operator's Lease.
-    #[arg(long, env = "LEASE_NAME", default_value = "resize-operator")]
-    lease_name: String,
-
-    /// Namespace of the operator. Default: where its Lease is found.
+    /// Namespace of the operator. Default: where its pods are.
     #[arg(long)]
     operator_namespace: Option<String>,
 
-    /// ServiceAccount whose permissions are looked at, as NAMESPACE/NAME. Default: that of the pod that leads, else whose kubeconfig this is.
+    /// ServiceAccount whose permissions are looked at, as NAMESPACE/NAME. Default: that of the operator's pods, else whose kubeconfig this is.
     #[arg(long, value_parser = account)]
     service_account: Option<String>,
 }
@@ -64,18 +61,14 @@ async fn look(client: &Client, arguments: &Arguments) -> Vec<Finding> {
     if let Err(error) = client.apiserver_version().await {
         return vec![Finding::unknown("cluster", format!("the API server does not answer: {}", explain(&error)))];
     }
-    let namespaces: Vec<_> = if arguments.watch_namespaces.is_empty() {
-        vec![None]
-    } else {
-        arguments.watch_namespaces.iter().map(|name| Some(name.as_str())).collect()
-    };
     let mut found = vec![definition::look(client).await];
-    let (mut leaders, leader) = leader::look(client, arguments.operator_namespace.as_deref(), &arguments.lease_name).await;
-    found.append(&mut leaders);
-    let Leader { namespace, account } = leader.unwrap_or_default();
-    let account = arguments.service_account.clone().or(account);
-    let lease = namespace.map(|namespace| (namespace, arguments.lease_name.clone()));
-    found.push(rights::look(client, account.as_deref(), &namespaces, lease).await);
+    let (leader, installed) = leader::look(client, arguments.operator_namespace.as_deref(), &arguments.scope).await;
+    found.push(leader);
+    let told = installed.as_ref().map(|installed| &installed.scope).filter(|_| arguments.scope.watch_namespaces.is_empty());
+    let namespaces = told.unwrap_or(&arguments.scope).namespaces();
+    let account = arguments.service_account.as_ref().or(installed.as_ref().and_then(|installed| installed.account.as_ref()));
+    let lease = installed.as_ref().map(|installed| (installed.namespace.clone(), installed.scope.lease_name().to_owned()));
+    found.push(rights::look(client, account.map(String::as_str), &namespaces, lease).await);
     for namespace in namespaces {
         found.append(&mut endpoints::look(client, namespace).await);
     }

@@ -1,12 +1,15 @@
 //! What the operator has to be allowed → what of it is missing. It asks the API server, and needs no reading of roles.
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SubjectAccessReview, SubjectAccessReviewSpec,
+use k8s_openapi::api::{
+    authentication::v1::SelfSubjectReview,
+    authorization::v1::{
+        ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SubjectAccessReview, SubjectAccessReviewSpec,
+    },
 };
 use kube::{Api, Client, api::PostParams};
 
-use super::finding::Finding;
+use super::finding::{Finding, some};
 use crate::kubernetes::explain;
 
 const SUBJECT: &str = "permissions";
@@ -33,13 +36,13 @@ pub const NEEDED: [(&str, &str, &[&str]); 17] = [
 ];
 /// How many questions are asked at a time.
 const AT_A_TIME: usize = 8;
-/// Most permissions that are named.
-const NAMED: usize = 5;
 
 /// Looks at what `account` may do in these namespaces and with its `lease`; without an account, what the user of the kubeconfig may.
 pub async fn look(client: &Client, account: Option<&str>, namespaces: &[Option<&str>], lease: Option<(String, String)>) -> Finding {
     let questions = questions(namespaces, lease);
-    let answers = futures::stream::iter(&questions).map(|question| may(client, account, question)).buffered(AT_A_TIME);
+    // everybody may ask about himself
+    let other = if is_me(client, account).await { None } else { account };
+    let answers = futures::stream::iter(&questions).map(|question| may(client, other, question)).buffered(AT_A_TIME);
     let answers: Vec<bool> = match answers.try_collect().await {
         Ok(answers) => answers,
         Err(error) => return Finding::unknown(SUBJECT, format!("whether they are there cannot be asked: {}", explain(&error))),
@@ -49,10 +52,15 @@ pub async fn look(client: &Client, account: Option<&str>, namespaces: &[Option<&
     if missing.is_empty() {
         return Finding::ok(SUBJECT, format!("{who} may do all that the operator has to"));
     }
-    let more = missing.len().saturating_sub(NAMED);
-    let named = missing[..missing.len().min(NAMED)].join(", ");
-    let message = format!("{who} may not {named}{}", if more == 0 { String::new() } else { format!(", and {more} more") });
+    let message = format!("{who} may not {}", some(&missing));
     Finding::wrong(SUBJECT, message, "give the operator the roles of its chart again: `helm upgrade` of the same version")
+}
+
+/// Whether the kubeconfig is that of `account`.
+async fn is_me(client: &Client, account: Option<&str>) -> bool {
+    let review = Api::<SelfSubjectReview>::all(client.clone()).create(&PostParams::default(), &SelfSubjectReview::default()).await;
+    let me = review.ok().and_then(|review| review.status?.user_info?.username);
+    me.as_deref() == account
 }
 
 /// Everything to ask.
