@@ -3,6 +3,7 @@
 //! `read` takes the files apart, `schema` checks what needs no API server, `website` looks at a bucket where that is asked for, and
 //! `present` makes texts of it.
 
+mod document;
 mod present;
 mod read;
 mod rendered;

@@ -1,37 +1,36 @@
-//! An object against the schema of the definition: unknown fields, missing ones, types, words and bounds. Pure.
+//! An object against the schema of the definition: unknown fields, missing ones, types, words, bounds and repetitions. Pure.
 //!
 //! Patterns, formats and rules in CEL are the API server's.
 
+use std::{collections::BTreeSet, sync::LazyLock};
+
 use kube::CustomResourceExt as _;
 use resize_api::ResizeEndpoint;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// What is wrong with the spec of `object`, field by field.
-pub fn problems(object: &Value) -> Vec<String> {
-    let definition = serde_json::to_value(ResizeEndpoint::crd()).unwrap_or_default();
-    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+/// The schema of a spec.
+pub fn spec() -> &'static Value {
+    static DEFINITION: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(ResizeEndpoint::crd()).unwrap_or_default());
+    &DEFINITION["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+}
+
+/// What is wrong with the spec of `object`, field by field. A null that counts as absent is taken out of it, as the API server does.
+pub fn problems(object: &mut Value) -> Vec<String> {
     let mut problems = Vec::new();
-    if object["spec"].is_object() {
-        check(schema, &object["spec"], "spec", &mut problems);
-    } else {
-        problems.push("spec: not set".to_owned());
+    match object.get_mut("spec") {
+        Some(written @ Value::Object(_)) => check(spec(), written, "spec", &mut problems),
+        _ => problems.push("spec: not set".to_owned()),
     }
     problems
 }
 
-fn check(schema: &Value, value: &Value, path: &str, problems: &mut Vec<String>) {
-    // a field that is null counts as absent, and so it does for the API server
-    if value.is_null() || schema["x-kubernetes-int-or-string"] == true {
+fn check(schema: &Value, value: &mut Value, path: &str, problems: &mut Vec<String>) {
+    if value.is_null() && schema["nullable"] == true || schema["x-kubernetes-int-or-string"] == true {
         return;
     }
-    match (schema["type"].as_str(), value) {
-        (Some("object"), Value::Object(_)) => check_object(schema, value, path, problems),
-        (Some("array"), Value::Array(items)) => {
-            bounds(schema, items.len(), ["minItems", "maxItems"], "entries", path, problems);
-            for (index, item) in items.iter().enumerate() {
-                check(&schema["items"], item, &format!("{path}[{index}]"), problems);
-            }
-        }
+    match (schema["type"].as_str(), &mut *value) {
+        (Some("object"), Value::Object(fields)) => check_object(schema, fields, path, problems),
+        (Some("array"), Value::Array(items)) => check_array(schema, items, path, problems),
         (Some("string"), Value::String(text)) => {
             bounds(schema, text.chars().count(), ["minLength", "maxLength"], "characters", path, problems);
         }
@@ -48,20 +47,38 @@ fn check(schema: &Value, value: &Value, path: &str, problems: &mut Vec<String>) 
     }
 }
 
-fn check_object(schema: &Value, value: &Value, path: &str, problems: &mut Vec<String>) {
+fn check_object(schema: &Value, fields: &mut Map<String, Value>, path: &str, problems: &mut Vec<String>) {
+    let others = Some(&schema["additionalProperties"]).filter(|others| others.is_object());
+    let of = |name: &str| schema["properties"].get(name).or(others);
+    fields.retain(|name, value| !value.is_null() || of(name).is_none_or(|schema| schema["nullable"] == true));
+    bounds(schema, fields.len(), ["minProperties", "maxProperties"], "entries", path, problems);
     for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if value[required].is_null() {
+        if !fields.contains_key(required) {
             problems.push(format!("{path}.{required}: not set"));
         }
     }
-    let keeps_unknown = schema["x-kubernetes-preserve-unknown-fields"] == true;
-    for (name, value) in value.as_object().into_iter().flatten() {
+    for (name, value) in fields {
         let path = format!("{path}.{name}");
-        match (schema["properties"].get(name), &schema["additionalProperties"]) {
-            (Some(schema), _) => check(schema, value, &path, problems),
-            (None, Value::Object(_)) => check(&schema["additionalProperties"], value, &path, problems),
-            (None, _) if !keeps_unknown => problems.push(format!("{path}: no field of this name")),
-            (None, _) => {}
+        match of(name) {
+            Some(schema) => check(schema, value, &path, problems),
+            None if schema["x-kubernetes-preserve-unknown-fields"] == true => {}
+            None => problems.push(format!("{path}: no field of this name")),
+        }
+    }
+}
+
+fn check_array(schema: &Value, items: &mut [Value], path: &str, problems: &mut Vec<String>) {
+    bounds(schema, items.len(), ["minItems", "maxItems"], "entries", path, problems);
+    let keys: Vec<_> = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let is_set = schema["x-kubernetes-list-type"] == "set";
+    let mut seen = BTreeSet::new();
+    for (index, item) in items.iter_mut().enumerate() {
+        let path = format!("{path}[{index}]");
+        check(&schema["items"], item, &path, problems);
+        let key = |key: &&str| item.get(key).unwrap_or(&schema["items"]["properties"][key]["default"]).to_string();
+        let what = if is_set { vec![item.to_string()] } else { keys.iter().map(key).collect() };
+        if !what.is_empty() && !seen.insert(what) {
+            problems.push(format!("{path}: is there already"));
         }
     }
 }
@@ -95,6 +112,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_told_by_its_path() {
+        let many: Map<_, _> = (0..33).map(|n| (format!("l{n}"), json!("a"))).collect();
         for (spec, says) in [
             (json!({ "bucket": null }), "spec.bucket: not set"),
             (json!({ "bucket": { "region": "eu-central-1" } }), "spec.bucket.name: not set"),
@@ -106,13 +124,19 @@ mod tests {
             (json!({ "suspend": "yes" }), "spec.suspend: want a boolean"),
             (json!({ "routing": { "hostName": "a".repeat(260) } }), "spec.routing.hostName: want at most 259 characters"),
             (json!({ "workload": { "env": [{ "value": "a" }] } }), "spec.workload.env[0].name: not set"),
+            (
+                json!({ "workload": { "env": [{ "name": "A" }, { "name": "B" }, { "name": "A" }] } }),
+                "spec.workload.env[2]: is there already",
+            ),
+            (json!({ "allowedResolutions": ["1x1", "2x2", "1x1"] }), "spec.allowedResolutions[2]: is there already"),
+            (json!({ "inheritedMetadata": { "labels": many } }), "spec.inheritedMetadata.labels: want at most 32 entries"),
         ] {
             let mut object = serde_json::to_value(resource()).unwrap();
             let (Value::Object(change), spec) = (spec, &mut object["spec"]) else { panic!("no object") };
             for (field, value) in change {
                 spec[field] = value;
             }
-            let told = problems(&object);
+            let told = problems(&mut object);
             assert!(told.len() == 1 && told[0].starts_with(says), "{says}: {told:?}");
         }
     }
@@ -125,6 +149,45 @@ mod tests {
             "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": [{}] } } },
         });
         object["spec"]["ingress"]["className"] = Value::Null;
-        assert_eq!(problems(&object), Vec::<String>::new());
+        assert_eq!(problems(&mut object), Vec::<String>::new());
+    }
+
+    /// What a schema may say, here and in all that is in it.
+    fn words(schema: &Value, into: &mut BTreeSet<String>) {
+        let Some(fields) = schema.as_object() else { return };
+        into.extend(fields.keys().cloned());
+        let inner = fields.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::values);
+        inner.chain([&schema["items"], &schema["additionalProperties"]]).for_each(|inner| words(inner, into));
+    }
+
+    #[test]
+    fn all_that_the_schema_says_is_checked_or_left_to_the_api_server() {
+        let checked = [
+            "type",
+            "properties",
+            "additionalProperties",
+            "items",
+            "required",
+            "nullable",
+            "default",
+            "enum",
+            "minimum",
+            "maximum",
+            "minLength",
+            "maxLength",
+            "minItems",
+            "maxItems",
+            "minProperties",
+            "maxProperties",
+            "x-kubernetes-int-or-string",
+            "x-kubernetes-list-type",
+            "x-kubernetes-list-map-keys",
+            "x-kubernetes-preserve-unknown-fields",
+        ];
+        let others = ["description", "pattern", "format", "x-kubernetes-validations"];
+        let mut said = BTreeSet::new();
+        words(spec(), &mut said);
+        let unknown: Vec<_> = said.iter().filter(|word| !checked.iter().chain(&others).any(|known| known == word)).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
     }
 }
