@@ -121,6 +121,13 @@ impl ControlPlane {
         objects(&String::from_utf8(output.stdout).unwrap())
     }
 
+    /// kubectl, as the administrator.
+    pub fn kubectl(&self, arguments: &[&str]) -> Command {
+        let mut kubectl = Command::new(&self.program);
+        kubectl.arg("kubectl").args(arguments).env("KUBECONFIG", &self.kubeconfig);
+        kubectl
+    }
+
     /// Applies what the chart has but its workload: definition, roles, accounts.
     pub async fn install(&self, values: &[&str]) {
         self.apply(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "system" } })]).await;

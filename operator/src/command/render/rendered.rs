@@ -4,7 +4,6 @@ use resize_api::routing::RoutingRule;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::website::Difference;
 use crate::report::Verdict;
 
 /// What an endpoint would come to.
@@ -28,6 +27,35 @@ pub struct Rendered {
     /// What would change in the bucket, if it was looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub website: Option<Difference>,
+}
+
+/// What would change in a bucket's website configuration.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// Whether the operator would write.
+    pub changes: bool,
+    /// The configuration; each line begins with a space, with `+` or with `-`.
+    pub lines: Vec<String>,
+    /// Why it cannot be said, or why nothing can be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+impl Rendered {
+    /// An endpoint of which no more than this can be said.
+    pub fn refused(namespace: &str, name: &str, verdict: Verdict) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            accepted: verdict.into(),
+            objects: Vec::new(),
+            bucket: String::new(),
+            routing_rules: Vec::new(),
+            notes: Vec::new(),
+            website: None,
+        }
+    }
 }
 
 /// Condition Accepted, as far as it can be known.

@@ -1,55 +1,86 @@
 //! A bucket's website configuration as it is → what would change in it, line by line. It touches the network, and only reads.
 
-use aws_sdk_s3::types::{self, WebsiteConfiguration};
-use resize_api::status::Record;
-use serde::Serialize;
+use aws_sdk_s3::types::WebsiteConfiguration;
+use resize_api::{
+    ResizeEndpoint,
+    condition::Reason,
+    routing::{RoutingManagement, RoutingRule},
+    status::Record,
+};
 
+use super::rendered::{Difference, Rendered};
 use crate::{
     bucket::{
         client::{Bucket, Shared},
         website::{
             Website as _,
-            merge::{self, Plan},
+            merge::{self, Plan, Refusal, describe},
         },
     },
     command::form::Outcome,
-    endpoint::Endpoint,
-    report::Verdict,
+    config::Config,
+    endpoint::{Endpoint, removes_rules},
+    store_id::StoreId,
+    tenancy::policy::is_named,
 };
 
-/// What would change.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Difference {
-    /// Whether the operator would write.
-    pub changes: bool,
-    /// The configuration; each line begins with a space, with `+` or with `-`.
-    pub lines: Vec<String>,
-    /// Why it cannot be said, or why nothing can be done.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
-}
-
-/// Looks at the bucket of `endpoint`, whose status holds `record`.
-pub async fn look(endpoint: &Endpoint, record: &Record, s3: &Shared) -> (Difference, Outcome) {
-    let not = |verdict: &Verdict, lines, outcome| {
-        let problem = Some(format!("{}: {}", verdict.reason, verdict.message));
-        (Difference { changes: false, lines, problem }, outcome)
+/// Looks at the bucket of `endpoint`, which is that of `resource`, and says in `rendered` what the operator would do there.
+pub async fn look(resource: &ResizeEndpoint, endpoint: &Endpoint, config: &Config, s3: &Shared, rendered: &mut Rendered) -> Outcome {
+    let status = resource.status.clone().unwrap_or_default();
+    let is_here = status.store.as_ref().is_none_or(|store| StoreId::from(store) == endpoint.bucket.store());
+    let record = if is_here { Record::from(&status) } else { Record::default() };
+    let takes_out = removes_rules(resource) && (record.created || !record.rules.is_empty());
+    if resource.spec.suspend || endpoint.is_direct() && !takes_out {
+        return Outcome::Well;
+    }
+    let mut unseen = |problem: String| {
+        rendered.website = Some(Difference { changes: false, lines: Vec::new(), problem: Some(problem) });
+        Outcome::Unseen
     };
+    if !is_named(&config.s3, &endpoint.bucket) {
+        let store = endpoint.bucket.store();
+        return unseen(format!(
+            "{store} is not asked: the credentials of this environment go only to the store of --s3-endpoint, else AWS, and to \
+             --s3-allowed-endpoints"
+        ));
+    }
     let live = match Bucket::new(s3, &endpoint.bucket, None, None).get().await {
         Ok(live) => live,
-        Err(error) => return not(&Verdict::no(error.reason, error.message), Vec::new(), Outcome::Unseen),
+        Err(error) => return unseen(format!("{}: {}", error.reason, error.message)),
     };
-    let before = live.as_ref().map(lines).unwrap_or_default();
-    let recorded: Vec<_> = record.rules.iter().chain(&record.left).cloned().collect();
-    match merge::apply(live.as_ref(), &recorded, &endpoint.wanted) {
-        Ok((Plan::Put(next), _)) => (Difference { changes: true, lines: compare(&before, &lines(&next)), problem: None }, Outcome::Well),
-        Ok(_) => (Difference { changes: false, lines: compare(&before, &before), problem: None }, Outcome::Well),
-        Err(refusal) => {
-            let verdict = Verdict::no(refusal.reason(), refusal.to_string());
-            not(&verdict, compare(&before, &before), Outcome::Wrong)
+    let (difference, outcome) = match plan(endpoint, &record, live.as_ref()) {
+        Ok((difference, rules)) => {
+            rendered.routing_rules = rules;
+            (difference, Outcome::Well)
         }
-    }
+        Err(refusal) => {
+            let lines = live.as_ref().map(lines).unwrap_or_default();
+            let problem = Some(format!("{}: {refusal}", refusal.reason()));
+            (Difference { changes: false, lines: compare(&lines, &lines), problem }, Outcome::Wrong)
+        }
+    };
+    rendered.website = Some(difference);
+    outcome
+}
+
+/// What the operator would make of the configuration `live`, and the rules that it then holds for the endpoint.
+fn plan(endpoint: &Endpoint, record: &Record, live: Option<&WebsiteConfiguration>) -> Result<(Difference, Vec<RoutingRule>), Refusal> {
+    let (plan, rules) = if endpoint.is_direct() {
+        (merge::remove(live, &record.rules, record.created), Vec::new())
+    } else {
+        let recorded: Vec<_> = record.rules.iter().chain(&record.left).cloned().collect();
+        merge::apply(live, &recorded, &endpoint.wanted)?
+    };
+    let is_observed = !endpoint.is_direct() && endpoint.management == RoutingManagement::Observe;
+    let waits = is_observed && !merge::holds(live, &rules);
+    let before = live.map(lines).unwrap_or_default();
+    let after = match &plan {
+        Plan::Put(next) if !is_observed || waits => lines(next),
+        Plan::Delete => Vec::new(),
+        _ => before.clone(),
+    };
+    let problem = waits.then(|| format!("{}: others have to write what is marked with +", Reason::WaitingForExternalWriter));
+    Ok((Difference { changes: plan != Plan::Keep && !is_observed, lines: compare(&before, &after), problem }, rules))
 }
 
 /// A configuration, a line for each of its parts.
@@ -57,25 +88,7 @@ fn lines(config: &WebsiteConfiguration) -> Vec<String> {
     let index = config.index_document().map(|index| format!("index document {}", index.suffix()));
     let error = config.error_document().map(|error| format!("error document {}", error.key()));
     let all = config.redirect_all_requests_to().map(|all| format!("all requests go to {}", all.host_name()));
-    [index, error, all].into_iter().flatten().chain(config.routing_rules().iter().map(rule)).collect()
-}
-
-/// A routing rule in one line: which requests, and where they go. `*` is the rest of the key.
-pub fn rule(rule: &types::RoutingRule) -> String {
-    let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(ToOwned::to_owned);
-    let condition = rule.condition();
-    let status = text(condition.and_then(types::Condition::http_error_code_returned_equals)).unwrap_or_else(|| "any".to_owned());
-    let prefix = text(condition.and_then(types::Condition::key_prefix_equals)).unwrap_or_default();
-    let Some(redirect) = rule.redirect() else { return format!("{status} {prefix}*") };
-    let code = text(redirect.http_redirect_code()).unwrap_or_else(|| "301".to_owned());
-    let protocol = redirect.protocol().map(|protocol| format!("{protocol}:")).unwrap_or_default();
-    let host = text(redirect.host_name()).map_or_else(String::new, |host| format!("{protocol}//{host}"));
-    let key = match (text(redirect.replace_key_with()), redirect.replace_key_prefix_with()) {
-        (Some(key), _) => key,
-        (None, Some(new)) => format!("{new}*"),
-        (None, None) => format!("{prefix}*"),
-    };
-    format!("{status} {prefix}* -> {code} {host}/{key}")
+    [index, error, all].into_iter().flatten().chain(config.routing_rules().iter().map(describe)).collect()
 }
 
 /// What became of each line.
