@@ -14,7 +14,7 @@ use crate::{
         essential::Essential,
         gif::{
             Area, failure, header, options,
-            palette::{Indexed, harden, side},
+            palette::{Indexed, Missing, harden, side},
             part, picture, write_failure,
         },
     },
@@ -138,7 +138,8 @@ impl Writer {
     }
 
     fn write(&mut self, raster: &Raster, (left, top): (u32, u32), duration: u32, dispose: DisposalMethod) -> Result<(), Error> {
-        let indexed = if dispose == DisposalMethod::Background { transparent(raster)? } else { Indexed::new(raster.copy()?)? };
+        let indexed =
+            if dispose == DisposalMethod::Background { transparent(raster)? } else { Indexed::new(raster.copy()?, Missing::Nearest)? };
         let mut frame = indexed.frame(side(raster.height)?);
         (frame.left, frame.top, frame.dispose) = (side(left)?, side(top)?, dispose);
         frame.delay = u16::try_from(duration.div_ceil(10)).unwrap_or(u16::MAX);
@@ -151,7 +152,7 @@ impl Writer {
 fn transparent(raster: &Raster) -> Result<Indexed, Error> {
     let mut taller = raster.another(raster.width, raster.height + 1, raster.channels)?;
     taller.draw(raster, 0, 0);
-    Indexed::new(taller)
+    Indexed::new(taller, Missing::Nearest)
 }
 
 /// Whether `next` is transparent where `last` is not: then it cannot be drawn over it.

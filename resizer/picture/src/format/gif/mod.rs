@@ -3,7 +3,7 @@
 //! Below `probe`, `plan`, `codec` and the reader of animations; above the palette, the reader of essential parts, and the raster.
 
 pub(crate) mod animation;
-mod palette;
+pub(crate) mod palette;
 
 use std::io::Read;
 
@@ -15,7 +15,7 @@ use crate::{
     channels::Channels,
     format::{
         essential::Essential,
-        gif::palette::{Indexed, side},
+        gif::palette::{Indexed, Missing, side},
     },
     header::{Container, Probe},
     orientation::Orientation,
@@ -169,7 +169,7 @@ pub(crate) fn write_failure(error: &dyn std::fmt::Display) -> Error {
 pub(crate) fn encode(raster: Raster) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, side(raster.width)?, side(raster.height)?, &[]).map_err(|error| write_failure(&error))?;
-    let indexed = Indexed::new(raster)?;
+    let indexed = Indexed::new(raster, Missing::Dithered)?;
     encoder.write_frame(&indexed.frame(indexed.height())).map_err(|error| write_failure(&error))?;
     drop(encoder);
     Ok(bytes)
