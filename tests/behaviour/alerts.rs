@@ -121,6 +121,9 @@ async fn without_a_bucket(lab: &Lab, prometheus: &Prometheus) {
         dashboards_show(lab, prometheus, part).await;
     }
     lab.create_bucket().await;
+    // what the pods read tells them at once that it is there again
+    lab.upload("b.jpg", "image/jpeg", picture(400, 300)).await;
+    lab.get(&format!("{}?key=300x300/b.jpg", lab.resizer())).await;
     lab.nudge(&lab.name).await;
     prometheus.is_quiet(lab).await;
 }
