@@ -30,7 +30,7 @@ images: ## dist/*.tar: both static binaries as OCI images, without Docker
 arm64: ## images of both architectures, and those of arm64 tried under QEMU
 	@tests/images/arm64
 
-reproducible: ## the images built here, and in another folder from nothing: the same bytes
+reproducible: ## the images built here, and in another folder from nothing, compared
 	@tests/images/twice
 
 dist: ## dist/release: what a release consists of
