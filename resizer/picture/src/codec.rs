@@ -46,7 +46,8 @@ pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Deco
 pub(crate) fn encode(raster: Raster, plan: &Plan) -> Result<Vec<u8>, Error> {
     raster.budget().go_on()?;
     let quality = plan.quality();
-    let raster = raster.without_opaque_alpha()?;
+    // a GIF is made of pixels with alpha, whatever they are
+    let raster = if plan.format == Format::Gif { raster } else { raster.without_opaque_alpha()? };
     match plan.format {
         Format::Jpeg => {
             jpeg::encode(&raster.flatten(plan.recipe.background.0)?.without_grays_as_colours()?, quality, plan.recipe.progressive)

@@ -52,7 +52,7 @@ fn exact<const N: usize>(raster: &Raster, most: usize, colour: impl Fn(&[u8; N])
 }
 
 /// An index for each pixel.
-pub(crate) fn indices<const N: usize>(raster: &Raster, index: impl Fn(&[u8; N]) -> u8) -> Result<Pixels, Error> {
+fn indices<const N: usize>(raster: &Raster, index: impl Fn(&[u8; N]) -> u8) -> Result<Pixels, Error> {
     let (pixels, width) = (raster.pixels.as_chunks().0, raster.width as usize);
     let mut indices = raster.budget().zeros(pixels.len())?;
     for rows in raster.pieces() {

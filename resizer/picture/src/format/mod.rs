@@ -32,6 +32,6 @@ pub(crate) fn encoding(format: Format, size: (u32, u32), has_alpha: bool) -> u64
         Format::WebP => webp::encoding(pixels, has_alpha),
         Format::Png => png::encoding(pixels, has_alpha),
         Format::Jpeg => jpeg::encoding(size),
-        Format::Gif => gif::palette::encoding(pixels),
+        Format::Gif => gif::encoding(pixels),
     }
 }

@@ -3,12 +3,13 @@
 //! Below `probe`, `plan`, `codec` and the reader of animations; above the palette, the reader of essential parts, and the raster.
 
 pub(crate) mod animation;
-pub(crate) mod palette;
+mod palette;
 
 use std::io::Read;
 
 use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, DisposalMethod, Encoder, Frame, MemoryLimit};
 
+pub(crate) use self::palette::encoding;
 use crate::{
     Error,
     budget::Budget,
