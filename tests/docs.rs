@@ -188,15 +188,13 @@ fn family(metric: &str) -> &str {
 
 #[test]
 fn metrics_are_those_that_the_programs_have() {
-    let registered = |prefix: &'static str, code: &str| -> BTreeSet<String> {
-        let names = code.split(".register(").skip(1).filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next());
+    let named_after = |call: &str, prefix: &'static str, code: &str| -> BTreeSet<String> {
+        let names = code.split(call).skip(1).filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next());
         names.map(|name| format!("{prefix}_{name}")).collect()
     };
-    let of_operator = read("operator/src/admin/metrics.rs");
-    let (of_itself, of_endpoints) = of_operator.split_once("\nimpl Endpoints {").unwrap();
-    let mut known = registered("resizer", &read("resizer/src/watch/metrics.rs"));
-    known.extend(registered("resize_operator", of_itself));
-    known.extend(registered("resize_operator_endpoint", of_endpoints));
+    let mut known = named_after(".register(", "resizer", &read("resizer/src/watch/metrics.rs"));
+    known.extend(named_after(".register(", "resize_operator", &read("operator/src/admin/metrics.rs")));
+    known.extend(named_after("&mut encoder,", "resize_operator_endpoint", &read("operator/src/admin/endpoints.rs")));
     let of_process = read("crds/src/process.rs");
     let words = of_process.split('"').filter(|word| word.starts_with("process_"));
     known.extend(words.map(ToOwned::to_owned));

@@ -37,6 +37,7 @@ use axum::http::{HeaderValue, header::USER_AGENT};
 use bucket::{Buckets, calls::Calls, client, locks::Locks, trust::Authorities};
 use command::Asked;
 use config::Config;
+use controller::Callers;
 use fence::Fence;
 use futures::FutureExt;
 use k8s_openapi::jiff::Timestamp;
@@ -49,7 +50,7 @@ use names::OPERATOR;
 use outbound::Outbound;
 use public_url::Visitor;
 use reconcile::{context::Context, memory::Memories, slots::Slots};
-use report::recorders::Recorders;
+use report::recorder::Recorder;
 use resize_api::listen::listen;
 use tenancy::claims::Claims;
 use tokio::{
@@ -57,6 +58,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use watch::waiting::Waiting;
 use workload::{originals::PodClient, rollouts::Rollouts};
 
 #[global_allocator]
@@ -85,11 +87,13 @@ async fn run(config: Config) -> anyhow::Result<()> {
 
     let metrics = Metrics::default();
     let reporter = Reporter { controller: OPERATOR.to_owned(), instance: pod_name() };
-    let recorders = Recorders::new(&client, &reporter);
+    let recorder = Recorder::new(&client, &reporter);
     let claims = Arc::new(Claims::new(config.s3.clone(), config.claims.clone()));
     let failed = Arc::default();
     let rollouts = Rollouts::new(config.rollout_max_concurrent.into());
-    let (controllers, scopes) = controller::new(&client, &config.scope.watch_namespaces, &claims, &rollouts, &recorders, &metrics, &failed);
+    let waiting = Waiting::default();
+    let (namespaces, callers) = (&config.scope.watch_namespaces, Callers { claims: &claims, rollouts: &rollouts, waiting: &waiting });
+    let (controllers, scopes) = controller::new(&client, namespaces, &callers, &recorder, &metrics, &failed);
     let health = Health::default();
     let admin = admin::router(health.clone(), metrics.clone(), scopes.endpoints());
     let outbound = Outbound::new(config.outbound.local_addresses);
@@ -104,8 +108,22 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let (memories, slots) = (Memories::default(), Slots::default());
     let random = rand::random::<f64>;
     let watched = Watched { client: client.clone(), scope: config.scope.clone(), failed };
-    let context =
-        Arc::new(Context { client, config, scopes, claims, buckets, pods, memories, slots, rollouts, recorders, metrics, random, now });
+    let context = Arc::new(Context {
+        client,
+        config,
+        scopes,
+        claims,
+        buckets,
+        pods,
+        memories,
+        waiting,
+        slots,
+        rollouts,
+        recorder,
+        metrics,
+        random,
+        now,
+    });
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
     let stop = stop_signal()?.boxed().shared();
     tokio::select! {

@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::ResourceExt;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
@@ -15,9 +13,9 @@ use prometheus_client::{
     },
     registry::Registry,
 };
-use resize_api::{ResizeEndpoint, condition::Reason, derivatives::DerivativesStatus, process::Process};
+use resize_api::{ResizeEndpoint, condition::Reason, process::Process};
 
-use crate::admin::health::Phase;
+use crate::admin::{endpoints::Endpoints, health::Phase};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByOutcome {
@@ -36,27 +34,8 @@ struct ByReason {
     reason: String,
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ByObject {
-    namespace: String,
-    name: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ByCondition {
-    namespace: String,
-    name: String,
-    condition: String,
-    status: String,
-    reason: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ByState {
-    namespace: String,
-    name: String,
-    state: &'static str,
-}
+/// About as many bytes are the lines of one endpoint.
+const LINES: usize = 1024;
 
 /// The operator's metrics.
 #[derive(Clone, Debug)]
@@ -122,13 +101,9 @@ impl Metrics {
     /// All metrics in the text form of OpenMetrics. What can be seen is not counted: a process that does not
     /// lead shows no endpoints, and an endpoint that goes takes its line with it.
     pub fn encode(&self, phase: &Phase, endpoints: impl Iterator<Item = Arc<ResizeEndpoint>>) -> String {
-        let (shown, pending) = (Endpoints::default(), Gauge::<i64>::default());
-        if *phase == Phase::Leading {
-            for endpoint in endpoints {
-                pending.inc_by(i64::from(is_pending(&endpoint)));
-                shown.show(&endpoint);
-            }
-        }
+        let shown: Vec<_> = endpoints.filter(|_| *phase == Phase::Leading).collect();
+        let (count, pending) = (shown.len(), Gauge::<i64>::default());
+        pending.set(i64::try_from(shown.iter().filter(|endpoint| is_pending(endpoint)).count()).unwrap_or(i64::MAX));
         let gauge = |holds: bool| {
             let gauge = Gauge::<i64>::default();
             gauge.set(i64::from(holds));
@@ -137,7 +112,7 @@ impl Metrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Process));
         let ours = registry.sub_registry_with_prefix("resize_operator");
-        shown.register(ours.sub_registry_with_prefix("endpoint"));
+        ours.sub_registry_with_prefix("endpoint").register_collector(Box::new(Endpoints(shown)));
         ours.register("build", "The version of this process", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         ours.register("endpoints_pending", "ResizeEndpoints whose status is not of their current spec yet", pending);
         ours.register("reconciles", "Reconciles, by how they ended and the reason that condition Ready got", self.reconciles.clone());
@@ -154,7 +129,8 @@ impl Metrics {
         let waiting = gauge(matches!(phase, Phase::Waiting(_)));
         ours.register("waiting", "Whether something that this process needs is missing; /readyz says what", waiting);
 
-        let mut text = String::new();
+        // not copied again and again while it grows
+        let mut text = String::with_capacity(LINES * (count + 16));
         // writing to a String cannot fail
         let _ = encode(&mut text, &registry);
         text
@@ -163,74 +139,6 @@ impl Metrics {
 
 fn is_pending(endpoint: &ResizeEndpoint) -> bool {
     endpoint.status.as_ref().and_then(|status| status.observed_generation) != endpoint.metadata.generation
-}
-
-/// What the status of each endpoint says.
-#[derive(Default)]
-struct Endpoints {
-    conditions: Family<ByCondition, Gauge>,
-    deletion: Family<ByObject, Gauge>,
-    stale_after: Family<ByObject, Gauge>,
-    complete: Family<ByObject, Gauge>,
-    seconds: Family<ByObject, Gauge>,
-    derivatives: Family<ByState, Gauge>,
-}
-
-impl Endpoints {
-    fn show(&self, endpoint: &ResizeEndpoint) {
-        let object = ByObject { namespace: endpoint.namespace().unwrap_or_default(), name: endpoint.name_any() };
-        if let Some(deletion) = &endpoint.metadata.deletion_timestamp {
-            self.deletion.get_or_create(&object).set(deletion.0.as_second());
-        }
-        let Some(status) = &endpoint.status else { return };
-        for Condition { type_, status, reason, .. } in &status.conditions {
-            let (namespace, name) = (object.namespace.clone(), object.name.clone());
-            let condition = ByCondition { namespace, name, condition: type_.clone(), status: status.clone(), reason: reason.clone() };
-            self.conditions.get_or_create(&condition).set(1);
-        }
-        if let Some(derivatives) = &status.derivatives {
-            self.show_derivatives(object, derivatives);
-        }
-    }
-
-    fn show_derivatives(&self, object: ByObject, status: &DerivativesStatus) {
-        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        if let Some(seconds) = status.stale_after_seconds {
-            self.stale_after.get_or_create(&object).set(seconds);
-        }
-        if let Some(complete) = &status.last_complete {
-            self.complete.get_or_create(&object).set(complete.0.as_second());
-        }
-        let Some(report) = status.last_sweep.as_ref().map(|last| &last.report) else { return };
-        self.seconds.get_or_create(&object).set(number(report.seconds));
-        for (state, derivatives) in [
-            ("fresh", report.fresh),
-            ("stale", report.stale),
-            ("orphaned", report.orphaned),
-            ("outdated", report.outdated),
-            ("retired", report.retired),
-            ("foreign", report.foreign),
-            ("deleted", report.deleted),
-            ("made", report.made),
-            ("failed", report.failed),
-        ] {
-            let of = ByState { namespace: object.namespace.clone(), name: object.name.clone(), state };
-            self.derivatives.get_or_create(&of).set(number(derivatives));
-        }
-    }
-
-    fn register(self, ours: &mut Registry) {
-        ours.register("condition", "1 for the status and reason that each condition of a ResizeEndpoint has", self.conditions);
-        ours.register(
-            "deletion_timestamp_seconds",
-            "When the deletion of a ResizeEndpoint that is still there was asked for",
-            self.deletion,
-        );
-        ours.register("stale_after_seconds", "How long a derivative may be stale", self.stale_after);
-        ours.register("last_complete_sweep_timestamp_seconds", "When the last complete sweep began", self.complete);
-        ours.register("last_sweep_duration_seconds", "How long the last sweep took", self.seconds);
-        ours.register("last_sweep_derivatives", "Derivatives that the last sweep saw, by their state and what it did", self.derivatives);
-    }
 }
 
 struct Timer {

@@ -106,6 +106,7 @@ impl Buckets {
         if waits && !before.contested {
             return before.stopped(waiting);
         }
+        writer.begin((self.now)()).await;
         let bucket = match self.enter(&endpoint.bucket, access) {
             Ok(bucket) => bucket,
             Err(error) => return before.stopped(Verdict::no(error.reason(), error.to_string())),

@@ -140,7 +140,7 @@ async fn give_up(mark: &Mark, error: &BucketError, why: &str, is_terminating: bo
     };
     // nothing can be created any more in a namespace that is being deleted
     let regarding = if is_terminating { namespace_of(resource) } else { resource.object_ref(&()) };
-    context.recorders.publish(&event, &regarding).await;
+    context.recorder.publish(&event, &regarding).await;
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use crate::{
     bucket::Buckets,
     config::Config,
     reconcile::{memory::Memories, slots::Slots},
-    report::recorders::Recorders,
+    report::recorder::Recorder,
     tenancy::claims::Claims,
-    watch::Scopes,
+    watch::{Scopes, waiting::Waiting},
     workload::{originals::PodClient, rollouts::Rollouts},
 };
 
@@ -32,12 +32,14 @@ pub struct Context {
     pub pods: PodClient,
     /// What is remembered of each endpoint.
     pub memories: Memories,
+    /// Who waits for that.
+    pub waiting: Waiting,
     /// Who may reconcile now.
     pub slots: Slots,
     /// Who may replace pods now.
     pub rollouts: Rollouts,
     /// Where Events go.
-    pub recorders: Recorders,
+    pub recorder: Recorder,
     /// Counters.
     pub metrics: Metrics,
     /// A number from 0 to 1, for jitter.

@@ -1,7 +1,8 @@
 //! What is remembered of an endpoint from one reconcile to the next, by its uid. All of it ends together.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -27,6 +28,8 @@ pub struct Memory {
     pub wrong_since: Option<Timestamp>,
     /// The keys of its Secret with which S3 last did what it was asked.
     pub keys: Option<Keys>,
+    /// The version of the object that was written last.
+    written: Option<u64>,
     failed: Option<i64>,
     finding: Option<Finding>,
 }
@@ -45,12 +48,15 @@ struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Version {
     generation: Option<i64>,
-    annotations: BTreeMap<String, String>,
+    /// Hash of all annotations.
+    annotations: u64,
 }
 
 impl Version {
     fn of(resource: &ResizeEndpoint) -> Self {
-        Self { generation: resource.metadata.generation, annotations: resource.annotations().clone() }
+        let mut hasher = DefaultHasher::new();
+        resource.annotations().hash(&mut hasher);
+        Self { generation: resource.metadata.generation, annotations: hasher.finish() }
     }
 }
 
@@ -91,6 +97,17 @@ impl Memory {
         Self { wrong_since: report.wrong_since, keys, finding, ..rest }
     }
 
+    /// The same after a write of the object, which has this version now.
+    #[must_use]
+    pub fn wrote(self, version: Option<&str>) -> Self {
+        Self { written: number(version).or(self.written), ..self }
+    }
+
+    /// Whether `resource` is older than what was written last.
+    pub fn wrote_after(&self, resource: &ResizeEndpoint) -> bool {
+        self.written.is_some() && number(resource.metadata.resource_version.as_deref()) < self.written
+    }
+
     /// What is remembered after a failure. A change of the spec begins a new row.
     #[must_use]
     pub fn failed(self, resource: &ResizeEndpoint) -> Self {
@@ -105,6 +122,11 @@ impl Memory {
     pub fn without_finding(self) -> Self {
         Self { finding: None, ..self }
     }
+}
+
+/// Versions grow; one that is no number tells nothing.
+fn number(version: Option<&str>) -> Option<u64> {
+    version?.parse().ok()
 }
 
 /// The memory of every endpoint.
@@ -176,6 +198,19 @@ mod tests {
         let memory = memory.after(&resource, &rolling, Ok(None), age, now);
         assert!(memory.recall(&resource, &well, age, now).is_some() && originals(&memory).is_none(), "S3 is not asked again, pods are");
         assert!(originals(&memory.after(&resource, &well, Ok(None), age, now)).is_some());
+    }
+
+    #[test]
+    fn what_the_watch_has_not_told_yet_is_known() {
+        let of = |version: &str| {
+            let mut resource = resource();
+            resource.metadata.resource_version = Some(version.into());
+            resource
+        };
+        let memory = Memory::default().wrote(Some("10"));
+        assert_eq!(["9", "10", "11"].map(|version| memory.wrote_after(&of(version))), [true, false, false]);
+        assert!(memory.clone().wrote(None).wrote_after(&of("9")), "nothing was written since");
+        assert!(!Memory::default().wrote(Some("x")).wrote_after(&of("9")));
     }
 
     #[test]

@@ -35,6 +35,7 @@ use kube::{
     runtime::{
         controller::Action,
         finalizer::{self, Event},
+        reflector::ObjectRef,
     },
 };
 use resize_api::{
@@ -60,11 +61,14 @@ use crate::{
     workload::{self, Stopped, cluster::Cluster, rollouts::Pace},
 };
 
+/// How long the watch may take until it tells of a write.
+const ECHO: Duration = Duration::from_secs(1);
+
 /// Brings everything that belongs to `resource` in line with it.
 pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> Result<Action, Error> {
     let namespace = resource.namespace().unwrap_or_default();
     let store = StoreId::new(resource.spec.bucket.endpoint.as_deref().or(context.config.s3.endpoint.as_deref()), ANY_REGION);
-    let waits = context.metrics.wait();
+    let waits = (context.metrics.wait(), context.waiting.enter(ObjectRef::from_obj(&*resource)));
     let turn = async {
         // claims are complete only when all endpoints were listed
         context.scopes.wait_until_ready().await;
@@ -74,8 +78,22 @@ pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> 
     drop(waits);
     let _timer = context.metrics.time_reconcile();
     // boxed, so that a waiting reconcile stays small
-    let done = Box::pin(keep_or_clean_up(resource, context));
+    let done = Box::pin(async move { keep_or_clean_up(newest(resource, &context).await, context).await });
     tokio::time::timeout(LONGEST, done).await.map_err(|_| Error::TooLong)?
+}
+
+/// `resource` as it is known now: it waited for its turn. What was written of it last comes back by the watch, which is waited for;
+/// otherwise what is done on top of an older version ends in a conflict.
+async fn newest(resource: Arc<ResizeEndpoint>, context: &Context) -> Arc<ResizeEndpoint> {
+    let until = Instant::now() + ECHO;
+    loop {
+        let known = context.scopes.endpoint(&resource).filter(|known| known.metadata.uid == resource.metadata.uid);
+        let known = known.unwrap_or_else(|| resource.clone());
+        if !context.memories.of(&known).wrote_after(&known) || Instant::now() > until {
+            return known;
+        }
+        tokio::time::sleep(ECHO / 100).await;
+    }
 }
 
 async fn keep_or_clean_up(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> Result<Action, Error> {
@@ -122,11 +140,8 @@ pub fn on_error(resource: Arc<ResizeEndpoint>, error: &Error, context: Arc<Conte
 }
 
 async fn keep(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Error> {
-    let mut previous = resource.status.clone().unwrap_or_default();
+    let previous = resource.status.clone().unwrap_or_default();
     let mut writer = StatusWriter::new(&context.client, resource);
-    if previous.conditions.is_empty() {
-        previous = write_status(resource, context, &previous, &Report::unseen("not looked at yet", &previous), &mut writer).await?;
-    }
     let memory = context.memories.of(resource);
     let bucket = &resource.spec.bucket;
     let secret = bucket.credentials_secret_ref.as_ref();
@@ -145,7 +160,7 @@ async fn keep(resource: &ResizeEndpoint, context: &Context) -> Result<Action, Er
     write_status(resource, context, &previous, &report, &mut writer).await?;
     context.metrics.reconciled(report.ready().reason);
 
-    let memory = memory.after(resource, &report, access, age(context), Instant::now());
+    let memory = memory.after(resource, &report, access, age(context), Instant::now()).wrote(writer.version());
     let resync = Duration::from_secs(context.config.resync_seconds);
     let next = schedule::next_look(&report, &memory, resync, (context.random)());
     context.memories.keep(resource, memory);
@@ -176,6 +191,10 @@ async fn look_and_act(
     let Some(children) = context.scopes.children(&endpoint.namespace) else { return before };
     let pace = Pace { rollouts: &context.rollouts, scopes: &context.scopes };
     let cluster = Cluster { client: &context.client, children, pace: Some(pace) };
+    if context.config.claims.policy == ClaimsPolicy::BucketTag {
+        // S3 is asked
+        writer.begin((context.now)()).await;
+    }
     if let Err(refusal) = may_have(resource, &endpoint, access, context).await {
         let has_lost = refusal.reason == Reason::BucketClaimed && before.record.rules.is_empty();
         let pruned = if has_lost { workload::prune(cluster, &endpoint).await } else { Ok(()) };

@@ -132,7 +132,7 @@ async fn give_up(resource: &ResizeEndpoint, context: &Context, why: &str, verdic
     };
     // nothing can be created any more in a namespace that is being deleted
     let regarding = if verdict.is_none() { namespace_of(resource) } else { resource.object_ref(&()) };
-    context.recorders.publish(&event, &regarding).await;
+    context.recorder.publish(&event, &regarding).await;
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Who may reconcile now: so many at a time, and of them no more than a share for one namespace, and for one store.
+//! Who may reconcile now: so many at a time, and of them no more than a share for one namespace, for one store, and for both.
 //!
-//! A store that does not answer, or one whose endpoints do not, holds up its own and not everybody's.
+//! A store that does not answer, or one whose endpoints do not, holds up its own and not everybody's, also in its own namespace.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,9 @@ const ALL: usize = 32;
 /// Most of them for one store.
 const OF_A_STORE: usize = 16;
 /// Most of them for one namespace.
-const OF_A_NAMESPACE: usize = 8;
+const OF_A_NAMESPACE: usize = 12;
+/// Most of these for one store.
+const OF_BOTH: usize = 8;
 
 /// The slots of all reconciles.
 #[derive(Debug)]
@@ -25,13 +27,14 @@ pub struct Slots {
     all: Arc<Semaphore>,
     namespaces: Shares<String>,
     stores: Shares<StoreId>,
+    both: Shares<(String, StoreId)>,
     closed: watch::Sender<bool>,
 }
 
 /// A slot, until it is dropped.
 #[derive(Debug)]
 pub struct Slot {
-    _of: [Option<OwnedSemaphorePermit>; 3],
+    _of: [Option<OwnedSemaphorePermit>; 4],
 }
 
 impl Default for Slots {
@@ -40,6 +43,7 @@ impl Default for Slots {
             all: Arc::new(Semaphore::new(ALL)),
             namespaces: Shares::new(OF_A_NAMESPACE),
             stores: Shares::new(OF_A_STORE),
+            both: Shares::new(OF_BOTH),
             closed: watch::Sender::new(false),
         }
     }
@@ -61,12 +65,13 @@ impl Slots {
         }
     }
 
-    /// Waits for a slot. Who waits for a share holds nothing that others of another share wait for.
+    /// Waits for a slot. Who waits holds nothing but shares of its own namespace and store, and of its namespace's share not all.
     pub async fn take(&self, namespace: &str, store: StoreId) -> Slot {
+        let both = self.both.take((namespace.to_owned(), store.clone())).await;
         let namespace = self.namespaces.take(namespace.to_owned()).await;
         let store = self.stores.take(store).await;
         let slot = Arc::clone(&self.all).acquire_owned().await.ok();
-        Slot { _of: [namespace, store, slot] }
+        Slot { _of: [both, namespace, store, slot] }
     }
 }
 
@@ -136,6 +141,22 @@ mod tests {
         drop(stuck);
         assert!(slots.take("n0", store("stuck")).now_or_never().is_some());
         assert!(slots.stores.shares.lock().unwrap().len() <= 2, "what nobody uses is forgotten");
+    }
+
+    #[tokio::test]
+    async fn one_store_leaves_slots_to_others_of_its_namespace() {
+        let slots = Slots::default();
+        let stuck = take_all(&slots, 100, |_| ("one".to_owned(), store("stuck")));
+        assert_eq!(stuck.len(), OF_BOTH);
+        let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(slots.take("one", store("stuck")))).collect();
+        assert!(waiting.iter_mut().all(|slot| slot.now_or_never().is_none()));
+        assert!(slots.take("one", store("other")).now_or_never().is_some());
+        // nor if it is others who hold the whole share of the store
+        drop((stuck, waiting));
+        let _elsewhere = take_all(&slots, 100, |number| (format!("n{number}"), store("stuck")));
+        let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(slots.take("one", store("stuck")))).collect();
+        assert!(waiting.iter_mut().all(|slot| slot.now_or_never().is_none()));
+        assert!(slots.take("one", store("other")).now_or_never().is_some());
     }
 
     #[tokio::test]

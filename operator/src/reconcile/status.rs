@@ -27,7 +27,7 @@ pub(super) async fn write_status(
             "{}",
             event.action
         );
-        context.recorders.publish(&event, &resource.object_ref(&())).await;
+        context.recorder.publish(&event, &resource.object_ref(&())).await;
     }
     Ok(next)
 }

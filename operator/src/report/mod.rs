@@ -1,9 +1,9 @@
 //! What a reconcile found → the status to write. Pure.
 //!
-//! Every room that comes to a verdict is above; below is `heard`. `writer` and `recorders` make the calls.
+//! Every room that comes to a verdict is above; below is `heard`. `writer` and `recorder` make the calls.
 
 pub mod events;
-pub mod recorders;
+pub mod recorder;
 pub mod writer;
 
 use k8s_openapi::{
@@ -277,7 +277,8 @@ mod tests {
 
     use super::{events::events, *};
 
-    fn report(routing: Verdict) -> Report {
+    /// A report in which all is well, but for `routing`.
+    pub fn report(routing: Verdict) -> Report {
         Report {
             accepted: Verdict::yes(Reason::Valid, "spec is valid, bucket photos is free"),
             workload: Verdict::yes(Reason::PodsAvailable, "2 of 2 pods serve"),
@@ -345,7 +346,7 @@ mod tests {
         assert_eq!(times(&third), [0, 0, 2, 0, 0, 2]);
         let told = |events: Vec<Event>| events.into_iter().map(|event| (event.type_, event.reason)).collect::<Vec<_>>();
         assert_eq!(told(events(&first, &second)), [(EventType::Warning, "BucketNotFound".to_owned())]);
-        assert_eq!(told(events(&second, &third)), [(EventType::Normal, "RulesApplied".to_owned())]);
+        assert_eq!(told(events(&second, &third)), ["RulesApplied", "Serving"].map(|reason| (EventType::Normal, reason.to_owned())));
     }
 
     #[test]

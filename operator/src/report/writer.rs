@@ -1,5 +1,6 @@
 //! Writes a status, and only on top of the object that was read.
 
+use k8s_openapi::jiff::Timestamp;
 use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PatchParams},
@@ -7,6 +8,7 @@ use kube::{
 use resize_api::{ResizeEndpoint, status::ResizeEndpointStatus};
 use serde_json::{Value, json};
 
+use super::Report;
 use crate::heard::Heard;
 
 /// Fields that a status may lack; a merge patch would leave them.
@@ -31,6 +33,7 @@ pub struct StatusWriter {
     api: Api<Heard>,
     name: String,
     version: Option<String>,
+    generation: Option<i64>,
     /// The status as it is there.
     status: ResizeEndpointStatus,
 }
@@ -39,7 +42,28 @@ impl StatusWriter {
     /// A writer for `resource` as it was read.
     pub fn new(client: &Client, resource: &ResizeEndpoint) -> Self {
         let api = Api::namespaced(client.clone(), &resource.namespace().unwrap_or_default());
-        Self { api, name: resource.name_any(), version: resource.resource_version(), status: resource.status.clone().unwrap_or_default() }
+        Self {
+            api,
+            name: resource.name_any(),
+            version: resource.resource_version(),
+            generation: resource.metadata.generation,
+            status: resource.status.clone().unwrap_or_default(),
+        }
+    }
+
+    /// The version of the object with what was written last.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// Says that nobody looked yet, if nothing was said so far: before what may take its time.
+    pub async fn begin(&mut self, now: Timestamp) {
+        if self.status.conditions.is_empty() {
+            let unseen = Report::unseen("not looked at yet", &self.status);
+            let first = super::status(&self.status, self.generation, &unseen, now);
+            // if it fails, so does the next write, and that is told
+            let _ = self.replace(&first).await;
+        }
     }
 
     /// Whether the object has this status already.

@@ -3,7 +3,7 @@
 //! A look-up costs the same however many endpoints there are.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     hash::Hash,
 };
 
@@ -36,22 +36,48 @@ impl<S> Rank<S> {
     }
 }
 
-/// Who claims one thing, by uid, and who holds it whatever the ranks say.
+/// Who claims one thing, sorted by uid, and who holds it whatever the ranks say. Nearly always there is one.
 #[derive(Debug)]
 struct Claimants<S> {
-    ranks: BTreeMap<String, Rank<S>>,
+    ranks: Vec<(String, Rank<S>)>,
     holder: Option<String>,
 }
 
 impl<S> Default for Claimants<S> {
     fn default() -> Self {
-        Self { ranks: BTreeMap::new(), holder: None }
+        Self { ranks: Vec::new(), holder: None }
     }
 }
 
 impl<S: Ord> Claimants<S> {
+    fn at(&self, uid: &str) -> Result<usize, usize> {
+        self.ranks.binary_search_by(|(other, _)| other.as_str().cmp(uid))
+    }
+
+    fn rank(&self, uid: &str) -> Option<&Rank<S>> {
+        self.ranks.get(self.at(uid).ok()?).map(|(_, rank)| rank)
+    }
+
+    fn put(&mut self, uid: &str, rank: Rank<S>) {
+        match self.at(uid) {
+            Ok(at) => self.ranks[at].1 = rank,
+            Err(at) => {
+                if self.ranks.is_empty() {
+                    self.ranks.reserve_exact(1);
+                }
+                self.ranks.insert(at, (uid.to_owned(), rank));
+            }
+        }
+    }
+
+    fn remove(&mut self, uid: &str) {
+        if let Ok(at) = self.at(uid) {
+            self.ranks.remove(at);
+        }
+    }
+
     fn first(&self) -> Option<&String> {
-        let best = || self.ranks.iter().min_by_key(|(_, rank)| *rank).map(|(uid, _)| uid);
+        let best = || self.ranks.iter().min_by_key(|(_, rank)| rank).map(|(uid, _)| uid);
         self.holder.as_ref().or_else(best)
     }
 }
@@ -61,7 +87,7 @@ impl<S: Ord> Claimants<S> {
 pub struct Ranking<K, S> {
     things: HashMap<K, Claimants<S>>,
     /// What each endpoint claims, by uid.
-    claimed: HashMap<String, BTreeSet<K>>,
+    claimed: HashMap<String, Box<[K]>>,
 }
 
 impl<K, S> Default for Ranking<K, S> {
@@ -73,26 +99,26 @@ impl<K, S> Default for Ranking<K, S> {
 impl<K: Clone + Eq + Hash + Ord, S: Clone + Ord> Ranking<K, S> {
     /// Notes what the endpoint `uid` claims by now. Returns all that claim something which thereby changed hands.
     pub fn change(&mut self, uid: &str, claimed: BTreeSet<K>, rank: Option<&Rank<S>>) -> Vec<ObjectRef<ResizeEndpoint>> {
-        let before = self.claimed.remove(uid).unwrap_or_default();
+        let before: BTreeSet<K> = self.claimed.remove(uid).unwrap_or_default().into_iter().collect();
         let mut told = Vec::new();
         for thing in before.union(&claimed) {
             let claimants = self.things.entry(thing.clone()).or_default();
             let first = claimants.first().cloned();
             if let Some(rank) = rank.filter(|_| claimed.contains(thing)) {
-                claimants.ranks.insert(uid.to_owned(), rank.clone());
+                claimants.put(uid, rank.clone());
             } else {
-                claimants.ranks.remove(uid);
+                claimants.remove(uid);
                 claimants.holder.take_if(|holder| holder.as_str() == uid);
             }
             if claimants.first() != first.as_ref() {
-                told.extend(claimants.ranks.values().map(Rank::object));
+                told.extend(claimants.ranks.iter().map(|(_, rank)| rank.object()));
             }
             if claimants.ranks.is_empty() {
                 self.things.remove(thing);
             }
         }
         if !claimed.is_empty() {
-            self.claimed.insert(uid.to_owned(), claimed);
+            self.claimed.insert(uid.to_owned(), claimed.into_iter().collect());
         }
         told
     }
@@ -104,13 +130,13 @@ impl<K: Clone + Eq + Hash + Ord, S: Clone + Ord> Ranking<K, S> {
 
     /// The rank that was noted of the endpoint `uid` for `thing`.
     pub fn rank(&self, thing: &K, uid: &str) -> Option<&Rank<S>> {
-        self.things.get(thing)?.ranks.get(uid)
+        self.things.get(thing)?.rank(uid)
     }
 
     /// The ranks of all others than `uid` that claim `thing`.
     pub fn others(&self, thing: &K, uid: &str) -> impl Iterator<Item = &Rank<S>> {
         let ranks = self.things.get(thing).into_iter().flat_map(|claimants| &claimants.ranks);
-        ranks.filter(move |(other, _)| *other != uid).map(|(_, rank)| rank)
+        ranks.filter(move |(other, _)| other != uid).map(|(_, rank)| rank)
     }
 
     /// The endpoint `uid`, which claims `thing`, keeps it from now on as long as it does.

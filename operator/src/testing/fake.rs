@@ -28,13 +28,13 @@ use crate::{
     outbound::Outbound,
     public_url::Visitor,
     reconcile::{context::Context, memory::Memories, reconcile, slots::Slots},
-    report::recorders::Recorders,
+    report::recorder::Recorder,
     tenancy::claims::Claims,
     testing::{
         fixtures,
         store::{self, Store},
     },
-    watch::{Scopes, children::Children},
+    watch::{Scopes, children::Children, waiting::Waiting},
     workload::{originals::PodClient, rollouts::Rollouts},
 };
 
@@ -201,9 +201,10 @@ fn context_in(scopes: Scopes, client: Client, config: Config, s3: SdkConfig, now
         pods: PodClient::new(outbound).unwrap(),
         claims: Arc::new(Claims::new(config.s3.clone(), config.claims.clone())),
         memories: Memories::default(),
+        waiting: Waiting::default(),
         slots: Slots::default(),
         rollouts: Rollouts::new(config.rollout_max_concurrent.into()),
-        recorders: Recorders::new(&client, &Reporter { controller: "tests".into(), instance: None }),
+        recorder: Recorder::new(&client, &Reporter { controller: "tests".into(), instance: None }),
         metrics: Metrics::default(),
         random: || 0.0,
         now,

@@ -1,8 +1,8 @@
-//! The objects that we made, as the API has them: watched once, then looked up without a call.
+//! The objects that we made, as the API has them: watched once, then looked up without a call. Kept is what is read, packed.
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -30,7 +30,11 @@ use tokio::sync::{Notify, watch};
 use crate::{
     http_route::HTTPRoute,
     names::ENDPOINT,
-    watch::scope::{api, endpoint_of, heard, ours},
+    watch::{
+        packed::{Packed, packed},
+        scope::{api, endpoint_of, heard, ours},
+        waiting::Waiting,
+    },
 };
 
 /// How long until the Gateway API is looked for again after a failure.
@@ -41,32 +45,40 @@ pub trait Child:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
 {
     /// Those of this kind.
-    fn store(children: &Children) -> &Store<Self>;
+    fn store(children: &Children) -> &Store<Packed<Self>>;
+
+    /// Drops what is not read.
+    fn slim(&mut self);
 }
 
 /// What is known of every kind.
 pub struct Children {
-    deployments: Store<Deployment>,
-    services: Store<Service>,
-    ingresses: Store<Ingress>,
-    autoscalers: Store<HorizontalPodAutoscaler>,
-    budgets: Store<PodDisruptionBudget>,
-    policies: Store<NetworkPolicy>,
-    cron_jobs: Store<CronJob>,
+    deployments: Store<Packed<Deployment>>,
+    services: Store<Packed<Service>>,
+    ingresses: Store<Packed<Ingress>>,
+    autoscalers: Store<Packed<HorizontalPodAutoscaler>>,
+    budgets: Store<Packed<PodDisruptionBudget>>,
+    policies: Store<Packed<NetworkPolicy>>,
+    cron_jobs: Store<Packed<CronJob>>,
     jobs: Store<Job>,
-    routes: Store<HTTPRoute>,
+    routes: Store<Packed<HTTPRoute>>,
     gateway_api: watch::Receiver<Option<bool>>,
     gateway_api_wanted: Arc<Notify>,
 }
 
 macro_rules! child {
-    ($($kind:ty: $field:ident),*) => { $(impl Child for $kind {
-        fn store(children: &Children) -> &Store<Self> { &children.$field }
+    ($($kind:ty: $field:ident $(without $unread:ident)?),*) => { $(impl Child for $kind {
+        fn store(children: &Children) -> &Store<Packed<Self>> { &children.$field }
+
+        fn slim(&mut self) {
+            self.meta_mut().managed_fields = None;
+            $(self.$unread = None;)?
+        }
     })* };
 }
 child!(
-    Deployment: deployments, Service: services, Ingress: ingresses, HorizontalPodAutoscaler: autoscalers,
-    PodDisruptionBudget: budgets, NetworkPolicy: policies, CronJob: cron_jobs, HTTPRoute: routes
+    Deployment: deployments, Ingress: ingresses, NetworkPolicy: policies, HTTPRoute: routes, Service: services without status,
+    HorizontalPodAutoscaler: autoscalers without status, PodDisruptionBudget: budgets without status, CronJob: cron_jobs without status
 );
 
 impl Children {
@@ -92,7 +104,7 @@ impl Children {
     #[cfg(test)]
     pub fn with(all: impl IntoIterator<Item = Deployment>) -> Self {
         let (deployments, mut heard) = reflector::store();
-        all.into_iter().for_each(|deployment| heard.apply_watcher_event(&watcher::Event::Apply(deployment)));
+        all.into_iter().for_each(|deployment| heard.apply_watcher_event(&packed(&watcher::Event::Apply(deployment))));
         Self { deployments, ..Self::none() }
     }
 
@@ -112,8 +124,8 @@ impl Children {
     }
 
     /// A Deployment, as it was last heard of.
-    pub fn deployment(&self, named: &ObjectRef<Deployment>) -> Option<Arc<Deployment>> {
-        self.deployments.get(named)
+    pub fn deployment(&self, namespace: &str, name: &str) -> Option<Deployment> {
+        self.deployments.get(&ObjectRef::new(name).within(namespace))?.unpack()
     }
 
     /// Whether all of the kind are known.
@@ -122,11 +134,12 @@ impl Children {
     }
 
     /// The object `name` of `namespace` as it was last heard of; waits until all of the kind are known.
-    pub async fn get<K: Child>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+    pub async fn get<K: Child>(&self, namespace: &str, name: &str) -> Option<Box<K>> {
         let store = K::store(self);
         // an error means that the watch has ended, as at shutdown
         let _ = store.wait_until_ready().await;
-        store.get(&ObjectRef::new(name).within(namespace))
+        // boxed: objects are large, and held while others are asked
+        store.get(&ObjectRef::new(name).within(namespace))?.unpack().map(Box::new)
     }
 
     /// Whether the Gateway API is installed. If it is `wanted` and is not there, it is looked for again.
@@ -140,32 +153,37 @@ impl Children {
     }
 }
 
-/// Watches every kind for `controller`.
-pub fn watch(client: &Client, namespace: Option<&str>, controller: Controller<ResizeEndpoint>) -> (Controller<ResizeEndpoint>, Children) {
-    let (controller, deployments) = owns(client, namespace, controller);
-    let (controller, services) = owns(client, namespace, controller);
-    let (controller, ingresses) = owns(client, namespace, controller);
-    let (controller, autoscalers) = owns(client, namespace, controller);
-    let (controller, budgets) = owns(client, namespace, controller);
-    let (controller, policies) = owns(client, namespace, controller);
-    let (controller, cron_jobs) = owns(client, namespace, controller);
+/// Watches every kind for `controller`, which is not called for those who are `waiting`.
+pub fn watch(
+    client: &Client,
+    namespace: Option<&str>,
+    controller: Controller<ResizeEndpoint>,
+    waiting: &Waiting,
+) -> (Controller<ResizeEndpoint>, Children) {
+    let (controller, deployments) = owns(client, namespace, controller, waiting);
+    let (controller, services) = owns(client, namespace, controller, waiting);
+    let (controller, ingresses) = owns(client, namespace, controller, waiting);
+    let (controller, autoscalers) = owns(client, namespace, controller, waiting);
+    let (controller, budgets) = owns(client, namespace, controller, waiting);
+    let (controller, policies) = owns(client, namespace, controller, waiting);
+    let (controller, cron_jobs) = owns(client, namespace, controller, waiting);
     // Jobs belong to the CronJob, also those that somebody starts by hand
     let (jobs, writer) = reflector::store();
     let events = heard(watcher(api::<Job>(client, namespace), ours())).modify(slim_job).reflect(writer);
-    let controller = controller.watches_stream(events.touched_objects(), endpoint_of);
+    let called = waiting.clone();
+    let controller =
+        controller.watches_stream(events.touched_objects(), move |job| endpoint_of(job).filter(|endpoint| called.lets(endpoint)));
 
     // where there is no Gateway API, a watch would do nothing but fail
     let (found, gateway_api) = watch::channel(None);
     let gateway_api_wanted = Arc::<Notify>::default();
-    let (routes, writer) = reflector::store();
     let all: Api<HTTPRoute> = api(client, namespace);
     let installed = {
         let (all, wanted) = (all.clone(), gateway_api_wanted.clone());
         let look = move || is_installed(all.clone());
         async move { wait_for_gateway_api(look, found, &wanted).await }
     };
-    let events = heard(futures::stream::once(installed).flat_map(move |()| watcher(all.clone(), ours()))).modify(slim).reflect(writer);
-    let controller = controller.owns_stream(events.touched_objects());
+    let (controller, routes) = keep(futures::stream::once(installed).flat_map(move |()| watcher(all.clone(), ours())), controller, waiting);
     let children = Children {
         deployments,
         services,
@@ -186,20 +204,31 @@ fn owns<K: Child>(
     client: &Client,
     namespace: Option<&str>,
     controller: Controller<ResizeEndpoint>,
-) -> (Controller<ResizeEndpoint>, Store<K>) {
-    let (store, writer) = reflector::store();
-    let events = heard(watcher(api::<K>(client, namespace), ours())).modify(slim).reflect(writer);
-    (controller.owns_stream(events.touched_objects()), store)
+    waiting: &Waiting,
+) -> (Controller<ResizeEndpoint>, Store<Packed<K>>) {
+    keep(watcher(api::<K>(client, namespace), ours()), controller, waiting)
 }
 
-/// Drops the fields that are not read.
-fn slim(object: &mut impl ResourceExt) {
-    object.managed_fields_mut().clear();
+/// Keeps what `watched` tells, and calls `controller` for the owner.
+fn keep<K: Child>(
+    watched: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+    controller: Controller<ResizeEndpoint>,
+    waiting: &Waiting,
+) -> (Controller<ResizeEndpoint>, Store<Packed<K>>) {
+    let (store, mut writer) = reflector::store();
+    let events = heard(watched).modify(K::slim).inspect_ok(move |event| writer.apply_watcher_event(&packed(event)));
+    let waiting = waiting.clone();
+    let owners = move |object: K| {
+        let owner = |reference| ObjectRef::from_owner_ref(object.meta().namespace.as_deref(), reference, ());
+        let owners = object.owner_references().iter().filter_map(owner);
+        owners.filter(|owner| waiting.lets(owner)).collect::<Vec<_>>()
+    };
+    (controller.watches_stream(events.touched_objects(), owners), store)
 }
 
-/// The same of a Job, of which only its end is read.
+/// Of a Job only its end is read.
 fn slim_job(job: &mut Job) {
-    slim(job);
+    job.metadata.managed_fields = None;
     job.spec = None;
 }
 

@@ -21,25 +21,28 @@ use tokio::sync::{
 use crate::{
     admin::metrics::Metrics,
     heard::{Heard, unreadable},
-    report::recorders::Recorders,
+    report::recorder::Recorder,
     tenancy::claims::Claims,
-    watch::scope::heard,
+    watch::scope::{all, heard},
 };
+
+/// The whole object once more.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The endpoints behind `api`: a store, and a stream of those that changed. Claims know of each before the store does.
 /// When the watch fails, `failed` is notified.
 pub fn endpoints(
     api: Api<Heard>,
     claims: Arc<Claims>,
-    recorders: Recorders,
+    recorder: Recorder,
     metrics: Metrics,
     failed: Arc<Notify>,
 ) -> (Store<ResizeEndpoint>, impl Stream<Item = Result<ResizeEndpoint, watcher::Error>>) {
     let (store, writer) = reflector::store();
     let mut known = Known { claims, all: HashSet::new(), listed: HashSet::new() };
-    let events = heard(watcher(api, watcher::Config::default()).inspect_err(move |_| failed.notify_one()));
+    let events = heard(watcher(api, all()).inspect_err(move |_| failed.notify_one()));
     let noted = events.map_ok(read).inspect_ok(move |event| {
-        tell(event, &recorders, &metrics);
+        tell(event, &recorder, &metrics);
         known.note(event);
     });
     (store, reflector::reflector(writer, noted).applied_objects())
@@ -59,20 +62,26 @@ pub fn called(receiver: Receiver<ObjectRef<ResizeEndpoint>>) -> impl Stream<Item
     .boxed()
 }
 
-/// What happens to an endpoint of which only a part could be read happens to that part.
+/// What happens to an endpoint of which only a part could be read happens to that part. What nobody reads is dropped: who wrote which field,
+/// which is most of an object, and what `kubectl apply` keeps for itself.
 fn read(event: watcher::Event<Heard>) -> watcher::Event<ResizeEndpoint> {
     use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+    let slim = |Heard(mut object)| {
+        object.metadata.managed_fields = None;
+        object.annotations_mut().remove(LAST_APPLIED);
+        object
+    };
     match event {
-        Apply(object) => Apply(object.0),
-        Delete(object) => Delete(object.0),
-        InitApply(object) => InitApply(object.0),
+        Apply(object) => Apply(slim(object)),
+        Delete(object) => Delete(slim(object)),
+        InitApply(object) => InitApply(slim(object)),
         Init => Init,
         InitDone => InitDone,
     }
 }
 
 /// The others go on; one that cannot be read gets a log line and an Event.
-fn tell(event: &watcher::Event<ResizeEndpoint>, recorders: &Recorders, metrics: &Metrics) {
+fn tell(event: &watcher::Event<ResizeEndpoint>, recorder: &Recorder, metrics: &Metrics) {
     let (watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event else { return };
     let Some(error) = unreadable(object) else { return };
     tracing::error!(namespace = object.namespace(), name = object.name_any(), error, "an endpoint cannot be read");
@@ -86,8 +95,8 @@ fn tell(event: &watcher::Event<ResizeEndpoint>, recorders: &Recorders, metrics: 
         action: "Read".to_owned(),
         secondary: None,
     };
-    let (object, recorders) = (object.object_ref(&()), recorders.clone());
-    tokio::spawn(async move { recorders.publish(&event, &object).await });
+    let (object, recorder) = (object.object_ref(&()), recorder.clone());
+    tokio::spawn(async move { recorder.publish(&event, &object).await });
 }
 
 /// The endpoints of one watch, as the claims have them.

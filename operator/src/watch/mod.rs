@@ -4,7 +4,9 @@
 
 pub mod children;
 pub mod endpoints;
+mod packed;
 pub mod scope;
+pub mod waiting;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -41,12 +43,22 @@ impl Scopes {
 
     /// What is known in `namespace`.
     pub fn children(&self, namespace: &str) -> Option<&Children> {
-        self.0.get(&Some(namespace.to_owned())).or_else(|| self.0.get(&None)).map(|scope| &scope.children)
+        self.scope(namespace).map(|scope| &scope.children)
+    }
+
+    fn scope(&self, namespace: &str) -> Option<&Scope> {
+        self.0.get(&Some(namespace.to_owned())).or_else(|| self.0.get(&None))
     }
 
     /// A Deployment, as it was last heard of.
-    pub fn deployment(&self, named: &ObjectRef<Deployment>) -> Option<Arc<Deployment>> {
-        self.children(named.namespace.as_deref()?)?.deployment(named)
+    pub fn deployment(&self, named: &ObjectRef<Deployment>) -> Option<Deployment> {
+        let namespace = named.namespace.as_deref()?;
+        self.children(namespace)?.deployment(namespace, &named.name)
+    }
+
+    /// `resource`, as it was last heard of.
+    pub fn endpoint(&self, resource: &ResizeEndpoint) -> Option<Arc<ResizeEndpoint>> {
+        self.scope(resource.metadata.namespace.as_deref()?)?.endpoints.get(&ObjectRef::from_obj(resource))
     }
 
     /// Waits until every endpoint of every scope is known.

@@ -20,9 +20,17 @@ where
     }
 }
 
+/// Most objects that are asked for in one go: all of them are held until the last one is read.
+const PAGE: u32 = 100;
+
+/// All that there is.
+pub fn all() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE)
+}
+
 /// What we made.
 pub fn ours() -> watcher::Config {
-    watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={OPERATOR}"))
+    all().labels(&format!("app.kubernetes.io/managed-by={OPERATOR}"))
 }
 
 /// The endpoint that an object belongs to, by its label.

@@ -37,6 +37,8 @@ use crate::{
 
 /// Field manager that keeps the number of pods as it is from when we leave it to the autoscaler until that changes it.
 const HANDOVER: &str = "resize-operator-handover";
+/// A version that no object has. An apply that names it makes the object, or conflicts where there is one.
+const OF_NONE: &str = "1";
 /// How long to wait for the list of a kind.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -144,7 +146,7 @@ impl<'a> Writer<'a> {
         Api::namespaced(self.cluster.client.clone(), &self.endpoint.namespace)
     }
 
-    async fn known<K: Child>(&self) -> Result<Option<std::sync::Arc<K>>, ApplyError> {
+    async fn known<K: Child>(&self) -> Result<Option<Box<K>>, ApplyError> {
         let found = self.cluster.children.get(&self.endpoint.namespace, &self.name);
         tokio::time::timeout(PATIENCE, found).await.map_err(|_| ApplyError::NotListed(K::kind(&()).into_owned()))
     }
@@ -165,21 +167,34 @@ impl<'a> Writer<'a> {
         match self.known::<K>().await? {
             Some(live) => {
                 self.check_owner::<K>(live.meta())?;
-                let now = json_of(&*live)?;
+                let now = json_of(&live)?;
                 let drift = Drift::between(desired, &now);
                 if live.meta().deletion_timestamp.is_none() && (drift.is_none() || self.is_left::<K>(&drift, &now)) {
-                    return Ok(live.as_ref().clone());
+                    return Ok(*live);
                 }
             }
-            // an object without our label is not in the watch's store
             None => {
-                if let Some(live) = self.api::<K>().get_metadata_opt(&self.name).await? {
-                    self.check_owner::<K>(&live.metadata)?;
+                if let Some(made) = self.make(desired).await? {
+                    return self.settle(desired, made).await;
                 }
             }
         }
         let applied = self.api::<K>().patch(&self.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(desired)).await?;
         self.settle(desired, applied).await
+    }
+
+    /// Makes the object, unless there is one and it is ours. The watch's store does not tell: it has none without our label, and is late.
+    async fn make<K: Child>(&self, desired: &Value) -> Result<Option<K>, ApplyError> {
+        let mut new = desired.clone();
+        new["metadata"]["resourceVersion"] = json!(OF_NONE);
+        match self.api::<K>().patch(&self.name, &PatchParams::apply(OPERATOR).force(), &Patch::Apply(new)).await {
+            Ok(made) => Ok(Some(made)),
+            Err(kube::Error::Api(status)) if status.code == 409 => match self.api::<K>().get_metadata_opt(&self.name).await? {
+                Some(live) => self.check_owner::<K>(&live.metadata).map(|()| None),
+                None => Err(kube::Error::Api(status).into()),
+            },
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Removes from the `applied` object what others added. What differs even then is set again by something at every write: it is
@@ -254,7 +269,7 @@ impl<'a> Writer<'a> {
                 self.notes.push(format!(
                     "what the operator changed of Deployment {name} waits until others have rolled out (rollout.maxConcurrent of its chart)"
                 ));
-                return Ok(live.as_ref().clone());
+                return Ok(Deployment::clone(live));
             }
         }
         if let Some(scaled) = scaled.filter(|_| !live.is_some_and(|live| is_of_stamp(&live, &desired))) {

@@ -24,7 +24,9 @@ pub struct Observed {
 /// Looks at the pods too: the Deployment does not tell why they fail, nor of those that are on their way out.
 /// Neither matters where all pods of the Deployment serve and nothing waits for the old ones to go.
 pub async fn observe(client: &Client, endpoint: &Endpoint, deployment: &Deployment, is_settled: bool) -> Result<Observed, kube::Error> {
-    if is_settled && rolled_out(deployment, &[]) {
+    // nor of one that was made just now
+    let is_new = deployment.status.as_ref().is_none_or(|status| status.observed_generation.is_none());
+    if is_new || is_settled && rolled_out(deployment, &[]) {
         return Ok(judge(deployment, &[]));
     }
     let listed = Listed::of(client, endpoint).await?;

@@ -55,7 +55,7 @@ async fn an_answer_without_end_takes_a_bound_of_memory() {
 }
 
 #[tokio::test]
-async fn a_store_that_never_answers_holds_up_no_other_namespace() {
+async fn a_store_that_never_answers_holds_up_no_other_store_and_no_other_namespace() {
     let Some(plane) = ControlPlane::start().await else { return };
     plane.install(&[]).await;
     run_deployments(plane.client.clone());
@@ -72,11 +72,13 @@ async fn a_store_that_never_answers_holds_up_no_other_namespace() {
     eventually("some of them wait for the store", async || operator.metric("resize_operator_reconciles_running") >= Some(8.0)).await;
     eventually("the others of the namespace wait for their turn", async || operator.metric("resize_operator_queue_depth") >= Some(8.0))
         .await;
+    plane.apply(&[endpoint(&store, "beside")]).await;
+    wait_until_all_are(&plane, 1, "Serving").await;
     plane.apply(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "other" } })]).await;
     let mut other = endpoint(&store, "photos");
     other["metadata"]["namespace"] = json!("other");
     plane.apply(&[other]).await;
-    wait_until_all_are(&plane, 1, "Serving").await;
+    wait_until_all_are(&plane, 2, "Serving").await;
     assert!(!all_are(&plane, 40, "S3Unreachable").await, "it waited for all of them");
     drop(silent);
 }

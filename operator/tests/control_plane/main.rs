@@ -35,6 +35,7 @@ mod render;
 mod rules;
 mod scale;
 mod scope;
+mod taken;
 mod tenancy;
 mod undecodable;
 mod upgrade;

@@ -196,28 +196,6 @@ async fn a_foreign_autoscaler_sets_the_number_of_pods_and_is_told() {
 }
 
 #[tokio::test]
-async fn an_object_of_somebody_else_is_never_taken_over() {
-    let Some(bench) = Bench::start().await else { return };
-    let theirs = json!({
-        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
-        // labelled as ours, and controlled by another
-        "metadata": {
-            "name": "photos-resizer", "namespace": "default", "labels": { "app.kubernetes.io/managed-by": "resize-operator" },
-            "ownerReferences": [{ "apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "7", "controller": true }],
-        },
-        "spec": { "minAvailable": 1 },
-    });
-    bench.plane.apply(&[theirs]).await;
-    bench.apply(json!({})).await;
-    wait_until_all_are(&bench.plane, 1, "NameTaken").await;
-    // one that is not wanted is not pruned, either
-    bench.apply(json!({ "replicas": 1 })).await;
-    wait_until_all_are(&bench.plane, 1, "Serving").await;
-    let budget = bench.api::<PodDisruptionBudget>().get("photos-resizer").await.unwrap();
-    assert_eq!(serde_json::to_value(budget.spec.unwrap()).unwrap(), json!({ "minAvailable": 1 }));
-}
-
-#[tokio::test]
 async fn other_credentials_replace_the_pods_and_a_missing_secret_does_not() {
     let Some(bench) = Bench::start().await else { return };
     let secret = |key: &str| {
