@@ -13,7 +13,11 @@ mod weights;
 
 use std::ops::Range;
 
-use fast_image_resize::{PixelType, ResizeOptions, Resizer, images::Image, images::ImageRef};
+use fast_image_resize::{
+    PixelTrait, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::{U8, U8x2, U8x3, U8x4},
+};
 use resize_api::picture::Kernel;
 
 use crate::{Error, channels::Channels, geometry::Region, raster::Raster};
@@ -100,21 +104,32 @@ fn band(
     rows: Range<usize>,
     options: &ResizeOptions,
 ) -> Result<(), Error> {
-    let kind = match source.channels {
-        Channels::Gray => PixelType::U8,
-        Channels::GrayAlpha => PixelType::U8x2,
-        Channels::Rgb => PixelType::U8x3,
-        Channels::Rgba | Channels::Cmyk => PixelType::U8x4,
+    // by type: asked by a value, the library brings its loops over 16 bits and floats along, half a megabyte, in which no two compilations agree
+    let mixed = match source.channels {
+        Channels::Gray => mixed::<U8>,
+        Channels::GrayAlpha => mixed::<U8x2>,
+        Channels::Rgb => mixed::<U8x3>,
+        Channels::Rgba | Channels::Cmyk => mixed::<U8x4>,
     };
     let (stride, source_stride) = (scaled.stride(), source.stride());
     let (first, end, region) = part(source, region, scaled.height, &rows);
-    let impossible = |error: &dyn std::fmt::Display| Error::Damaged(format!("cannot scale: {error}"));
     let height = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-    let pixels = &source.pixels[first as usize * source_stride..end as usize * source_stride];
-    let from = ImageRef::new(source.width, end - first, pixels, kind).map_err(|error| impossible(&error))?;
-    let into = &mut scaled.pixels[rows.start * stride..rows.end * stride];
-    let mut into = Image::from_slice_u8(scaled.width, height, into, kind).map_err(|error| impossible(&error))?;
-    resizer.resize(&from, &mut into, &cropped(options, region)).map_err(|error| impossible(&error))
+    let from = (source.width, end - first, &source.pixels[first as usize * source_stride..end as usize * source_stride]);
+    let into = (scaled.width, height, &mut scaled.pixels[rows.start * stride..rows.end * stride]);
+    mixed(resizer, from, into, &cropped(options, region))
+}
+
+/// Scales pixels of one type; width, height and bytes of either.
+fn mixed<P: PixelTrait>(
+    resizer: &mut Resizer,
+    from: (u32, u32, &[u8]),
+    into: (u32, u32, &mut [u8]),
+    options: &ResizeOptions,
+) -> Result<(), Error> {
+    let impossible = |error: &dyn std::fmt::Display| Error::Damaged(format!("cannot scale: {error}"));
+    let from = TypedImageRef::<P>::from_buffer(from.0, from.1, from.2).map_err(|error| impossible(&error))?;
+    let mut into = TypedImage::<P>::from_buffer(into.0, into.1, into.2).map_err(|error| impossible(&error))?;
+    resizer.resize_typed(&from, &mut into, options).map_err(|error| impossible(&error))
 }
 
 /// The rows of `source` that are mixed to `rows` of `height`, and the part of `region` that these are, within them.
