@@ -140,6 +140,20 @@ pub enum Animation {
     Keep,
 }
 
+/// How much work a byte less is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(ascii_case_insensitive, parse_err_ty = String, parse_err_fn = want_one_of::<Self>)]
+#[cfg_attr(feature = "kube", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+pub enum Effort {
+    /// Larger files in less time.
+    Fast,
+    /// Small files in moderate time.
+    #[default]
+    Balanced,
+    /// The smallest files, in two to five times that.
+    Small,
+}
+
 /// An opaque colour, written `#rrggbb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Colour(pub [u8; 3]);
@@ -211,14 +225,13 @@ pub struct Recipe {
     pub quality: Option<UpTo<100>>,
     /// `OUTPUT_PROGRESSIVE`: JPEGs that show coarse first.
     pub progressive: bool,
-    /// `AVIF_SPEED`: 1 takes the longest and gives the smallest files.
-    pub avif_speed: UpTo<10>,
+    /// `EFFORT`: time against bytes, in every format but GIF.
+    pub effort: Effort,
+    /// `AVIF_SPEED`: 1 takes the longest and gives the smallest files; else as the effort says.
+    pub avif_speed: Option<UpTo<10>>,
     /// `ANIMATION`: what becomes of animations.
     pub animation: Animation,
 }
-
-/// Speed of AVIF unless told otherwise.
-const DEFAULT_AVIF_SPEED: UpTo<10> = UpTo(7);
 
 impl Default for Recipe {
     fn default() -> Self {
@@ -231,7 +244,8 @@ impl Default for Recipe {
             format: OutputFormat::default(),
             quality: None,
             progressive: false,
-            avif_speed: DEFAULT_AVIF_SPEED,
+            effort: Effort::default(),
+            avif_speed: None,
             animation: Animation::default(),
         }
     }
@@ -250,22 +264,36 @@ impl Recipe {
         env.read("OUTPUT_FORMAT", &mut recipe.format)?;
         recipe.quality = env.optional("OUTPUT_QUALITY")?;
         env.read("OUTPUT_PROGRESSIVE", &mut recipe.progressive)?;
-        env.read("AVIF_SPEED", &mut recipe.avif_speed)?;
+        env.read("EFFORT", &mut recipe.effort)?;
+        recipe.avif_speed = env.optional("AVIF_SPEED")?;
         env.read("ANIMATION", &mut recipe.animation)?;
         Ok(recipe)
+    }
+
+    /// From 1 to 10, how fast AVIFs are written.
+    pub fn speed(&self) -> u8 {
+        let of_effort = match self.effort {
+            Effort::Fast => 9,
+            Effort::Balanced => 7,
+            Effort::Small => 6,
+        };
+        self.avif_speed.map_or(of_effort, UpTo::get)
     }
 
     /// The variables that say something else than the default, by name. They name what is made for good:
     /// a variable that a later release adds is not among them until somebody sets it.
     pub fn differences(&self) -> Vec<(&'static str, String)> {
-        let both = self.variables().into_iter().zip(Self::default().variables());
+        // a speed that the effort has anyway makes no other picture
+        let of_effort = Self { avif_speed: None, ..*self };
+        let this = if self.speed() == of_effort.speed() { &of_effort } else { self };
+        let both = this.variables().into_iter().zip(Self::default().variables());
         let mut differing: Vec<_> = both.filter(|(ours, default)| ours != default).map(|(ours, _)| ours).collect();
         differing.sort_unstable();
         differing
     }
 
     /// Every variable that [`Recipe::from_env`] reads, with the value that says this; an empty one counts as not set.
-    pub(crate) fn variables(&self) -> [(&'static str, String); 10] {
+    pub(crate) fn variables(&self) -> [(&'static str, String); 11] {
         [
             ("RESIZE_FIT", self.fit.to_string()),
             ("RESIZE_POSITION", self.position.to_string()),
@@ -275,7 +303,8 @@ impl Recipe {
             ("OUTPUT_FORMAT", self.format.to_string()),
             ("OUTPUT_QUALITY", self.quality.map(|quality| quality.get().to_string()).unwrap_or_default()),
             ("OUTPUT_PROGRESSIVE", self.progressive.to_string()),
-            ("AVIF_SPEED", self.avif_speed.get().to_string()),
+            ("EFFORT", self.effort.to_string()),
+            ("AVIF_SPEED", self.avif_speed.map(|speed| speed.get().to_string()).unwrap_or_default()),
             ("ANIMATION", self.animation.to_string()),
         ]
     }
@@ -317,6 +346,7 @@ mod tests {
             ("OUTPUT_QUALITY", "0", "from 1 to 100"),
             ("OUTPUT_QUALITY", "101", "from 1 to 100"),
             ("OUTPUT_PROGRESSIVE", "1", "true"),
+            ("EFFORT", "slow", "want one of Fast, Balanced, Small"),
             ("AVIF_SPEED", "11", "from 1 to 10"),
             ("ANIMATION", "all", "First, Keep"),
         ] {
@@ -337,5 +367,22 @@ mod tests {
         check(Kernel::VARIANTS);
         check(OutputFormat::VARIANTS);
         check(Animation::VARIANTS);
+        check(Effort::VARIANTS);
+    }
+
+    #[test]
+    fn a_speed_of_avif_goes_before_the_effort() {
+        for (variables, speed, differences) in [
+            (&[][..], 7, ""),
+            (&[("EFFORT", "Fast")], 9, "EFFORT=Fast"),
+            (&[("EFFORT", "small")], 6, "EFFORT=Small"),
+            (&[("AVIF_SPEED", "7")], 7, ""),
+            (&[("AVIF_SPEED", "5")], 5, "AVIF_SPEED=5"),
+            (&[("AVIF_SPEED", "7"), ("EFFORT", "Small")], 7, "AVIF_SPEED=7 EFFORT=Small"),
+        ] {
+            let recipe = read(variables).unwrap();
+            let said: Vec<_> = recipe.differences().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+            assert_eq!((recipe.speed(), said.join(" ").as_str()), (speed, differences), "{variables:?}");
+        }
     }
 }

@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 use crate::{Recipe, Resolution};
 
 #[cfg(feature = "kube")]
-use crate::picture::{Animation, Fit, Kernel, OutputFormat, Position};
+use crate::picture::{Animation, Effort, Fit, Kernel, OutputFormat, Position};
 
 /// A field of a recipe, and the variable that says the same of all sizes.
-const FIELDS: [(&str, &str, &str); 10] = [
+const FIELDS: [(&str, &str, &str); 11] = [
     ("resize", "fit", "RESIZE_FIT"),
     ("resize", "position", "RESIZE_POSITION"),
     ("resize", "withoutEnlargement", "WITHOUT_ENLARGEMENT"),
@@ -26,6 +26,7 @@ const FIELDS: [(&str, &str, &str); 10] = [
     ("output", "format", "OUTPUT_FORMAT"),
     ("output", "quality", "OUTPUT_QUALITY"),
     ("output", "progressive", "OUTPUT_PROGRESSIVE"),
+    ("output", "effort", "EFFORT"),
     ("output", "avifSpeed", "AVIF_SPEED"),
     ("output", "animation", "ANIMATION"),
 ];
@@ -191,6 +192,9 @@ pub struct OutputChange {
     /// Write JPEGs that show coarse first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progressive: Option<bool>,
+    /// Time against bytes, as in `output.effort`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effort: Option<Effort>,
     /// Speed of writing AVIF, from 1 to 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10))]
@@ -203,7 +207,7 @@ pub struct OutputChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::{Fit, UpTo};
+    use crate::picture::{Effort, Fit, UpTo};
 
     fn base() -> Recipe {
         let base = |name: &str| (name == "OUTPUT_QUALITY").then(|| "70".to_owned());
@@ -213,13 +217,14 @@ mod tests {
     #[test]
     fn what_a_recipe_does_not_say_is_as_for_all_sizes() {
         let json = r##"[{"resolutions":["1200x1200","640x0"],"resize":{"fit":"Inside","background":"#000000","withoutEnlargement":true}},
-            {"resolutions":["300x300"],"output":{"quality":85,"format":"WebP"}}]"##;
+            {"resolutions":["300x300"],"output":{"quality":85,"format":"WebP","effort":"Small"}}]"##;
         let recipes = Recipes::read(json, &base()).unwrap();
         let of = |resolution: &str| recipes.get(resolution.parse().unwrap());
         let large = of("640x0").unwrap();
         assert_eq!((large.fit, large.without_enlargement, large.quality.map(UpTo::get)), (Fit::Inside, true, Some(70)));
         assert_eq!(of("1200x1200"), Some(large));
         assert_eq!(of("300x300").map(|recipe| (recipe.fit, recipe.quality.map(UpTo::get))), Some((Fit::Cover, Some(85))));
+        assert_eq!(["300x300", "640x0"].map(|size| of(size).map(|recipe| recipe.effort)), [Some(Effort::Small), Some(Effort::Balanced)]);
         assert_eq!(of("10x10"), None);
         assert_eq!(Recipes::read(&recipes.write(&base()), &base()), Ok(recipes));
         assert_eq!(Recipes::default().write(&base()), "");

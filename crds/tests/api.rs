@@ -65,7 +65,10 @@ fn defaults_are_those_of_the_documentation() {
     let resize =
         json!({ "fit": "Cover", "position": "Center", "withoutEnlargement": false, "background": "#ffffff", "kernel": "Lanczos3" });
     assert_eq!(spec["resize"], resize);
-    assert_eq!(spec["output"], json!({ "format": "Source", "progressive": false, "animation": "First", "acl": "None" }));
+    assert_eq!(
+        spec["output"],
+        json!({ "format": "Source", "progressive": false, "effort": "Balanced", "animation": "First", "acl": "None" })
+    );
     assert_eq!(spec["deletionPolicy"], "Delete");
     assert_eq!(spec["suspend"], false);
 }

@@ -163,7 +163,7 @@ mod tests {
     use crate::{
         Delivery, Limits, Source, Variant,
         delivery::DeliveryMode,
-        picture::{Animation, Colour, Fit, Kernel, OutputFormat, Position, UpTo},
+        picture::{Animation, Colour, Effort, Fit, Kernel, OutputFormat, Position, UpTo},
         source::Unsupported,
         stored::Acl,
     };
@@ -238,7 +238,8 @@ mod tests {
             format: OutputFormat::Avif,
             quality: Some(UpTo::new(45)),
             progressive: true,
-            avif_speed: UpTo::new(3),
+            effort: Effort::Small,
+            avif_speed: Some(UpTo::new(3)),
             animation: Animation::Keep,
         };
         settings.limits = Limits { max_source_bytes: 1, max_source_pixels: 2, max_output_pixels: 3, max_frames: 7 };

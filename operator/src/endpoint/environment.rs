@@ -173,7 +173,7 @@ mod tests {
             "limits": { "maxSourceBytes": 1, "maxSourcePixels": 2, "maxOutputPixels": 2_000_000 },
             "ingress": { "host": "resize.example.com", "path": "/img" },
             "resize": { "fit": "Contain", "position": "Top", "withoutEnlargement": true, "background": "#000000", "kernel": "Cubic" },
-            "output": { "format": "Avif", "variants": ["WebP"], "quality": 5, "progressive": true, "avifSpeed": 1, "animation": "Keep", "cacheControl": "no-cache",
+            "output": { "format": "Avif", "variants": ["WebP"], "quality": 5, "progressive": true, "effort": "Fast", "avifSpeed": 1, "animation": "Keep", "cacheControl": "no-cache",
                 "acl": "PublicRead", "storageClass": "STANDARD_IA", "encryption": { "mode": "Kms", "keyId": "alias/a" },
             },
         });

@@ -19,7 +19,7 @@ pub fn request(data: &[u8]) -> Option<(Request, &[u8])> {
         return None;
     }
     let limits = Limits { max_source_bytes: 1 << 20, max_source_pixels: 1 << 18, max_output_pixels: 1 << 16, max_frames: 8 };
-    use resize_api::picture::{Animation, Fit, Kernel, OutputFormat, Position};
+    use resize_api::picture::{Animation, Effort, Fit, Kernel, OutputFormat, Position};
     use strum::VariantArray;
     let recipe = Recipe {
         fit: one_of(Fit::VARIANTS, fit),
@@ -30,7 +30,8 @@ pub fn request(data: &[u8]) -> Option<(Request, &[u8])> {
         without_enlargement: flags & 1 != 0,
         progressive: flags & 2 != 0,
         quality: (flags & 4 != 0).then(|| UpTo::new(flags / 2)),
-        avif_speed: UpTo::new(10),
+        effort: one_of(Effort::VARIANTS, flags >> 3),
+        avif_speed: Some(UpTo::new(10)),
         ..Recipe::default()
     };
     Some((Request { resolution, limits, recipe }, source))

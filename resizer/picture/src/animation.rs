@@ -66,7 +66,7 @@ impl Writer {
         let (width, height) = plan.geometry.canvas;
         match plan.format {
             Format::Gif => gif_animation::Writer::new(width, height, playback).map(Self::Gif),
-            _ => webp_animation::Writer::new(width, height, playback, plan.quality(), stop).map(Self::WebP),
+            _ => webp_animation::Writer::new(width, height, playback, plan.quality(), plan.recipe.effort, stop).map(Self::WebP),
         }
     }
 

@@ -45,16 +45,16 @@ pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Deco
 /// Writes pixels as the plan says, without an alpha or colours that say nothing.
 pub(crate) fn encode(raster: Raster, plan: &Plan) -> Result<Vec<u8>, Error> {
     raster.budget().go_on()?;
-    let quality = plan.quality();
+    let (quality, effort) = (plan.quality(), plan.recipe.effort);
     // a GIF is made of pixels with alpha, whatever they are
     let raster = if plan.format == Format::Gif { raster } else { raster.without_opaque_alpha()? };
     match plan.format {
         Format::Jpeg => {
-            jpeg::encode(&raster.flatten(plan.recipe.background.0)?.without_grays_as_colours()?, quality, plan.recipe.progressive)
+            jpeg::encode(&raster.flatten(plan.recipe.background.0)?.without_grays_as_colours()?, quality, plan.recipe.progressive, effort)
         }
-        Format::Png => png::encode(&raster.without_grays_as_colours()?),
-        Format::WebP => webp::encode(raster, quality),
+        Format::Png => png::encode(&raster.without_grays_as_colours()?, effort),
+        Format::WebP => webp::encode(raster, quality, effort),
         Format::Gif => gif::encode(raster),
-        Format::Avif => avif::encode(raster, quality, plan.recipe.avif_speed.get()),
+        Format::Avif => avif::encode(raster, quality, plan.recipe.speed()),
     }
 }

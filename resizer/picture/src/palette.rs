@@ -1,6 +1,6 @@
 //! A raster of few colours → these colours, and which of them each pixel has.
 //!
-//! Below the writers of GIF and PNG, above the raster.
+//! Below the writers of GIF, PNG and WebP, above the raster.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -213,6 +213,7 @@ mod tests {
             ("OUTPUT_FORMAT", "Png"),
             ("OUTPUT_QUALITY", "70"),
             ("OUTPUT_PROGRESSIVE", "true"),
+            ("EFFORT", "Small"),
             ("AVIF_SPEED", "5"),
             ("ANIMATION", "Keep"),
         ] {

@@ -110,7 +110,7 @@ mod tests {
             }))
             .unwrap();
             spec.output = serde_json::from_value(serde_json::json!({
-                "format": "Avif", "quality": 55, "progressive": true, "avifSpeed": 6, "animation": "Keep", "cacheControl": "no-cache",
+                "format": "Avif", "quality": 55, "progressive": true, "effort": "Small", "avifSpeed": 6, "animation": "Keep", "cacheControl": "no-cache",
             }))
             .unwrap();
             spec.workload = serde_json::from_value(serde_json::json!({

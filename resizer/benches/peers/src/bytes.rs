@@ -13,9 +13,9 @@ use cpu_time::ProcessTime;
 use picture::Request;
 use resize_api::{
     Limits, Resolution,
-    picture::{OutputFormat, UpTo},
+    picture::{Effort, OutputFormat, UpTo},
 };
-use small_jpeg::{Coding, Effort, Options, Sampling, encode};
+use small_jpeg::{Coding, Options, Sampling, encode};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 use crate::{
@@ -31,9 +31,9 @@ enum Encoder {
     /// With a format and more options, in JSON.
     Sharp(&'static str, &'static str),
     Turbo,
-    SmallJpeg(Effort),
-    /// The whole pipeline, from a PNG of the same size, which is read within its time; AVIF with this speed.
-    Pipeline(OutputFormat, u8),
+    SmallJpeg(small_jpeg::Effort),
+    /// The whole pipeline, from a PNG of the same size, which is read within its time.
+    Pipeline(OutputFormat, Effort),
 }
 
 type Encoders = &'static [(&'static str, Encoder)];
@@ -42,18 +42,21 @@ const JPEG: Encoders = &[
     ("sharp", Encoder::Sharp("jpeg", "")),
     ("mozjpeg", Encoder::Sharp("jpeg", ",\"mozjpeg\":true")),
     ("turbo", Encoder::Turbo),
-    ("Fast", Encoder::SmallJpeg(Effort::Fast)),
-    ("Balanced", Encoder::SmallJpeg(Effort::Balanced)),
-    ("Small", Encoder::SmallJpeg(Effort::Small)),
+    ("Fast", Encoder::SmallJpeg(small_jpeg::Effort::Fast)),
+    ("Balanced", Encoder::SmallJpeg(small_jpeg::Effort::Balanced)),
+    ("Small", Encoder::SmallJpeg(small_jpeg::Effort::Small)),
 ];
-const WEBP: Encoders = &[("sharp", Encoder::Sharp("webp", "")), ("this", Encoder::Pipeline(OutputFormat::WebP, 7))];
+const WEBP: Encoders = &[
+    ("sharp", Encoder::Sharp("webp", "")),
+    ("Balanced", Encoder::Pipeline(OutputFormat::WebP, Effort::Balanced)),
+    ("Fast", Encoder::Pipeline(OutputFormat::WebP, Effort::Fast)),
+    ("Small", Encoder::Pipeline(OutputFormat::WebP, Effort::Small)),
+];
 const AVIF: Encoders = &[
     ("sharp", Encoder::Sharp("avif", "")),
-    ("speed 9", Encoder::Pipeline(OutputFormat::Avif, 9)),
-    ("speed 8", Encoder::Pipeline(OutputFormat::Avif, 8)),
-    ("speed 7", Encoder::Pipeline(OutputFormat::Avif, 7)),
-    ("speed 6", Encoder::Pipeline(OutputFormat::Avif, 6)),
-    ("speed 4", Encoder::Pipeline(OutputFormat::Avif, 4)),
+    ("Balanced", Encoder::Pipeline(OutputFormat::Avif, Effort::Balanced)),
+    ("Fast", Encoder::Pipeline(OutputFormat::Avif, Effort::Fast)),
+    ("Small", Encoder::Pipeline(OutputFormat::Avif, Effort::Small)),
 ];
 
 /// The encoders of a format, the quality of sharp's default, that of each one at which its CPU is measured, and those of which the score of
@@ -112,14 +115,14 @@ impl Case<'_> {
                 let (width, height) = (*width as usize, *height as usize);
                 compressor.compress_to_vec(Image { pixels: &pixels[..], width, pitch: width * 3, height, format: PixelFormat::RGB })?
             }
-            Encoder::Pipeline(format, speed) => {
+            Encoder::Pipeline(format, effort) => {
                 let mut request = Request::new(Resolution { width: *width, height: *height }, Limits::default());
                 (request.recipe.format, request.recipe.quality) = (format, Some(UpTo::new(quality)));
-                request.recipe.avif_speed = UpTo::new(speed);
+                request.recipe.effort = effort;
                 make(&self.png, &request)?.bytes
             }
             Encoder::SmallJpeg(effort) => {
-                let coding = if effort == Effort::Fast { Coding::Baseline } else { Coding::Smallest };
+                let coding = if effort == small_jpeg::Effort::Fast { Coding::Baseline } else { Coding::Smallest };
                 encode(pixels, *width, *height, &Options { quality, sampling: Sampling::S420, coding, effort })?
             }
         };

@@ -4,8 +4,9 @@
 //!
 //! Below `probe`, `plan` and `codec`; above `jpeg_turbo` and the raster.
 
+use resize_api::picture::Effort;
 use scaled_jpeg::{Colour, ErrorKind, Options, Scale};
-use small_jpeg::{Coding, Effort, Sampling};
+use small_jpeg::{Coding, Sampling};
 
 use crate::{
     Error,
@@ -228,10 +229,15 @@ pub(crate) fn encoding((width, height): (u32, u32)) -> u64 {
     u64::from(width) * u64::from(height) * 8 + small_jpeg::memory(width, height, Sampling::S420) as u64
 }
 
-/// Encodes gray or RGB pixels; a file that need not be `progressive` is if that is smaller.
-pub(crate) fn encode(raster: &Raster, quality: u8, progressive: bool) -> Result<Vec<u8>, Error> {
-    let coding = if progressive { Coding::Progressive } else { Coding::Smallest };
-    let options = small_jpeg::Options { quality, sampling: sampling(raster.channels), coding, effort: Effort::Balanced };
+/// Encodes gray or RGB pixels; a file that need not be `progressive` is if that is smaller, unless that is not even tried.
+pub(crate) fn encode(raster: &Raster, quality: u8, progressive: bool, effort: Effort) -> Result<Vec<u8>, Error> {
+    let (coding, effort) = match effort {
+        Effort::Fast => (Coding::Baseline, small_jpeg::Effort::Fast),
+        Effort::Balanced => (Coding::Smallest, small_jpeg::Effort::Balanced),
+        Effort::Small => (Coding::Smallest, small_jpeg::Effort::Small),
+    };
+    let coding = if progressive { Coding::Progressive } else { coding };
+    let options = small_jpeg::Options { quality, sampling: sampling(raster.channels), coding, effort };
     let stop = raster.budget().stop().flag();
     small_jpeg::encode_until(stop, &raster.pixels, raster.width, raster.height, &options).map_err(|error| match error {
         small_jpeg::Error::Stopped => Error::Stopped,

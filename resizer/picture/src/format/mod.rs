@@ -13,13 +13,15 @@ pub(crate) mod png;
 pub(crate) mod tiff;
 pub(crate) mod webp;
 
+use resize_api::picture::Effort;
+
 use crate::{Error, Format};
 
 /// Whether a picture of so many pixels is encoded in about a second, where the encoder cannot be stopped.
 pub(crate) fn admit(format: Format, pixels: u64, has_alpha: bool, quality: u8) -> Result<(), Error> {
     match format {
         Format::Avif => avif::speed(10, quality, pixels).map(drop),
-        Format::WebP if has_alpha => webp::effort(pixels, has_alpha).map(drop),
+        Format::WebP if has_alpha => webp::method(Effort::Fast, pixels, has_alpha).map(drop),
         _ => Ok(()),
     }
 }

@@ -1,6 +1,9 @@
 //! Pictures and files to test with.
 
-use resize_api::{Limits, Resolution, picture::Fit};
+use resize_api::{
+    Limits, Resolution,
+    picture::{Effort, Fit},
+};
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
 use crate::{
@@ -138,7 +141,7 @@ pub(crate) fn png_of(header: png::Info, data: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn lossy_webp(raster: &Raster) -> Vec<u8> {
-    webp::encode(raster.clone(), 95).unwrap()
+    webp::encode(raster.clone(), 95, Effort::Balanced).unwrap()
 }
 
 /// RGBA without loss.

@@ -1,6 +1,6 @@
 //! Every format in, every format out.
 
-use resize_api::picture::{Colour, Fit, UpTo};
+use resize_api::picture::{Colour, Effort, Fit, UpTo};
 
 use super::drawing::{at, difference, flat, gradient, jpeg, lossless, near, one_of_each, pixels, png, request, resize, written};
 use crate::{Error, Format, channels::Channels, raster::Raster};
@@ -43,6 +43,39 @@ fn pixels_survive_a_round_trip() {
         request.recipe.quality = Some(UpTo::new(95));
         let out = pixels(&resize(&png(&opaque, |_| ()), &request).unwrap().bytes).into_channels(Channels::Rgb).unwrap();
         assert!(difference(&out, &opaque) <= tolerance, "{format:?}: {}", difference(&out, &opaque));
+    }
+}
+
+/// Hills of light, edges of colours, and some grain.
+fn landscape(width: u32, height: u32) -> Raster {
+    let mut grain = 1_u32;
+    let pixels = (0..width * height).flat_map(|at| {
+        let (x, y) = ((at % width) as f32, (at / width) as f32);
+        grain = grain.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let light = 110.0 + 50.0 * (x / 23.0).sin() * (y / 31.0).cos() + 25.0 * (x / 5.0 + y / 7.0).sin() + (grain >> 28) as f32;
+        let colour = if (x - 80.0).powi(2) + (y - 60.0).powi(2) < 1600.0 { [50.0, -40.0, -60.0] } else { [0.0, 10.0, 30.0] };
+        colour.map(|part| (light + part) as u8)
+    });
+    Raster::test(width, height, Channels::Rgb, pixels.collect())
+}
+
+#[test]
+fn more_effort_makes_smaller_files() {
+    let source = png(&landscape(240, 180), |_| ());
+    for format in [
+        Format::Jpeg,
+        Format::WebP,
+        Format::Png,
+        #[cfg(feature = "aom")]
+        Format::Avif,
+    ] {
+        let mut request = written(format, 240, 180);
+        let bytes = [Effort::Fast, Effort::Balanced, Effort::Small].map(|effort| {
+            request.recipe.effort = effort;
+            resize(&source, &request).unwrap().bytes.len()
+        });
+        assert!(bytes.is_sorted_by(|more, less| more >= less), "{format:?}: {bytes:?}");
+        assert!(format == Format::Png || bytes[0] > bytes[2], "{format:?}: {bytes:?}");
     }
 }
 

@@ -46,6 +46,9 @@ fn sources() -> Vec<(&'static str, Vec<u8>)> {
         ("tiff", image(image::ImageFormat::Tiff)),
         ("bmp", image(image::ImageFormat::Bmp)),
         ("noise", png(&random(900, 700), |_| ())),
+        ("opaque noise", png(&random(1300, 1100).into_channels(Channels::Rgb).unwrap(), |_| ())),
+        ("many drawn lines", png(&drawn(1300, 1100, Channels::Rgb), |_| ())),
+        ("many drawn lines with alpha", png(&drawn(1300, 1100, Channels::Rgba), |_| ())),
         ("ink", png(&ink(600, 500), |_| ())),
         ("line down", png(&super::drawing::noisy(1, 9000, Channels::Rgb), |_| ())),
         ("line across", png(&super::drawing::noisy(2000, 2, Channels::Rgba), |_| ())),
@@ -71,6 +74,13 @@ fn ink(width: u32, height: u32) -> Raster {
     Raster::test(width, height, Channels::Gray, pixels)
 }
 
+/// Two pixels of each of 256 colours by chance, which encoders take for a drawing that compresses least.
+fn drawn(width: u32, height: u32, channels: Channels) -> Raster {
+    let random = random(width, height);
+    let pixels = random.pixels.chunks_exact(8).flat_map(|pixels| [[pixels[0], pixels[0] / 3, 255 - pixels[0], pixels[0]]; 2]);
+    Raster::test(width, height, Channels::Rgba, pixels.flatten().collect()).into_channels(channels).unwrap()
+}
+
 /// A GIF of noise.
 fn noisy_animation(width: u16, height: u16, frames: u32) -> Vec<u8> {
     let mut encoder = gif::Encoder::new(Vec::new(), width, height, &[]).unwrap();
@@ -92,7 +102,7 @@ fn with_profile(jpeg: Vec<u8>, profile: &[u8]) -> Vec<u8> {
 }
 
 /// Sizes and recipes, as `WxH NAME=VALUE…`, for the sources whose name begins like this.
-const CASES: [(&str, &[&str]); 17] = [
+const CASES: [(&str, &[&str]); 20] = [
     ("", &["150x150", "1000x700"]),
     ("progressive", &["400x300", "1403x1101"]),
     ("jpeg", &["2600x2000", "2000x1400 OUTPUT_PROGRESSIVE=true"]),
@@ -117,6 +127,23 @@ const CASES: [(&str, &[&str]); 17] = [
         &["300x233 OUTPUT_FORMAT=Avif OUTPUT_QUALITY=80 KERNEL=Nearest", "300x233 OUTPUT_FORMAT=Avif OUTPUT_QUALITY=95 KERNEL=Nearest"],
     ),
     ("ink", &["600x500 OUTPUT_FORMAT=Avif", "600x500 OUTPUT_FORMAT=Avif AVIF_SPEED=8 OUTPUT_QUALITY=100"]),
+    ("noise", &["900x700 OUTPUT_FORMAT=WebP OUTPUT_QUALITY=100 EFFORT=Fast", "900x700 OUTPUT_FORMAT=WebP OUTPUT_QUALITY=100 EFFORT=Small"]),
+    (
+        "opaque",
+        &[
+            "1300x1100 OUTPUT_FORMAT=WebP OUTPUT_QUALITY=100",
+            "1300x1100 OUTPUT_FORMAT=WebP EFFORT=Fast",
+            "1300x1100 OUTPUT_FORMAT=WebP OUTPUT_QUALITY=100 EFFORT=Small",
+            "1600x1000 OUTPUT_FORMAT=WebP OUTPUT_QUALITY=100 KERNEL=Nearest",
+            "900x700 OUTPUT_FORMAT=Jpeg OUTPUT_QUALITY=100 EFFORT=Fast",
+            "900x700 OUTPUT_FORMAT=Jpeg OUTPUT_QUALITY=100 EFFORT=Small",
+            "900x700 OUTPUT_FORMAT=Png EFFORT=Fast",
+            "900x700 OUTPUT_FORMAT=Png EFFORT=Small",
+            "500x500 OUTPUT_FORMAT=Avif EFFORT=Fast",
+            "500x500 OUTPUT_FORMAT=Avif EFFORT=Small",
+        ],
+    ),
+    ("many drawn lines", &["1300x1100 OUTPUT_FORMAT=WebP"]),
     ("line down", &["1x9000 OUTPUT_FORMAT=Avif", "1x9000 OUTPUT_FORMAT=Avif AVIF_SPEED=10"]),
     ("line across", &["2000x2 OUTPUT_FORMAT=Avif AVIF_SPEED=1", "2000x2 OUTPUT_FORMAT=WebP", "2000x2 OUTPUT_FORMAT=Jpeg"]),
     ("noisy", &["200x150 ANIMATION=Keep", "200x150 ANIMATION=Keep OUTPUT_FORMAT=WebP OUTPUT_QUALITY=100"]),

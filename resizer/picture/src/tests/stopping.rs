@@ -1,7 +1,7 @@
 //! Work that somebody stops.
 
 use moxcms::ColorProfile;
-use resize_api::picture::{Animation, Kernel, OutputFormat};
+use resize_api::picture::{Animation, Effort, Kernel, OutputFormat};
 
 use super::drawing::{cmyk_profile, flat, gif, jpeg, noisy, one_of_each, request};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     budget::AT_ONCE,
     channels::Channels,
     colour, execute, execute_in_steps,
-    format::{gif as gif_format, png},
+    format::{gif as gif_format, png, webp},
     geometry::Region,
     orientation::Orientation,
     plan,
@@ -75,7 +75,7 @@ fn scaled(raster: Raster, size: (u32, u32)) -> Result<(), Error> {
 }
 
 /// What goes over all pixels, here or in a library, and which pixels it wants.
-const WORK: [(&str, Channels, Work); 10] = [
+const WORK: [(&str, Channels, Work); 11] = [
     ("scaling down", Channels::Rgba, |raster| scaled(raster, (40, 30))),
     ("scaling up", Channels::Gray, |raster| {
         let small = raster.another(64, 64, Channels::Gray)?;
@@ -90,7 +90,8 @@ const WORK: [(&str, Channels, Work); 10] = [
     ("other channels", Channels::Gray, |raster| raster.into_channels(Channels::Rgba).map(drop)),
     ("a background", Channels::Rgba, |raster| raster.flatten([1, 2, 3]).map(drop)),
     ("a palette", Channels::Rgb, |raster| gif_format::encode(raster).map(drop)),
-    ("a PNG", Channels::Rgb, |raster| png::encode(&raster).map(drop)),
+    ("a PNG", Channels::Rgb, |raster| png::encode(&raster, Effort::Small).map(drop)),
+    ("what a WebP is made of", Channels::Rgba, |raster| webp::encode(raster, 80, Effort::Fast).map(drop)),
 ];
 
 #[test]

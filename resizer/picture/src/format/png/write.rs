@@ -5,6 +5,7 @@
 use std::{borrow::Cow, io::Write};
 
 use png::{BitDepth, ColorType, DeflateCompression, Encoder, Filter};
+use resize_api::picture::Effort;
 
 use crate::{
     Error,
@@ -25,9 +26,16 @@ const PHOTO: std::ops::Range<usize> = 45..90;
 /// Of each so many rows, so many are the sample.
 const SAMPLE: (usize, usize) = (128, 8);
 
-/// As indexed colours, if there are few and that is smaller.
-pub(crate) fn encode(raster: &Raster) -> Result<Vec<u8>, Error> {
-    let file = in_full(raster)?;
+/// As indexed colours, if there are few and that is smaller. With [`Effort::Small`] adaptive filters are also compressed by level 6: photos
+/// take 8 % fewer bytes, and ten times as long.
+pub(crate) fn encode(raster: &Raster, effort: Effort) -> Result<Vec<u8>, Error> {
+    let mut file = in_full(raster)?;
+    if effort == Effort::Small {
+        let other = compressed(raster, DeflateCompression::Level(6), Filter::Adaptive)?;
+        if other.len() < file.len() {
+            file = other;
+        }
+    }
     // an index of 8 bits is no less than a gray
     let most = if raster.channels == Channels::Gray { 16 } else { COLOURS };
     let Some(palette) = Palette::of(raster, most)? else { return Ok(file) };

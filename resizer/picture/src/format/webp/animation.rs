@@ -18,13 +18,16 @@ use libwebp_sys::{
     WebPConfig, WebPData, WebPDataClear,
 };
 
+use resize_api::picture::Effort;
+
 use crate::{
     Error,
     budget::Budget,
     channels::Channels,
     format::webp::{
-        ALPHA, effort,
+        ALPHA,
         lib::{import, invalid, length},
+        method,
     },
     frame::{Frame, Playback},
     header::Probe,
@@ -100,7 +103,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Up to so many pixels a frame is encoded with libwebp's own effort.
+/// Frames of more pixels are encoded fast: libwebp encodes a frame more than once.
 const SMALL: u64 = 1_500_000;
 
 /// An animation that is being written.
@@ -123,13 +126,11 @@ impl Drop for Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(width: u32, height: u32, playback: Playback, quality: u8, stop: &Stop) -> Result<Self, Error> {
+    pub(crate) fn new(width: u32, height: u32, playback: Playback, quality: u8, effort: Effort, stop: &Stop) -> Result<Self, Error> {
         let mut config = WebPConfig::new().map_err(|()| invalid())?;
         config.quality = f32::from(quality);
         let pixels = u64::from(width) * u64::from(height);
-        if pixels > SMALL {
-            config.method = c_int::from(effort(pixels, true)?);
-        }
+        config.method = c_int::from(method(if pixels > SMALL { Effort::Fast } else { effort }, pixels, true)?);
         let mut options = MaybeUninit::<WebPAnimEncoderOptions>::uninit();
         // SAFETY: the call fills in all of the options, or says that it did not.
         let mut options = unsafe {
@@ -149,7 +150,7 @@ impl Writer {
     /// Adds an RGBA frame of the animation's size.
     pub(crate) fn add(&mut self, frame: &Frame) -> Result<(), Error> {
         self.transparent |= frame.raster.pixels.chunks_exact(4).any(|pixel| pixel[3] != 255);
-        let mut owned = import(&frame.raster, true)?;
+        let mut owned = import(&frame.raster)?;
         // SAFETY: encoder, frame and configuration are alive and initialised; the encoder copies the pixels.
         let added = unsafe { WebPAnimEncoderAdd(self.encoder.as_ptr(), &raw mut owned.picture, self.elapsed, &raw const self.config) };
         self.elapsed = self.elapsed.saturating_add(c_int::try_from(frame.duration).unwrap_or(c_int::MAX));

@@ -1,10 +1,13 @@
 //! WebP: header → [`Probe`]; file → pixels and profile; pixels → file.
 //!
-//! Below `probe`, `plan` and `codec`; above the calls into libwebp, the count of tables, and the raster.
+//! Below `probe`, `plan` and `codec`; above the calls into libwebp, the planes, the count of tables, the palette, and the raster.
 
 pub(crate) mod animation;
 mod lib;
+mod planes;
 mod tables;
+
+use resize_api::picture::Effort;
 
 use crate::{
     Error,
@@ -12,9 +15,12 @@ use crate::{
     channels::Channels,
     header::{Container, Probe},
     orientation::Orientation,
+    palette::{COLOURS, Palette},
     profile,
     raster::Raster,
 };
+
+use planes::Planes;
 
 const ALPHA: u8 = 0x10;
 const EXIF: u8 = 0x08;
@@ -153,46 +159,120 @@ pub(crate) fn decode(source: &[u8], probe: &Probe, coarse: bool, budget: &Budget
 
 /// See [`encoding`](super::encoding).
 pub(crate) fn encoding(pixels: u64, has_alpha: bool) -> u64 {
-    // alpha is encoded without loss, by hash chains over all pixels
-    pixels * if has_alpha { 56 } else { 16 }
+    let of_pixel = if has_alpha {
+        // alpha is encoded without loss, by hash chains over all pixels
+        56
+    } else if is_scarce(pixels) {
+        16
+    } else {
+        // what is to be coded: the most of noise in the best quality
+        40
+    };
+    pixels * of_pixel
 }
 
-/// Pixels whose alpha each effort encodes in about a second, at up to 100 ns and 60 ns a pixel: libwebp calls no progress hook there.
-const MOST_PIXELS: [(u8, u64); 2] = [(EFFORT, 5_000_000), (0, 12_500_000)];
+/// Whether so many pixels are encoded without holding all that is to be coded, which takes 29 bytes of a pixel at most, where 4 would do in 1.4 of the time.
+fn is_scarce(pixels: u64) -> bool {
+    pixels > 1_500_000
+}
 
-/// Of 0 to 6. Against libwebp's own 4, seven photos at 720 pixels take 0.64 of the time for all of the work, 3.6 % more bytes, and lose 0.4
-/// points of SSIMULACRA2.
-const EFFORT: u8 = 2;
+/// For transparent pictures: libwebp calls no progress hook while it encodes alpha. So many pixels of it each method encodes in less than
+/// a second, at up to 270, 230, 140 and 75 ns a pixel; the slowest one takes 8 µs.
+const MOST_PIXELS: [(u8, u64); 4] = [(5, 2_500_000), (4, 3_500_000), (FAST, 5_000_000), (0, 12_500_000)];
 
-/// The effort that fits so many pixels.
-pub(crate) fn effort(pixels: u64, has_alpha: bool) -> Result<u8, Error> {
-    let fits = MOST_PIXELS.iter().find(|(_, most)| !has_alpha || pixels <= *most).map(|(effort, _)| *effort);
+/// Half the time of [`BALANCED`], and 5 % more bytes at the same SSIMULACRA2.
+const FAST: u8 = 2;
+
+/// Libwebp's own.
+const BALANCED: u8 = 4;
+
+/// 2.4 times the time of [`BALANCED`], and 3 % fewer bytes at the same SSIMULACRA2.
+const SMALL: u8 = 6;
+
+/// The method for so many pixels, from 0, the fastest, to 6.
+pub(crate) fn method(effort: Effort, pixels: u64, has_alpha: bool) -> Result<u8, Error> {
+    let wanted = match effort {
+        Effort::Fast => FAST,
+        Effort::Balanced => BALANCED,
+        Effort::Small => SMALL,
+    };
+    if !has_alpha {
+        return Ok(wanted);
+    }
+    let fits = MOST_PIXELS.iter().find(|(method, most)| *method <= wanted && pixels <= *most).map(|(method, _)| *method);
     fits.ok_or_else(|| {
-        let most = MOST_PIXELS[1].1;
+        let most = MOST_PIXELS[MOST_PIXELS.len() - 1].1;
         Error::TooLarge(format!(
             "a WebP of {pixels} pixels with transparency, at most {most} are encoded: a smaller resolution or another output.format would do"
         ))
     })
 }
 
-/// Encodes lossily; gray becomes RGB, for the format has no gray.
-pub(crate) fn encode(raster: Raster, quality: u8) -> Result<Vec<u8>, Error> {
+/// Encodes lossily, or without loss where a drawing is smaller so; gray becomes RGB, for the format has no gray.
+pub(crate) fn encode(raster: Raster, quality: u8, effort: Effort) -> Result<Vec<u8>, Error> {
+    let pixels = u64::from(raster.width) * u64::from(raster.height);
     let has_alpha = raster.channels.has_alpha();
-    let effort = effort(u64::from(raster.width) * u64::from(raster.height), has_alpha)?;
-    let channels = if has_alpha { Channels::Rgba } else { Channels::Rgb };
-    lib::encode(&raster.into_channels(channels)?, quality, effort)
+    let method = method(effort, pixels, has_alpha)?;
+    let raster = raster.into_channels(if has_alpha { Channels::Rgba } else { Channels::Rgb })?;
+    let lossless = if !is_scarce(pixels) && is_drawing(&raster)? { Some(lib::encode_lossless(&raster)?) } else { None };
+    let lossy = lib::encode(Planes::of(raster)?, quality, method, is_scarce(pixels))?;
+    Ok(lossless.filter(|file| file.len() < lossy.len()).unwrap_or(lossy))
+}
+
+/// Whether the picture has as few colours as a palette, and at least half of its pixels have their left neighbour's: of others, and of gray
+/// photos, hardly any is smaller without loss.
+fn is_drawing(raster: &Raster) -> Result<bool, Error> {
+    let count = raster.channels.count();
+    let mut equal = 0;
+    for rows in raster.pieces() {
+        let rows = rows?;
+        for row in raster.pixels[rows.start * raster.stride()..rows.end * raster.stride()].chunks_exact(raster.stride()) {
+            equal += row.chunks_exact(count).zip(row[count..].chunks_exact(count)).filter(|(left, pixel)| left == pixel).count();
+        }
+    }
+    Ok(2 * equal * count >= raster.pixels.len() && Palette::of(raster, COLOURS)?.is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::drawing::{flat, noisy};
+
+    #[test]
+    fn drawings_are_written_without_loss_where_that_is_smaller() {
+        let lines = |channels: Channels, colours: u32| {
+            let mut lines = flat(60, 40, channels, &[255; 4][..channels.count()]);
+            for (number, pixel) in (0..).zip(lines.pixels.chunks_exact_mut(channels.count()).step_by(7)) {
+                pixel[0] = u8::try_from(number % colours).unwrap();
+            }
+            lines
+        };
+        let is_lossless = |raster: Raster| encode(raster, 80, Effort::Balanced).unwrap()[12..].starts_with(b"VP8L");
+        assert!(is_lossless(lines(Channels::Gray, 3)) && is_lossless(lines(Channels::Rgb, 200)));
+        assert!(encode(lines(Channels::Rgba, 3), 80, Effort::Balanced).unwrap().windows(4).any(|name| name == b"VP8L"));
+        assert!(!is_lossless(noisy(60, 40, Channels::Gray)) && !is_lossless(noisy(60, 40, Channels::Rgb)));
+        assert!(is_drawing(&lines(Channels::Rgb, 256)).unwrap());
+        assert!(!is_drawing(&noisy(60, 40, Channels::Rgb)).unwrap());
+    }
 
     #[test]
     fn large_pictures_with_transparency_are_encoded_with_less_effort_or_refused() {
-        for (pixels, has_alpha, expected) in [(5_000_000, true, 2), (5_000_001, true, 0), (12_500_000, true, 0), (25_000_000, false, 2)] {
-            assert_eq!(effort(pixels, has_alpha), Ok(expected));
+        use Effort::{Balanced, Fast, Small};
+        for (pixels, [fast, balanced, small]) in [
+            (2_500_000, [2, 4, 5]),
+            (2_500_001, [2, 4, 4]),
+            (3_500_000, [2, 4, 4]),
+            (3_500_001, [2, 2, 2]),
+            (5_000_000, [2, 2, 2]),
+            (5_000_001, [0, 0, 0]),
+            (12_500_000, [0, 0, 0]),
+        ] {
+            for (effort, expected) in [(Fast, fast), (Balanced, balanced), (Small, small)] {
+                assert_eq!(method(effort, pixels, true), Ok(expected), "{effort} {pixels}");
+            }
         }
-        let refused = effort(12_500_001, true).unwrap_err();
+        assert_eq!([Fast, Balanced, Small].map(|effort| method(effort, 25_000_000, false)), [Ok(2), Ok(4), Ok(6)]);
+        let refused = method(Fast, 12_500_001, true).unwrap_err();
         assert!(matches!(refused, Error::TooLarge(_)) && refused.to_string().contains("output.format"), "{refused}");
     }
 }
