@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use crate::{
     admin::metrics::Metrics,
-    reconcile::{context::Context, on_error, reconcile},
+    reconcile::{Error, context::Context, on_error, reconcile, slots::Slots},
     report::recorder::Recorder,
     tenancy::claims::Claims,
     watch::{
@@ -36,6 +36,8 @@ pub struct Callers<'a> {
     pub claims: &'a Arc<Claims>,
     /// It is its turn to replace pods.
     pub rollouts: &'a Rollouts,
+    /// It is its turn to be looked at.
+    pub slots: &'a Slots,
     /// It will be looked at anyway.
     pub waiting: &'a Waiting,
 }
@@ -49,7 +51,7 @@ pub fn new(
     metrics: &Metrics,
     failed: &Arc<Notify>,
 ) -> (Vec<Controller<ResizeEndpoint>>, Scopes) {
-    let Callers { claims, rollouts, waiting } = *callers;
+    let Callers { claims, rollouts, slots, waiting } = *callers;
     let scopes = if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
     let parts = scopes.into_iter().map(|namespace| {
         let (endpoints, changed) =
@@ -61,6 +63,7 @@ pub fn new(
         let changed = changed.try_filter(move |endpoint| future::ready(called.lets(&ObjectRef::from_obj(endpoint))));
         let controller = Controller::for_stream(changed, endpoints.clone())
             // how many reconcile at a time is said by `Slots`: one that waits for its share of them holds up no other
+            .reconcile_on(endpoints::called(slots.called()))
             .reconcile_on(endpoints::called(claims.changed_hands()))
             .reconcile_on(endpoints::called(rollouts.called()));
         let (controller, children) = children::watch(client, namespace.as_deref(), controller, waiting);
@@ -80,14 +83,28 @@ pub async fn run(
     stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) {
     let each = controllers.into_iter().map(|controller| {
-        let closing = context.clone();
+        let (closing, context) = (context.clone(), context.clone());
         let stop = stop.clone().map(move |()| closing.slots.close());
         let results = controller.graceful_shutdown_on(stop).run(reconcile, on_error, context.clone());
-        results.for_each(async |result| match result {
-            // failed reconciles are reported by on_error; the others are about objects that are gone
-            Ok(_) | Err(ControllerError::ReconcilerFailed(..) | ControllerError::ObjectNotFound(_)) => {}
-            Err(error) => tracing::warn!(%error, "watch failed"),
+        results.for_each(move |result| {
+            note(result.err(), &context);
+            future::ready(())
         })
     });
     future::join_all(each).await;
+}
+
+/// Failed reconciles are reported by `on_error`. One who is gone needs no slot.
+fn note(error: Option<ControllerError<Error, watcher::Error>>, context: &Context) {
+    match error {
+        None | Some(ControllerError::ReconcilerFailed(..)) => {}
+        Some(ControllerError::ObjectNotFound(gone)) => {
+            let gone = ObjectRef::new(&gone.name).within(gone.namespace.as_deref().unwrap_or_default());
+            // the controllers of other namespaces know nothing of it
+            if !context.scopes.know(&gone) {
+                context.slots.forget(&gone);
+            }
+        }
+        Some(error) => tracing::warn!(%error, "watch failed"),
+    }
 }

@@ -91,8 +91,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let claims = Arc::new(Claims::new(config.s3.clone(), config.claims.clone()));
     let failed = Arc::default();
     let rollouts = Rollouts::new(config.rollout_max_concurrent.into());
-    let waiting = Waiting::default();
-    let (namespaces, callers) = (&config.scope.watch_namespaces, Callers { claims: &claims, rollouts: &rollouts, waiting: &waiting });
+    let (waiting, slots) = (Waiting::default(), Slots::default());
+    let (namespaces, callers) =
+        (&config.scope.watch_namespaces, Callers { claims: &claims, rollouts: &rollouts, slots: &slots, waiting: &waiting });
     let (controllers, scopes) = controller::new(&client, namespaces, &callers, &recorder, &metrics, &failed);
     let health = Health::default();
     let admin = admin::router(health.clone(), metrics.clone(), scopes.endpoints());
@@ -105,7 +106,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         now,
     };
     let pods = PodClient::new(outbound).context("HTTP client for pods")?;
-    let (memories, slots) = (Memories::default(), Slots::default());
+    let memories = Memories::default();
     let random = rand::random::<f64>;
     let watched = Watched { client: client.clone(), scope: config.scope.clone(), failed };
     let context = Arc::new(Context {

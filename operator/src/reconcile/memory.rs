@@ -9,14 +9,19 @@ use std::{
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use resize_api::{ResizeEndpoint, condition::Reason};
+use resize_api::{
+    ResizeEndpoint,
+    condition::{ConditionType, Reason},
+    status::{PublicRead, Record, ResizeEndpointStatus},
+};
+use serde_json::json;
 
 use crate::{
     bucket::{
         Found,
         credentials::{Access, Keys},
     },
-    report::{Report, Verdict},
+    report::{self, Report, Verdict},
 };
 
 /// What is remembered of one endpoint.
@@ -34,14 +39,29 @@ pub struct Memory {
     finding: Option<Finding>,
 }
 
-/// That all was well with a bucket: what happens to pods is no reason to ask S3 again.
+/// That all was well with a bucket: what happens to pods is no reason to ask S3 again. What was said of it stands in the status.
 #[derive(Clone, Debug)]
 struct Finding {
     of: Version,
     at: Instant,
-    found: Found,
-    /// Condition OriginalsReadable, if all pods that there are now could be asked.
-    originals: Option<Verdict>,
+    said: Said,
+    /// The reason of condition OriginalsReadable, if all pods that there are now could be asked.
+    originals: Option<Reason>,
+}
+
+/// What was said of a bucket, as a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Said(u64);
+
+impl Said {
+    fn of(routing: &Verdict, public_url: &Verdict, record: &Record, public_read: Option<&PublicRead>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        for verdict in [routing, public_url] {
+            (verdict.holds, verdict.reason.to_string()).hash(&mut hasher);
+        }
+        json!([report::record(record), public_read]).to_string().hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
 
 /// What a user writes; a change of either is a reason to look, an annotation the way to ask for it.
@@ -62,13 +82,29 @@ impl Version {
 
 impl Memory {
     /// What was found in the bucket of `resource` as it is, and what the pods said of their access to it, no longer than
-    /// `age` before `now`.
-    ///
-    /// `report` holds the status' record of the bucket: that is what counts.
-    pub fn recall(&self, resource: &ResizeEndpoint, report: &Report, age: Duration, now: Instant) -> Option<(Found, Option<Verdict>)> {
-        let Finding { found, originals, .. } =
-            self.finding.as_ref().filter(|finding| finding.of == Version::of(resource) && now < finding.at + age)?;
-        (found.record == report.record && found.public_read == report.public_read).then(|| (found.clone(), originals.clone()))
+    /// `age` before `now`: as its `status` has it, which is what counts.
+    pub fn recall(
+        &self,
+        resource: &ResizeEndpoint,
+        status: &ResizeEndpointStatus,
+        age: Duration,
+        now: Instant,
+    ) -> Option<(Found, Option<Verdict>)> {
+        let finding = self.finding(resource, age, now)?;
+        let found = Found {
+            routing: report::said(status, ConditionType::RoutingRuleApplied)?,
+            public_url: report::said(status, ConditionType::PublicUrlVerified)?,
+            wrong_since: None,
+            record: status.into(),
+            public_read: status.public_read.clone(),
+        };
+        let originals = report::said(status, ConditionType::OriginalsReadable);
+        let said = Said::of(&found.routing, &found.public_url, &found.record, found.public_read.as_ref());
+        (finding.said == said).then(|| (found, originals.filter(|verdict| finding.originals == Some(verdict.reason))))
+    }
+
+    fn finding(&self, resource: &ResizeEndpoint, age: Duration, now: Instant) -> Option<&Finding> {
+        self.finding.as_ref().filter(|finding| finding.of == Version::of(resource) && now < finding.at + age)
     }
 
     /// What is remembered after a reconcile that came to its end at `now` with `report`, with `access` to the bucket.
@@ -76,23 +112,14 @@ impl Memory {
     pub fn after(self, resource: &ResizeEndpoint, report: &Report, access: Access, age: Duration, now: Instant) -> Self {
         let ready = report.ready();
         let is_well = ready.holds == Some(true) && report.wrong_since.is_none();
-        let is_recalled = self.recall(resource, report, age, now).is_some();
+        let said = Said::of(&report.routing, &report.public_url, &report.record, report.public_read.as_ref());
+        let recalled = self.finding(resource, age, now).filter(|finding| finding.said == said);
         let worked = access.ok().flatten().filter(|_| report.routing.holds == Some(true));
-        let keys = if is_recalled { self.keys.clone().or(worked) } else { worked.or_else(|| self.keys.clone()) };
+        let keys = if recalled.is_some() { self.keys.clone().or(worked) } else { worked.or_else(|| self.keys.clone()) };
         // the pods that replace these may have another identity
-        let originals = Some(report.originals.clone()).filter(|_| report.workload.reason != Reason::RollingOut);
-        let finding = if is_well && is_recalled {
-            self.finding.clone().map(|finding| Finding { originals, ..finding })
-        } else {
-            let found = || Found {
-                routing: report.routing.clone(),
-                public_url: report.public_url.clone(),
-                wrong_since: None,
-                record: report.record.clone(),
-                public_read: report.public_read.clone(),
-            };
-            is_well.then(|| Finding { of: Version::of(resource), at: now, found: found(), originals })
-        };
+        let originals = Some(report.originals.reason).filter(|_| report.workload.reason != Reason::RollingOut);
+        let (of, at) = recalled.map_or_else(|| (Version::of(resource), now), |finding| (finding.of.clone(), finding.at));
+        let finding = is_well.then_some(Finding { of, at, said, originals });
         let rest = if ready.reason.is_passing() { self.failed(resource) } else { Self { failures: 0, ..self } };
         Self { wrong_since: report.wrong_since, keys, finding, ..rest }
     }
@@ -153,8 +180,6 @@ impl Memories {
 
 #[cfg(test)]
 mod tests {
-    use resize_api::status::ResizeEndpointStatus;
-
     use super::*;
     use crate::testing::fixtures::resource;
 
@@ -165,11 +190,16 @@ mod tests {
         Report { accepted: yes.clone(), workload: yes.clone(), routing, public_url: yes.clone(), originals: yes, ..unseen }
     }
 
+    /// The status after `report`.
+    fn told(report: &Report) -> ResizeEndpointStatus {
+        crate::report::status(&ResizeEndpointStatus::default(), Some(3), report, Timestamp::UNIX_EPOCH)
+    }
+
     #[test]
     fn a_change_and_time_are_reasons_to_look_again() {
         let (now, age, resource, well) = (Instant::now(), Duration::from_mins(1), resource(), report(Reason::RulesApplied));
         let memory = Memory::default().after(&resource, &well, Ok(None), age, now);
-        let recall = |resource: &ResizeEndpoint, report: &Report, at| memory.recall(resource, report, age, at).is_some();
+        let recall = |resource: &ResizeEndpoint, report: &Report, at| memory.recall(resource, &told(report), age, at).is_some();
         assert!(recall(&resource, &well, now + age / 2));
         assert!(!recall(&resource, &well, now + age));
 
@@ -180,23 +210,27 @@ mod tests {
 
         let mut other = well.clone();
         other.record.pending = true;
-        assert!(!recall(&resource, &other, now), "the status is what counts");
+        let denied = Report { routing: Verdict::no(Reason::AccessDenied, ""), ..well.clone() };
+        assert!(!recall(&resource, &other, now) && !recall(&resource, &denied, now), "the status is what counts");
         // what is recalled keeps its age
         let later = memory.clone().after(&resource, &well, Ok(None), age, now + age / 2);
-        assert!(later.recall(&resource, &well, age, now + age).is_none());
+        assert!(later.recall(&resource, &told(&well), age, now + age).is_none());
         let wrong = memory.after(&resource, &report(Reason::AccessDenied), Ok(None), age, now);
-        assert!(wrong.recall(&resource, &well, age, now).is_none());
+        assert!(wrong.recall(&resource, &told(&well), age, now).is_none());
     }
 
     #[test]
     fn what_pods_say_is_forgotten_when_others_replace_them() {
         let (now, age, resource, well) = (Instant::now(), Duration::from_mins(1), resource(), report(Reason::RulesApplied));
         let rolling = Report { workload: Verdict::yes(Reason::RollingOut, ""), ..well.clone() };
-        let originals = |memory: &Memory| memory.recall(&resource, &well, age, now).and_then(|(_, originals)| originals);
+        let originals = |memory: &Memory| memory.recall(&resource, &told(&well), age, now).and_then(|(_, originals)| originals);
         let memory = Memory::default().after(&resource, &well, Ok(None), age, now);
         assert_eq!(originals(&memory), Some(well.originals.clone()));
         let memory = memory.after(&resource, &rolling, Ok(None), age, now);
-        assert!(memory.recall(&resource, &well, age, now).is_some() && originals(&memory).is_none(), "S3 is not asked again, pods are");
+        assert!(
+            memory.recall(&resource, &told(&well), age, now).is_some() && originals(&memory).is_none(),
+            "S3 is not asked again, pods are"
+        );
         assert!(originals(&memory.after(&resource, &well, Ok(None), age, now)).is_some());
     }
 

@@ -68,16 +68,20 @@ const ECHO: Duration = Duration::from_secs(1);
 pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> Result<Action, Error> {
     let namespace = resource.namespace().unwrap_or_default();
     let store = StoreId::new(resource.spec.bucket.endpoint.as_deref().or(context.config.s3.endpoint.as_deref()), ANY_REGION);
-    let waits = (context.metrics.wait(), context.waiting.enter(ObjectRef::from_obj(&*resource)));
-    let turn = async {
-        // claims are complete only when all endpoints were listed
-        context.scopes.wait_until_ready().await;
-        context.slots.take(&namespace, store).await
+    // claims are complete only when all endpoints were listed
+    if context.slots.unless_closed(context.scopes.wait_until_ready()).await.is_none() {
+        return Ok(Action::await_change());
+    }
+    let name = ObjectRef::from_obj(&*resource);
+    let Some(_slot) = context.slots.get(&name, &namespace, &store) else {
+        if let Some(entered) = context.waiting.enter(&name) {
+            let waits = (entered, context.metrics.wait());
+            tokio::spawn(async move { context.slots.ask(name, &namespace, store, waits).await });
+        }
+        return Ok(Action::await_change());
     };
-    let Some(_slot) = context.slots.unless_closed(turn).await else { return Ok(Action::await_change()) };
-    drop(waits);
     let _timer = context.metrics.time_reconcile();
-    // boxed, so that a waiting reconcile stays small
+    // boxed: the future is large
     let done = Box::pin(async move { keep_or_clean_up(newest(resource, &context).await, context).await });
     tokio::time::timeout(LONGEST, done).await.map_err(|_| Error::TooLong)?
 }
@@ -238,7 +242,7 @@ async fn look_and_act(
         (context.now)(),
     ))
     .await;
-    let (known, said) = memory.recall(resource, &accepted, age(context), Instant::now()).unzip();
+    let (known, said) = memory.recall(resource, previous, age(context), Instant::now()).unzip();
     let originals = match said.flatten() {
         // pods that know nothing of what is wanted now are not asked: what was said last stays
         _ if pods.wait => report::said(previous, ConditionType::OriginalsReadable).unwrap_or_else(|| accepted.originals.clone()),

@@ -5,12 +5,17 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use futures::FutureExt;
+use kube::runtime::reflector::ObjectRef;
+use resize_api::ResizeEndpoint;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
 use crate::store_id::StoreId;
+
+type Name = ObjectRef<ResizeEndpoint>;
 
 /// Most reconciles at a time.
 const ALL: usize = 32;
@@ -29,6 +34,9 @@ pub struct Slots {
     stores: Shares<StoreId>,
     both: Shares<(String, StoreId)>,
     closed: watch::Sender<bool>,
+    /// Slots of those who were called and did not come yet.
+    granted: Mutex<HashMap<Name, Slot>>,
+    called: broadcast::Sender<Name>,
 }
 
 /// A slot, until it is dropped.
@@ -45,6 +53,8 @@ impl Default for Slots {
             stores: Shares::new(OF_A_STORE),
             both: Shares::new(OF_BOTH),
             closed: watch::Sender::new(false),
+            granted: Mutex::default(),
+            called: broadcast::channel(ALL * 2).0,
         }
     }
 }
@@ -63,6 +73,37 @@ impl Slots {
             _ = closed.wait_for(|closed| *closed) => None,
             done = wait => Some(done),
         }
+    }
+
+    /// The endpoints that have a slot now.
+    pub fn called(&self) -> broadcast::Receiver<Name> {
+        self.called.subscribe()
+    }
+
+    /// The slot that `name` was called for, or one that is free. Who gets none has to [`ask`](Self::ask).
+    pub fn get(&self, name: &Name, namespace: &str, store: &StoreId) -> Option<Slot> {
+        self.granted().remove(name).or_else(|| self.take(namespace, store.clone()).now_or_never())
+    }
+
+    /// Waits for a slot and calls `name`, which is `entered` until then.
+    ///
+    /// It does not wait in its reconcile: kube's runner polls all that run whenever one of them has something to say.
+    pub async fn ask(&self, name: Name, namespace: &str, store: StoreId, entered: impl Send) {
+        let Some(slot) = self.unless_closed(self.take(namespace, store)).await else { return };
+        self.granted().insert(name.clone(), slot);
+        drop(entered);
+        // an error means that no controller listens, so nothing reconciles
+        let _ = self.called.send(name);
+    }
+
+    /// `name` was called and is gone.
+    pub fn forget(&self, name: &Name) {
+        let slot = self.granted().remove(name);
+        drop(slot);
+    }
+
+    fn granted(&self) -> MutexGuard<'_, HashMap<Name, Slot>> {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a slot. Who waits holds nothing but shares of its own namespace and store, and of its namespace's share not all.
@@ -106,8 +147,6 @@ impl<K: Eq + Hash> Shares<K> {
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
-
     use super::*;
 
     fn store(name: &str) -> StoreId {
@@ -157,6 +196,27 @@ mod tests {
         let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(slots.take("one", store("stuck")))).collect();
         assert!(waiting.iter_mut().all(|slot| slot.now_or_never().is_none()));
         assert!(slots.take("one", store("other")).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_asks_is_called_and_has_its_slot_until_it_comes_or_is_gone() {
+        let (slots, name) = (Slots::default(), |name: &str| Name::new(name).within("one"));
+        let held = take_all(&slots, OF_BOTH, |_| ("one".to_owned(), store("s")));
+        let mut called = slots.called();
+        let get = |of: &str| slots.get(&name(of), "one", &store("s"));
+        assert!(get("a").is_none());
+        let mut asks = ["a", "b"].map(|of| Box::pin(slots.ask(name(of), "one", store("s"), ())));
+        assert!(asks.iter_mut().all(|ask| ask.now_or_never().is_none()) && called.is_empty());
+        drop(held);
+        assert!(asks.iter_mut().all(|ask| ask.now_or_never().is_some()));
+        assert_eq!([called.recv().await.unwrap(), called.recv().await.unwrap()], [name("a"), name("b")]);
+        let others = take_all(&slots, 100, |_| ("one".to_owned(), store("s")));
+        assert_eq!(others.len(), OF_BOTH - 2, "their slots are kept for them");
+        let slot = get("a").unwrap();
+        assert!(get("c").is_none());
+        slots.forget(&name("b"));
+        assert!(get("c").is_some());
+        drop(slot);
     }
 
     #[tokio::test]

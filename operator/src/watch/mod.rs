@@ -61,6 +61,12 @@ impl Scopes {
         self.scope(resource.metadata.namespace.as_deref()?)?.endpoints.get(&ObjectRef::from_obj(resource))
     }
 
+    /// Whether there is an endpoint of this name.
+    pub fn know(&self, name: &ObjectRef<ResizeEndpoint>) -> bool {
+        let scope = name.namespace.as_deref().and_then(|namespace| self.scope(namespace));
+        scope.is_some_and(|scope| scope.endpoints.get(name).is_some())
+    }
+
     /// Waits until every endpoint of every scope is known.
     pub async fn wait_until_ready(&self) {
         for scope in self.0.values() {

@@ -1,7 +1,5 @@
 //! The endpoints that wait for their turn to be looked at. They will see all that is heard until then, so nothing calls them once more.
 //!
-//! Without it thousands would be called while they wait, and kube's scheduler looks through all of these at whatever it hears.
-//!
 //! `reconcile` above enters them, `controller` and `children` ask; nothing is below.
 
 use std::{
@@ -19,10 +17,9 @@ type Name = ObjectRef<ResizeEndpoint>;
 pub struct Waiting(Arc<Mutex<HashSet<Name>>>);
 
 impl Waiting {
-    /// `name` waits until the result is dropped: before it is looked at.
-    pub fn enter(&self, name: Name) -> impl Drop + use<> {
-        self.all().insert(name.clone());
-        Entered { waiting: self.clone(), name }
+    /// `name` waits until the result is dropped: before it is looked at. Nothing, if it waits already.
+    pub fn enter(&self, name: &Name) -> Option<Entered> {
+        self.all().insert(name.clone()).then(|| Entered { waiting: self.clone(), name: name.clone() })
     }
 
     /// Whether `name` is to be called.
@@ -35,7 +32,8 @@ impl Waiting {
     }
 }
 
-struct Entered {
+/// One who waits.
+pub struct Entered {
     waiting: Waiting,
     name: Name,
 }
@@ -53,7 +51,8 @@ mod tests {
     #[test]
     fn who_waits_is_not_called_and_who_is_looked_at_is() {
         let (waiting, name) = (Waiting::default(), || Name::new("photos").within("demo"));
-        let entered = waiting.enter(name());
+        let entered = waiting.enter(&name());
+        assert!(entered.is_some() && waiting.enter(&name()).is_none());
         assert!(!waiting.lets(&name()) && waiting.lets(&Name::new("photos").within("other")));
         drop(entered);
         assert!(waiting.lets(&name()));
