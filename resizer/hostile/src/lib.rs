@@ -82,7 +82,8 @@ fn pngs(add: Add) {
     add("PNG of 0 by 0", DAMAGED, png(0, 0, 8, 2, &[]));
     add("PNG of 2^31 - 1 by 2^31 - 1", TOO_LARGE, png(i32::MAX as u32, i32::MAX as u32, 8, 2, &[0; 10]));
     add("PNG of 65535 by 65535", TOO_LARGE, png(65535, 65535, 8, 6, &[0; 10]));
-    add("PNG bomb: 10000 by 10000, RGBA, zeros", TOO_LARGE, png(10_000, 10_000, 8, 6, &[0; 1 << 20]));
+    add("PNG bomb: 20000 by 20000, RGBA, zeros", TOO_LARGE, png(20_000, 20_000, 8, 6, &[0; 1 << 20]));
+    add("PNG bomb: 10000 by 10000, RGBA, too few zeros", DAMAGED, png(10_000, 10_000, 8, 6, &[0; 1 << 20]));
     add("PNG bomb: 7000 by 7000, gray, zeros", MADE, png(7000, 7000, 8, 0, &vec![0; 7000 * 7001]));
     add("PNG of 5000 by 5000, gray, zeros", MADE, png(5000, 5000, 8, 0, &vec![0; 5000 * 5001]));
     add("PNG whose header says more rows than come", DAMAGED, png(3000, 3000, 8, 2, &[0; 100_000]));

@@ -9,21 +9,34 @@ use crate::{
     format::{avif, bmp, gif, jpeg, png, tiff, webp},
     header::Container,
     raster::Raster,
+    rows::Rows,
 };
 
 /// From so many pixels of the source for one of the output, a WebP is decoded without smoothing.
 const COARSE: f64 = 1.4;
 
-/// Decoded pixels.
-pub(crate) struct Decoded {
-    pub(crate) raster: Raster,
-    /// ICC profile, if the file has one.
+/// Pixels, and the ICC profile, if the file has one.
+pub(crate) struct Decoded<'a> {
+    pub(crate) pixels: Pixels<'a>,
     pub(crate) profile: Option<Vec<u8>>,
 }
 
+/// All of them, or those that the scaler reads while it works.
+pub(crate) enum Pixels<'a> {
+    Whole(Raster),
+    Rows(Rows<'a>),
+}
+
 /// Reads pixels as the plan says.
-pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Decoded, Error> {
+pub(crate) fn decode<'a>(source: &'a [u8], plan: &Plan, budget: &Budget) -> Result<Decoded<'a>, Error> {
     let probe = &plan.probe;
+    if plan.rows {
+        let (rows, profile) = match probe.container {
+            Container::Tiff => tiff::rows(source, budget)?,
+            _ => png::rows(source, plan.memory, budget)?,
+        };
+        return Ok(Decoded { pixels: Pixels::Rows(rows), profile });
+    }
     let (raster, profile) = match probe.container {
         Container::Jpeg => (
             match &plan.reduced {
@@ -39,7 +52,7 @@ pub(crate) fn decode(source: &[u8], plan: &Plan, budget: &Budget) -> Result<Deco
         Container::Bmp => (bmp::decode(source, probe, budget)?, None),
         Container::Avif => avif::decode(source, budget)?,
     };
-    Ok(Decoded { raster, profile })
+    Ok(Decoded { pixels: Pixels::Whole(raster), profile })
 }
 
 /// Writes pixels as the plan says, without an alpha or colours that say nothing.

@@ -30,4 +30,6 @@ pub(crate) struct Probe {
     pub(crate) profile: usize,
     /// A JPEG that can be decoded at a part of its size without reading all of it.
     pub(crate) scaled: Option<scaled_jpeg::Header>,
+    /// The decoder can give one row after the other, from top to bottom.
+    pub(crate) rows: bool,
 }

@@ -21,6 +21,7 @@ mod probe;
 mod profile;
 mod raster;
 mod request;
+mod rows;
 mod scale;
 mod stop;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::{
     Error, Picture, Plan, Step,
     budget::Budget,
     channels::Channels,
-    codec::{self, Decoded},
+    codec::{self, Pixels},
     colour,
     raster::Raster,
     scale,
@@ -15,9 +15,13 @@ use crate::{
 
 /// Makes a picture of `source`; `done` is told of each step as it ends.
 pub(crate) fn still(source: &[u8], plan: &Plan, budget: &Budget, mut done: impl FnMut(Step)) -> Result<Picture, Error> {
-    let Decoded { raster, profile } = codec::decode(source, plan, budget)?;
+    let decoded = codec::decode(source, plan, budget)?;
     done(Step::Decode);
-    let finished = finish(raster, profile.as_deref(), plan)?;
+    let scaled = match decoded.pixels {
+        Pixels::Whole(raster) => scaled(raster, plan)?,
+        Pixels::Rows(rows) => scale::scale_rows(rows, plan.region(), plan.stored_size(), plan.recipe.kernel)?,
+    };
+    let finished = coloured(scaled, decoded.profile.as_deref(), plan)?;
     done(Step::Scale);
     let (width, height) = (finished.width, finished.height);
     let bytes = codec::encode(finished, plan)?;
@@ -27,10 +31,16 @@ pub(crate) fn still(source: &[u8], plan: &Plan, budget: &Budget, mut done: impl 
 
 /// Decoded pixels → pixels as they are written.
 pub(crate) fn finish(raster: Raster, profile: Option<&[u8]>, plan: &Plan) -> Result<Raster, Error> {
-    let orientation = plan.probe.orientation;
-    let scaled = scale::scale(&raster, plan.region(), orientation.turn(plan.geometry.scaled), plan.recipe.kernel)?;
-    drop(raster);
-    place(orientation.apply(colour::to_srgb(scaled, profile)?)?, plan)
+    coloured(scaled(raster, plan)?, profile, plan)
+}
+
+fn scaled(raster: Raster, plan: &Plan) -> Result<Raster, Error> {
+    scale::scale(&raster, plan.region(), plan.stored_size(), plan.recipe.kernel)
+}
+
+/// Scaled pixels, with all that is left to do before they are written.
+fn coloured(scaled: Raster, profile: Option<&[u8]>, plan: &Plan) -> Result<Raster, Error> {
+    place(plan.probe.orientation.apply(colour::to_srgb(scaled, profile)?)?, plan)
 }
 
 /// Puts the picture on its canvas, if that is larger.

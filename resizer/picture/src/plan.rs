@@ -30,6 +30,8 @@ pub struct Plan {
     pub(crate) scale: Scale,
     /// How a JPEG is decoded at that size, if scaled-jpeg can.
     pub(crate) reduced: Option<scaled_jpeg::Plan>,
+    /// Its rows are scaled while they are read.
+    pub(crate) rows: bool,
     pub(crate) format: Format,
     /// More than one makes an animation.
     pub(crate) frames: u32,
@@ -56,6 +58,11 @@ impl Plan {
     /// See [`shrink`].
     pub(crate) fn shrink(&self) -> f64 {
         shrink(&self.geometry)
+    }
+
+    /// What [`Plan::region`] is scaled to, before it is turned.
+    pub(crate) fn stored_size(&self) -> (u32, u32) {
+        self.probe.orientation.turn(self.geometry.scaled)
     }
 
     /// What to scale, in pixels as the decoder gives them.
@@ -111,8 +118,11 @@ impl Plan {
             let reach = |length: f64, scaled: u32| KERNEL * (length / f64::from(scaled)).max(1.0) + 1.0;
             jpeg::plan_reduced(header, scale, region, (reach(region.width, width), reach(region.height, height)))
         });
-        let memory = memory(&probe, &geometry, scale, reduced.as_ref(), format, frames);
-        Ok(Self { probe, geometry, scale, reduced, format, frames, recipe, memory })
+        let region = stored_region(&probe, &geometry, scale);
+        let size = probe.orientation.turn(geometry.scaled);
+        let rows = frames < 2 && probe.rows && scale::takes_rows(region, size, recipe.kernel, probe.channels);
+        let memory = memory(&probe, &geometry, (scale, reduced.as_ref(), rows), format, frames);
+        Ok(Self { probe, geometry, scale, reduced, rows, format, frames, recipe, memory })
     }
 }
 
@@ -162,15 +172,20 @@ fn colour(profile: usize) -> u64 {
     if profile == 0 { 0 } else { profile as u64 * 7 + (2 << 20) }
 }
 
+/// How much of a picture is decoded: at which size, which part, and whether row by row.
+type Decoding<'a> = (Scale, Option<&'a scaled_jpeg::Plan>, bool);
+
 /// Decoded, in the scaler, and scaled; then once more for colour, orientation, canvas and file.
-fn memory(probe: &Probe, geometry: &Geometry, scale: Scale, reduced: Option<&scaled_jpeg::Plan>, format: Format, frames: u32) -> u64 {
+fn memory(probe: &Probe, geometry: &Geometry, (scale, reduced, rows): Decoding, format: Format, frames: u32) -> u64 {
     let (width, height) = decoded(probe, scale, reduced);
     let (width, height) = (u64::from(width), u64::from(height));
     let decoded = width * height;
     let working = reduced.map_or(probe.working, scaled_jpeg::Plan::memory);
     let output = u64::from(geometry.canvas.0) * u64::from(geometry.canvas.1);
     let region = stored_region(probe, geometry, scale);
-    let still = decoded * probe.channels.count() as u64
+    // of rows that are scaled while they are read there are two
+    let held = if rows { width * 2 } else { decoded };
+    let still = held * probe.channels.count() as u64
         + scale::memory((width, height), region, probe.orientation.turn(geometry.scaled), probe.channels)
         + format::encoding(format, geometry.canvas, probe.channels.has_alpha())
         + working

@@ -13,6 +13,7 @@ mod faults;
 mod formats;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod memory;
+mod rows;
 mod stopping;
 mod tiff;
 mod traps;

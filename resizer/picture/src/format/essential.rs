@@ -2,7 +2,10 @@
 //!
 //! Below the formats whose files are made of chunks, above `stop`.
 
-use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::{
+    borrow::Cow,
+    io::{self, BufRead, Read, Seek, SeekFrom},
+};
 
 use crate::stop::{PIECE, Stop};
 
@@ -11,7 +14,7 @@ type Part = fn(source: &[u8], at: usize) -> (usize, bool);
 
 /// Reads the parts that matter, until the work is to stop.
 pub(crate) struct Essential<'a> {
-    source: &'a [u8],
+    source: Cow<'a, [u8]>,
     stop: Stop,
     part: Part,
     /// What is left of a part.
@@ -20,14 +23,14 @@ pub(crate) struct Essential<'a> {
 }
 
 impl<'a> Essential<'a> {
-    pub(crate) fn new(source: &'a [u8], stop: &Stop, part: Part) -> Self {
-        Self { source, stop: stop.clone(), part, at: 0, end: 0 }
+    pub(crate) fn new(source: impl Into<Cow<'a, [u8]>>, stop: &Stop, part: Part) -> Self {
+        Self { source: source.into(), stop: stop.clone(), part, at: 0, end: 0 }
     }
 
     /// Moves to the next part that matters.
     fn advance(&mut self) {
         while self.at == self.end && self.end < self.source.len() {
-            let (end, matters) = (self.part)(self.source, self.end);
+            let (end, matters) = (self.part)(&self.source, self.end);
             self.end = end.clamp(self.end + 1, self.source.len());
             if !matters {
                 self.at = self.end;

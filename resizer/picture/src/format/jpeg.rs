@@ -99,7 +99,7 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
     if scaled.is_none() {
         bounded(coefficients, source.len() - first_scan)?;
     }
-    Ok(Probe { container: Container::Jpeg, width, height, channels, orientation, working, profile, scaled })
+    Ok(Probe { container: Container::Jpeg, width, height, channels, orientation, working, profile, scaled, rows: false })
 }
 
 /// Where the first scan begins, and how many components it has.

@@ -14,6 +14,7 @@ use std::{iter, ops::Range};
 use super::{
     kernel::Weight,
     mix::{self, LANES, Row, Sums},
+    source::Source,
     weights::{Pair, Weights},
 };
 use crate::{
@@ -39,10 +40,10 @@ pub(super) const PER_VALUE: u64 = 4 * PAIRS as u64 + (4 + 4) * 17 + 2 + 2;
 pub(super) const COPY: (Weight, f64) = (|_| 1.0, 0.5);
 
 /// Scales with a kernel for each axis.
-pub(super) fn scale(source: &Raster, region: Region, size: (u32, u32), kernels: [(Weight, f64); 2]) -> Result<Raster, Error> {
-    let columns = Weights::new(kernels[0], (region.left, region.width), source.width, size.0).of_one_length();
-    let rows = Weights::new(kernels[1], (region.top, region.height), source.height, size.1);
-    match source.channels {
+pub(super) fn scale(source: Source, region: Region, size: (u32, u32), kernels: [(Weight, f64); 2]) -> Result<Raster, Error> {
+    let columns = Weights::new(kernels[0], (region.left, region.width), source.size().0, size.0).of_one_length();
+    let rows = Weights::new(kernels[1], (region.top, region.height), source.size().1, size.1);
+    match source.channels() {
         Channels::Gray => Work::<1>::new(source, &columns, &rows, size.0 as usize)?.run(size),
         Channels::GrayAlpha => Work::<2>::new(source, &columns, &rows, size.0 as usize)?.run(size),
         Channels::Rgb => Work::<3>::new(source, &columns, &rows, size.0 as usize)?.run(size),
@@ -52,7 +53,7 @@ pub(super) fn scale(source: &Raster, region: Region, size: (u32, u32), kernels: 
 
 /// Pixels of `COUNT` values. Those of two neighbours lie beside each other, as their weights do: so do rows, and the pixels of a row.
 struct Work<'a, const COUNT: usize> {
-    source: &'a Raster,
+    source: Source<'a>,
     tables: &'static Tables,
     columns: &'a Weights,
     rows: &'a Weights,
@@ -74,7 +75,7 @@ struct Work<'a, const COUNT: usize> {
 }
 
 impl<'a, const COUNT: usize> Work<'a, COUNT> {
-    fn new(source: &'a Raster, columns: &'a Weights, rows: &'a Weights, width: usize) -> Result<Self, Error> {
+    fn new(source: Source<'a>, columns: &'a Weights, rows: &'a Weights, width: usize) -> Result<Self, Error> {
         let (budget, span, open) = (source.budget(), columns.pairs(), rows.overlap() + 1);
         let length = (span.len() * 2 * COUNT).next_multiple_of(LANES);
         // as many as a window has
@@ -89,13 +90,14 @@ impl<'a, const COUNT: usize> Work<'a, COUNT> {
     }
 
     fn run(mut self, (width, height): (u32, u32)) -> Result<Raster, Error> {
-        let mut scaled = self.source.another(width, height, self.source.channels)?;
+        let budget = self.source.budget();
+        let mut scaled = Raster::new(&budget, width, height, self.source.channels())?;
         let mut lines = scaled.pixels.chunks_exact_mut(width as usize * COUNT).enumerate().peekable();
         let all = self.rows.pairs();
         for first in all.clone().step_by(PAIRS) {
-            self.source.budget().go_on()?;
+            budget.go_on()?;
             let pairs = first..(first + PAIRS).min(all.end);
-            self.lighten(pairs.clone());
+            self.lighten(pairs.clone())?;
             let mut at = lines.peek().map_or(0, |(at, _)| *at);
             while self.add(at, pairs.clone()) {
                 if let Some((_, line)) = lines.next_if(|(at, _)| self.is_whole(*at, pairs.end)) {
@@ -105,22 +107,20 @@ impl<'a, const COUNT: usize> Work<'a, COUNT> {
             }
         }
         drop(lines);
+        self.source.finish()?;
         Ok(scaled)
     }
 
     /// Some pairs of the source's rows → light.
-    fn lighten(&mut self, pairs: Range<usize>) {
-        let (stride, last, tables) = (self.source.stride(), self.source.height as usize - 1, self.tables);
-        let row = |at: usize| {
-            let row = self.source.pixels[at.min(last) * stride..][..stride].as_chunks::<COUNT>().0;
-            row[self.span.start * 2..row.len().min(self.span.end * 2)].as_chunks::<2>()
-        };
+    fn lighten(&mut self, pairs: Range<usize>) -> Result<(), Error> {
+        let (span, tables) = (self.span.start * 2..self.span.end * 2, self.tables);
         let both = |into: &mut [Pair], odd: usize, upper: &[u8; COUNT], lower: &[u8; COUNT]| {
             let (upper, lower) = (light(tables, upper), light(tables, lower));
             (0..COUNT).for_each(|channel| into[channel * 2 + odd] = [upper[channel], lower[channel]]);
         };
         for (pair, into) in pairs.zip(self.light.chunks_exact_mut(self.length)) {
-            let ((upper, upper_rest), (lower, lower_rest)) = (row(pair * 2), row(pair * 2 + 1));
+            let [upper, lower] = self.source.pair(pair)?;
+            let ((upper, upper_rest), (lower, lower_rest)) = (within::<COUNT>(upper, &span), within::<COUNT>(lower, &span));
             let mut into = into.chunks_exact_mut(2 * COUNT);
             for ((upper, lower), into) in upper.iter().zip(lower).zip(&mut into) {
                 both(into, 0, &upper[0], &lower[0]);
@@ -130,6 +130,7 @@ impl<'a, const COUNT: usize> Work<'a, COUNT> {
                 both(into, 0, upper, lower);
             }
         }
+        Ok(())
     }
 
     /// Adds what is there of the rows that are mixed to row `at` of the output; whether there is such a row, and it has begun.
@@ -167,6 +168,12 @@ impl<'a, const COUNT: usize> Work<'a, COUNT> {
         let pixels = pixels.as_chunks_mut::<COUNT>().0.iter_mut().zip(&*self.line);
         pixels.for_each(|(pixel, light)| *pixel = stored(self.tables, *light));
     }
+}
+
+/// Pixels of `span` in a row, by two, and the one that is left.
+fn within<'a, const COUNT: usize>(row: &'a [u8], span: &Range<usize>) -> (&'a [[[u8; COUNT]; 2]], &'a [[u8; COUNT]]) {
+    let row = row.as_chunks().0;
+    row[span.start..row.len().min(span.end)].as_chunks()
 }
 
 const fn has_alpha(count: usize) -> bool {
@@ -213,7 +220,7 @@ mod tests {
 
     fn whole(source: &Raster, size: (u32, u32), kernel: Kernel) -> Raster {
         let region = Region { left: 0.0, top: 0.0, width: f64::from(source.width), height: f64::from(source.height) };
-        scale(source, region, size, [kernel::weights(kernel).unwrap(); 2]).unwrap()
+        scale(Source::Whole(source), region, size, [kernel::weights(kernel).unwrap(); 2]).unwrap()
     }
 
     #[test]
@@ -290,7 +297,7 @@ mod tests {
                 let pixels = (0..400 * 40 * count).map(|index| if white(index / count % 400) { 255 } else { 0 }).collect();
                 let region = Region { left: 0.0, top: 0.0, width: 400.0, height: 40.0 };
                 let kernels = [kernel::weights(Kernel::Lanczos3).unwrap(); 2];
-                scale(&Raster::test(400, 40, channels, pixels), region, (40, 4), kernels).unwrap()
+                scale(Source::Whole(&Raster::test(400, 40, channels, pixels)), region, (40, 4), kernels).unwrap()
             };
             for edge in 200..210 {
                 let step = picture(&|x| x >= edge);

@@ -9,6 +9,7 @@
 mod kernel;
 mod light;
 mod mix;
+mod source;
 mod weights;
 
 use std::ops::Range;
@@ -20,34 +21,55 @@ use fast_image_resize::{
 };
 use resize_api::picture::Kernel;
 
-use crate::{Error, channels::Channels, geometry::Region, raster::Raster};
+use self::source::Source;
+use crate::{Error, channels::Channels, geometry::Region, raster::Raster, rows::Rows};
 
 /// How far the kernels reach at most, in pixels of the output.
 pub(crate) const KERNEL: f64 = 4.5;
 
 /// Scales `region` of `source` to `size` pixels, width and height. Alpha weighs the colours.
 pub(crate) fn scale(source: &Raster, region: Region, size: (u32, u32), kernel: Kernel) -> Result<Raster, Error> {
-    let region = within(region, source);
+    let region = within(region, (source.width, source.height));
     let Some(weights) = kernel::weights(kernel).filter(|_| source.channels != Channels::Cmyk) else {
         return stored(source, region, size, kernel);
     };
     let (width, height) = size;
     match (f64::from(width) < region.width, f64::from(height) < region.height) {
-        (true, true) => light::scale(source, region, size, [weights; 2]),
+        (true, true) => light::scale(Source::Whole(source), region, size, [weights; 2]),
         (false, false) => stored(source, region, size, kernel),
         (true, false) => {
             let (rows, top) = reached(region.top, region.height, source.height);
             let all = Region { top: f64::from(rows.start), height: f64::from(rows.end - rows.start), ..region };
-            let narrow = light::scale(source, all, (width, rows.end - rows.start), [weights, light::COPY])?;
+            let narrow = light::scale(Source::Whole(source), all, (width, rows.end - rows.start), [weights, light::COPY])?;
             stored(&narrow, Region { left: 0.0, width: f64::from(width), top, ..region }, size, kernel)
         }
         (false, true) => {
             let (columns, left) = reached(region.left, region.width, source.width);
             let all = Region { left: f64::from(columns.start), width: f64::from(columns.end - columns.start), ..region };
-            let low = light::scale(source, all, (columns.end - columns.start, height), [light::COPY, weights])?;
+            let low = light::scale(Source::Whole(source), all, (columns.end - columns.start, height), [light::COPY, weights])?;
             stored(&low, Region { top: 0.0, height: f64::from(height), left, ..region }, size, kernel)
         }
     }
+}
+
+/// Whether the rows of a picture can be scaled [while they are read](scale_rows).
+pub(crate) fn takes_rows(region: Region, size: (u32, u32), kernel: Kernel, channels: Channels) -> bool {
+    shrinks(region, size) == (true, true) && kernel::weights(kernel).is_some() && channels != Channels::Cmyk
+}
+
+/// [`scale`] of a picture that is still to be read, where [`takes_rows`] says so: the same pixels, without memory for those that come in.
+pub(crate) fn scale_rows(rows: Rows, region: Region, size: (u32, u32), kernel: Kernel) -> Result<Raster, Error> {
+    let region = within(region, (rows.width, rows.height));
+    match kernel::weights(kernel) {
+        Some(weights) => light::scale(Source::of_rows(rows)?, region, size, [weights; 2]),
+        None => scale(&rows.whole()?, region, size, kernel),
+    }
+}
+
+/// Whether columns and rows get fewer, and not by rounding alone.
+fn shrinks(region: Region, size: (u32, u32)) -> (bool, bool) {
+    let much = 1.0 + 1e-6;
+    (f64::from(size.0) * much < region.width, f64::from(size.1) * much < region.height)
 }
 
 /// What the scaler takes beside the decoded pixels, in bytes: those have `decoded` width and height, of which `region` becomes `size`.
@@ -59,9 +81,8 @@ pub(crate) fn memory(decoded: (u64, u64), region: Region, size: (u32, u32), chan
     // between the two passes, and a copy in which alpha is multiplied
     let between = (width * decoded.1).max(decoded.0 * height) * channels.count() as u64;
     let copy = if channels.has_alpha() { decoded.0 * decoded.1 * channels.count() as u64 } else { 0 };
-    let much = 1.0 + 1e-6;
     weights
-        + match (f64::from(size.0) * much < region.width, f64::from(size.1) * much < region.height) {
+        + match shrinks(region, size) {
             (true, true) => light,
             (false, false) => light + between + copy,
             _ => light + between * if channels.has_alpha() { 3 } else { 2 },
@@ -78,7 +99,7 @@ fn reached(start: f64, length: f64, side: u32) -> (Range<u32>, f64) {
 
 /// By stored values.
 fn stored(source: &Raster, region: Region, size: (u32, u32), kernel: Kernel) -> Result<Raster, Error> {
-    let region = within(region, source);
+    let region = within(region, (source.width, source.height));
     let options = ResizeOptions::new().resize_alg(kernel::algorithm(kernel)).use_alpha(source.channels.has_alpha());
     let mut scaled = source.another(size.0, size.1, source.channels)?;
     let mut resizer = Resizer::new();
@@ -149,9 +170,9 @@ fn part(source: &Raster, region: Region, height: u32, rows: &Range<usize>) -> (u
 }
 
 /// `region` without what rounding put outside of `source`.
-fn within(region: Region, source: &Raster) -> Region {
-    let (left, width) = axis(region.left, region.width, source.width);
-    let (top, height) = axis(region.top, region.height, source.height);
+fn within(region: Region, (width, height): (u32, u32)) -> Region {
+    let (left, width) = axis(region.left, region.width, width);
+    let (top, height) = axis(region.top, region.height, height);
     Region { left, top, width, height }
 }
 
@@ -200,6 +221,29 @@ mod tests {
                 let [at_once, bands] = [at_once, bands].map(|raster| raster.flatten([0; 3]).unwrap());
                 let different = at_once.pixels.iter().zip(&bands.pixels[..]).map(|(one, other)| one.abs_diff(*other)).max();
                 assert!(different <= Some(3), "{channels:?} {kernel} {width}x{height}: {different:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_are_scaled_while_they_are_read_give_the_same_pixels() {
+        for channels in [Channels::Gray, Channels::GrayAlpha, Channels::Rgb, Channels::Rgba] {
+            let source = noisy(97, 203, channels);
+            for (region, size) in
+                [([0.0, 0.0, 97.0, 203.0], (96, 202)), ([10.5, 31.25, 60.0, 100.0], (7, 90)), ([0.0, 190.0, 97.0, 13.0], (3, 1))]
+            {
+                let [left, top, width, height] = region;
+                let region = Region { left, top, width, height };
+                assert!(takes_rows(region, size, Kernel::Lanczos3, channels));
+                let (mut left, read) = (source.pixels.chunks_exact(source.stride()), std::cell::Cell::new(0));
+                let rows = Rows::new(source.budget(), (97, 203), channels, |into| {
+                    into.copy_from_slice(left.next().unwrap());
+                    read.set(read.get() + 1);
+                    Ok(())
+                });
+                let scaled = scale_rows(rows, region, size, Kernel::Lanczos3).unwrap();
+                assert_eq!(scaled, scale(&source, region, size, Kernel::Lanczos3).unwrap(), "{channels:?} {size:?}");
+                assert_eq!(read.get(), 203, "what is below the region may be broken");
             }
         }
     }

@@ -40,7 +40,10 @@ pub(crate) fn pixels(file: &[u8]) -> Raster {
     let mut whole = lossless(16_000, 16_000);
     (whole.recipe.fit, whole.recipe.without_enlargement) = (Fit::Inside, true);
     let plan = plan(file, &whole).unwrap();
-    codec::decode(file, &plan, &plan.budget(&Stop::new())).unwrap().raster
+    match codec::decode(file, &plan, &plan.budget(&Stop::new())).unwrap().pixels {
+        codec::Pixels::Whole(raster) => raster,
+        codec::Pixels::Rows(rows) => rows.whole().unwrap(),
+    }
 }
 
 /// The pixels of a whole file without alpha, also where it is gray.

@@ -51,7 +51,17 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
     let working = picture.memory() + Deep::working(picture.colour.header.width);
     let profile = picture.profile.map_or(0, <[u8]>::len).max(if numbers.is_some() { NUMBERS } else { 0 });
     let channels = channels(&picture);
-    Ok(Probe { container: Container::Avif, width, height, channels, orientation: picture.orientation, working, profile, scaled: None })
+    Ok(Probe {
+        container: Container::Avif,
+        width,
+        height,
+        channels,
+        orientation: picture.orientation,
+        working,
+        profile,
+        scaled: None,
+        rows: false,
+    })
 }
 
 /// Colours that are not those of sRGB. Every tone curve of television is shown as that of sRGB, as browsers do it.

@@ -54,6 +54,7 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         working: decoder.total_bytes().saturating_mul(2) + again + if matches!(source, Cow::Owned(_)) { length } else { 0 },
         profile: 0,
         scaled: None,
+        rows: false,
     })
 }
 

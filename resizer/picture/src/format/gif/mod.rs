@@ -71,6 +71,7 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         working,
         profile: 0,
         scaled: None,
+        rows: false,
     })
 }
 

@@ -6,7 +6,7 @@ mod write;
 
 use std::borrow::Cow;
 
-use png::{ColorType, Decoder, DecodingError, Limits, Transformations};
+use png::{ColorType, Decoder, DecodingError, Limits, Reader, Transformations};
 
 pub(crate) use self::write::{encode, encoding};
 
@@ -20,6 +20,7 @@ use crate::{
     orientation::Orientation,
     profile::{inflated, inflated_length},
     raster::Raster,
+    rows::Rows,
 };
 
 /// The chunk at `at`: name, content, which may be cut off, and where the next one begins.
@@ -104,7 +105,7 @@ impl Quirks {
 }
 
 pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
-    let Some((b"IHDR", &[w3, w2, w1, w0, h3, h2, h1, h0, depth, color, _, _, _])) = chunks(source).next() else {
+    let Some((b"IHDR", &[w3, w2, w1, w0, h3, h2, h1, h0, depth, color, _, _, interlaced])) = chunks(source).next() else {
         return Err(Error::Damaged("PNG without a header".into()));
     };
     let (width, height) = (u32::from_be_bytes([w3, w2, w1, w0]), u32::from_be_bytes([h3, h2, h1, h0]));
@@ -127,12 +128,17 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
     }
     let sample = u64::from(depth.div_ceil(8));
     let row = u64::from(width) * channels.count() as u64 * sample;
-    let again = if is_deep(depth, colours(source)) { row * u64::from(height) + Deep::working(width) } else { 0 };
+    let rows = interlaced == 0;
+    let again = match (is_deep(depth, colours(source)), rows) {
+        (false, _) => 0,
+        (true, true) => Deep::working(width),
+        (true, false) => row * u64::from(height) + Deep::working(width),
+    };
     let working = row * 4 + (256 << 10) + again + Quirks::of(source).working(source);
     if colours(source).1.is_some() {
         profile = NUMBERS;
     }
-    Ok(Probe { container: Container::Png, width, height, channels, orientation, working, profile, scaled: None })
+    Ok(Probe { container: Container::Png, width, height, channels, orientation, working, profile, scaled: None, rows })
 }
 
 /// The most bytes of a profile that is made of `cICP`.
@@ -185,51 +191,133 @@ fn failure(error: DecodingError) -> Error {
     }
 }
 
-/// Pixels of 8 bits, palette and transparent colours expanded, and the colour profile.
-pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Raster, Option<Vec<u8>>), Error> {
-    let source = &*Quirks::of(source).mended(source);
-    let limits = Limits { bytes: usize::try_from(memory).unwrap_or(usize::MAX) };
-    let mut decoder = Decoder::new_with_limits(Essential::new(source, budget.stop(), part), limits);
-    let colours = colours(source);
-    let depth = source.get(24).copied().unwrap_or_default();
-    let deep = is_deep(depth, colours);
-    decoder.set_transformations(if deep { Transformations::EXPAND } else { Transformations::normalize_to_color8() });
-    let mut reader = decoder.read_info().map_err(failure)?;
-    let channels = match reader.output_color_type().0 {
-        ColorType::Grayscale => Channels::Gray,
-        ColorType::GrayscaleAlpha => Channels::GrayAlpha,
-        ColorType::Rgb | ColorType::Indexed => Channels::Rgb,
-        ColorType::Rgba => Channels::Rgba,
-    };
-    let profile = colours.1.map_or_else(|| profile(source), Numbers::to_icc);
-    let (width, height) = (reader.info().width, reader.info().height);
-    budget.admit((width, height), channels)?;
-    let mut raster = Raster::new(budget, width, height, channels)?;
-    let sample = if deep && depth == 16 { 2 } else { 1 };
-    if reader.output_buffer_size() != raster.pixels.len().checked_mul(sample) {
-        return Err(Error::Damaged("PNG whose rows do not fill its size".into()));
+/// A file whose header was read.
+struct Opened<'a> {
+    reader: Reader<Essential<'a>>,
+    channels: Channels,
+    /// Where samples are converted before they have 8 bits.
+    deep: Option<Samples>,
+    /// What is still to be converted by it.
+    profile: Option<Vec<u8>>,
+}
+
+impl<'a> Opened<'a> {
+    fn new(source: &'a [u8], memory: u64, budget: &Budget) -> Result<Self, Error> {
+        let source = Quirks::of(source).mended(source);
+        let limits = Limits { bytes: usize::try_from(memory).unwrap_or(usize::MAX) };
+        let colours = colours(&source);
+        let depth = source.get(24).copied().unwrap_or_default();
+        let is_deep = is_deep(depth, colours);
+        let profile = colours.1.map_or_else(|| profile(&source), Numbers::to_icc);
+        let mut decoder = Decoder::new_with_limits(Essential::new(source, budget.stop(), part), limits);
+        decoder.set_transformations(if is_deep { Transformations::EXPAND } else { Transformations::normalize_to_color8() });
+        let reader = decoder.read_info().map_err(failure)?;
+        let channels = match reader.output_color_type().0 {
+            ColorType::Grayscale => Channels::Gray,
+            ColorType::GrayscaleAlpha => Channels::GrayAlpha,
+            ColorType::Rgb | ColorType::Indexed => Channels::Rgb,
+            ColorType::Rgba => Channels::Rgba,
+        };
+        let (width, height) = (reader.info().width, reader.info().height);
+        budget.admit((width, height), channels)?;
+        let bytes = if is_deep && depth == 16 { 2 } else { 1 };
+        let length = u64::from(width) * u64::from(height) * channels.count() as u64 * bytes;
+        if reader.output_buffer_size().is_none_or(|size| size as u64 != length) {
+            return Err(Error::Damaged("PNG whose rows do not fill its size".into()));
+        }
+        let deep = is_deep.then(|| Samples::new(channels, bytes == 2, colours.1, profile.as_deref()));
+        let converts = deep.as_ref().is_some_and(|samples| samples.conversion.is_some());
+        Ok(Self { reader, channels, deep, profile: profile.filter(|_| !converts) })
     }
-    if !deep {
-        reader.next_frame(&mut raster.pixels).map_err(failure)?;
-        return Ok((raster, profile));
+
+    fn size(&self) -> (u32, u32) {
+        (self.reader.info().width, self.reader.info().height)
     }
-    let mut stored = budget.zeros(raster.pixels.len() * sample)?;
-    reader.next_frame(&mut stored).map_err(failure)?;
-    let by_profile = || Deep::by_profile(channels, profile.as_deref().filter(|_| sample == 2)?);
-    let mut conversion = colours.1.and_then(|numbers| Deep::hdr(channels, numbers)).or_else(by_profile);
-    let (stride, mut row) = (raster.stride().max(1), vec![]);
-    for (from, into) in stored.chunks_exact(stride * sample).zip(raster.pixels.chunks_exact_mut(stride)) {
-        budget.go_on()?;
-        row.clear();
-        if sample == 2 {
-            row.extend(from.as_chunks().0.iter().map(|&value| u16::from_be_bytes(value)));
+
+    /// Those of a file that is not interlaced.
+    fn rows(self, budget: &Budget) -> Result<Rows<'a>, Error> {
+        let Self { mut reader, channels, mut deep, .. } = self;
+        let (width, height) = (reader.info().width, reader.info().height);
+        let mut stored = budget.zeros(if deep.is_some() { reader.output_line_size(width).unwrap_or_default() } else { 0 })?;
+        let mut left = height;
+        Ok(Rows::new(budget, (width, height), channels, move |into| {
+            match &mut deep {
+                None => reader.read_row(into).map_err(failure)?,
+                Some(samples) => {
+                    let row = reader.read_row(&mut stored).map_err(failure)?;
+                    samples.convert(&stored, into);
+                    row
+                }
+            };
+            left -= 1;
+            if left == 0 {
+                // there is no row any more: it reads to the end of the pixels
+                reader.read_row(&mut []).map_err(failure)?;
+            }
+            Ok(())
+        }))
+    }
+
+    /// The pixels of a file in which they come in seven passes.
+    fn interlaced(mut self, budget: &Budget) -> Result<Raster, Error> {
+        let (width, height) = self.size();
+        let mut raster = Raster::new(budget, width, height, self.channels)?;
+        let Some(samples) = &mut self.deep else {
+            self.reader.next_frame(&mut raster.pixels).map_err(failure)?;
+            return Ok(raster);
+        };
+        let stride = raster.stride().max(1);
+        let stored_stride = self.reader.output_line_size(width).unwrap_or_default().max(1);
+        let mut stored = budget.zeros(stored_stride * height as usize)?;
+        self.reader.next_frame(&mut stored).map_err(failure)?;
+        for (from, into) in stored.chunks_exact(stored_stride).zip(raster.pixels.chunks_exact_mut(stride)) {
+            budget.go_on()?;
+            samples.convert(from, into);
+        }
+        Ok(raster)
+    }
+}
+
+/// Samples of 16 bits, or those of an HDR picture → values of 8 bits.
+struct Samples {
+    /// There are 16 bits in the file.
+    wide: bool,
+    conversion: Option<Deep>,
+    row: Vec<u16>,
+}
+
+impl Samples {
+    fn new(channels: Channels, wide: bool, numbers: Option<Numbers>, profile: Option<&[u8]>) -> Self {
+        let by_profile = || Deep::by_profile(channels, profile.filter(|_| wide)?);
+        let conversion = numbers.and_then(|numbers| Deep::hdr(channels, numbers)).or_else(by_profile);
+        Self { wide, conversion, row: vec![] }
+    }
+
+    fn convert(&mut self, from: &[u8], into: &mut [u8]) {
+        self.row.clear();
+        if self.wide {
+            self.row.extend(from.as_chunks().0.iter().map(|&value| u16::from_be_bytes(value)));
         } else {
-            row.extend(from.iter().map(|&value| u16::from(value) * 257));
+            self.row.extend(from.iter().map(|&value| u16::from(value) * 257));
         }
-        match &mut conversion {
-            Some(conversion) => conversion.row(&row, into),
-            None => into.iter_mut().zip(&row).for_each(|(into, value)| *into = value.to_be_bytes()[0]),
+        match &mut self.conversion {
+            Some(conversion) => conversion.row(&self.row, into),
+            None => into.iter_mut().zip(&self.row).for_each(|(into, value)| *into = value.to_be_bytes()[0]),
         }
     }
-    Ok((raster, profile.filter(|_| conversion.is_none())))
+}
+
+/// Rows of 8 bits, palette and transparent colours expanded, and the colour profile.
+pub(crate) fn rows<'a>(source: &'a [u8], memory: u64, budget: &Budget) -> Result<(Rows<'a>, Option<Vec<u8>>), Error> {
+    let mut opened = Opened::new(source, memory, budget)?;
+    let profile = opened.profile.take();
+    Ok((opened.rows(budget)?, profile))
+}
+
+/// All of them at once.
+pub(crate) fn decode(source: &[u8], memory: u64, budget: &Budget) -> Result<(Raster, Option<Vec<u8>>), Error> {
+    let mut opened = Opened::new(source, memory, budget)?;
+    let profile = opened.profile.take();
+    let interlaced = opened.reader.info().interlaced;
+    Ok((if interlaced { opened.interlaced(budget)? } else { opened.rows(budget)?.whole()? }, profile))
 }

@@ -272,6 +272,11 @@ impl<'a> Layout<'a> {
         (axis(self.width, self.chunk.0), axis(self.height, self.chunk.1))
     }
 
+    /// Whether the file has one row after the other, with all of its samples.
+    pub(super) fn is_in_strips(&self) -> bool {
+        self.grid().0 == 1 && self.chunk.0 == self.width && self.chunk.1 > 0 && !self.planar
+    }
+
     /// Chunks of all planes.
     fn chunks(&self) -> usize {
         let planes = if self.planar { self.samples as usize } else { 1 };

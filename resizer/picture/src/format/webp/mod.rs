@@ -89,6 +89,7 @@ pub(crate) fn probe(source: &[u8]) -> Result<Probe, Error> {
         working,
         profile,
         scaled: None,
+        rows: false,
     })
 }
 
