@@ -5,10 +5,10 @@
 
 #![expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "pixels are small numbers")]
 
-use std::{fs::File, io::BufWriter};
+use std::fs;
 
 use anyhow::Context;
-use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
+use small_jpeg::{Coding, Effort, Options, Sampling};
 
 type Vector = [f32; 3];
 
@@ -27,14 +27,15 @@ fn main() -> anyhow::Result<()> {
     let side = arguments.next().map_or(Ok(1600), |side| side.parse()).context("SIDE is a number of pixels")?;
     let name = arguments.next().unwrap_or_else(|| WORLDS[0].0.to_owned());
     let world = WORLDS.into_iter().find(|world| world.0 == name).context("WORLD is marble, moss or ember")?;
-    let picture = RgbImage::from_fn(side, side, |x, y| pixel(x, y, side, &world));
-    let file = File::create(&path).with_context(|| format!("cannot create {path}"))?;
-    picture.write_with_encoder(JpegEncoder::new_with_quality(BufWriter::new(file), 90)).with_context(|| format!("cannot write {path}"))
+    let pixels: Vec<u8> = (0..side).flat_map(|y| (0..side).flat_map(move |x| pixel(x, y, side, &world))).collect();
+    let options = Options { quality: 90, sampling: Sampling::S420, coding: Coding::Baseline, effort: Effort::Fast };
+    let jpeg = small_jpeg::encode(&pixels, side, side, &options).context("SIDE")?;
+    fs::write(&path, jpeg).with_context(|| format!("cannot write {path}"))
 }
 
 type World = (&'static str, [Vector; 3], Vector, f32);
 
-fn pixel(x: u32, y: u32, side: u32, world: &World) -> Rgb<u8> {
+fn pixel(x: u32, y: u32, side: u32, world: &World) -> [u8; 3] {
     let centred = |at: u32| ((at as f32 + 0.5) / side as f32 - 0.5) * 2.2;
     let (x, y) = (centred(x), centred(y));
     let distance = x.hypot(y);
@@ -43,7 +44,7 @@ fn pixel(x: u32, y: u32, side: u32, world: &World) -> Rgb<u8> {
     let inside = ((1.0 - distance) * side as f32 / 2.2).clamp(0.0, 1.0);
     let glow = (-(distance - 1.0).max(0.0) * 22.0).exp() * 0.35;
     let outside = mix(SPACE, world.1[1], glow);
-    Rgb(mix(outside, globe, inside).map(|light| (light.clamp(0.0, 1.0).powf(1.0 / 2.2) * 255.0).round() as u8))
+    mix(outside, globe, inside).map(|light| (light.clamp(0.0, 1.0).powf(1.0 / 2.2) * 255.0).round() as u8)
 }
 
 /// Linear light that a point on the unit sphere sends to us.
