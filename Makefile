@@ -67,11 +67,12 @@ scale: ## what many ResizeEndpoints cost, on an API server of its own: SCALE=100
 	RESIZE_CLUSTER=required RESIZE_SCALE=$(or $(SCALE),1000) RESIZE_REST=$(or $(REST),300) \
 	  cargo test --release --locked -p resize-operator --test control_plane scale -- --nocapture
 
-load: ## the resizer on the S3 at 1, 4 and 16 times of what it can do, in 256 MiB; and where it answers visitors itself
+load: ## the resizer on the S3 at 1, 4 and 16 times of what it can do, in 256 MiB; where it answers visitors itself; what each format takes
 	@tests/s3/up
 	cargo build --release --locked -p resizer
 	RESIZER=$(CARGO_TARGET_DIR)/release/resizer cargo test -q --release --locked -p resizer --test load
 	RESIZER=$(CARGO_TARGET_DIR)/release/resizer cargo test -q --release --locked -p resizer --test load -- --direct
+	RESIZER=$(CARGO_TARGET_DIR)/release/resizer cargo test -q --release --locked -p resizer --test load -- --formats
 
 sweep-bench: ## what a sweep of 10 million originals of five sizes takes, without a store: SWEEP_BENCH=10000000
 	cargo bench --locked -p resizer --bench sweep

@@ -3,7 +3,7 @@
 //! An open-loop client on loopback asks for keys that are all different, at 1, 4 and 16 times the rate that the
 //! resizer reaches with a few visitors who wait for their answers; three times, for machines are noisy. It prints
 //! the medians, and fails if the goodput at 16 times is not within 15 % of its round's best, or if the memory limit did not hold.
-//! With `--direct` it measures hits and misses where the resizer itself answers visitors.
+//! With `--direct` it measures hits and misses where the resizer itself answers visitors, with `--formats` what each format takes.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a measurement, not a program")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts and rates")]
@@ -13,6 +13,7 @@
 mod lab;
 
 mod direct;
+mod formats;
 
 use std::{
     process::{Command, ExitCode},
@@ -103,8 +104,12 @@ fn percentile(sorted: &[Duration], share: f64) -> u128 {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Some(lab) = Lab::new().await else { return ExitCode::FAILURE };
-    let is_direct = std::env::args().any(|argument| argument == "--direct");
-    let failed = if is_direct { direct::measure(&lab).await } else { measure(&lab).await };
+    let mut arguments = std::env::args().skip(1);
+    let failed = match arguments.next().as_deref() {
+        Some("--direct") => direct::measure(&lab).await,
+        Some("--formats") => formats::measure(&lab, &arguments.next().unwrap_or_default()).await,
+        _ => measure(&lab).await,
+    };
     lab.delete_bucket().await;
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -217,6 +217,18 @@ impl Resizer {
         proc::cpu(self.child.id())
     }
 
+    /// Page faults so far.
+    #[allow(dead_code, reason = "the measurement of load asks, the siege does not")]
+    pub fn faults(&self) -> u64 {
+        proc::faults(self.child.id())
+    }
+
+    /// Memory that it has now, in bytes.
+    #[allow(dead_code, reason = "the measurement of load asks, the siege does not")]
+    pub fn held(&self) -> u64 {
+        proc::status(self.child.id(), "VmRSS") * 1024
+    }
+
     pub fn threads(&self) -> usize {
         usize::try_from(proc::status(self.child.id(), "Threads")).unwrap()
     }
