@@ -170,7 +170,11 @@ impl Opened {
         // a stream must not be polled again after its end
         let mut body = std::mem::replace(&mut self.body, futures::stream::empty().boxed()).fuse();
         let collect = async {
-            let mut head = BytesMut::new();
+            let Some(first) = body.try_next().await? else { return Ok(Bytes::new()) };
+            if first.len() >= least {
+                return Ok(first);
+            }
+            let mut head = BytesMut::from(first);
             while head.len() < least {
                 match body.try_next().await? {
                     Some(chunk) => head.extend_from_slice(&chunk),

@@ -20,10 +20,15 @@ use aws_config::{
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::{
     Client,
-    config::{Builder, http::HttpResponse},
+    config::{Builder, IdentityCache, RuntimeComponents, SharedHttpClient, http::HttpResponse},
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
     types::{ObjectCannedAcl, RequestPayer, ServerSideEncryption},
+};
+use aws_smithy_http_client::{
+    Builder as HttpBuilder, Connector,
+    proxy::ProxyConfig,
+    tls::{Provider, rustls_provider::CryptoMode},
 };
 use futures::{
     StreamExt,
@@ -63,14 +68,14 @@ const CREDENTIALS: [&str; 8] = [
 
 /// One bucket.
 pub struct S3 {
-    client: Client,
+    /// For what is read, and for all else: they differ in how long an operation may take, all of its attempts together, and share their
+    /// connections and credentials.
+    reads: Client,
+    writes: Client,
     bucket: String,
     owner: Option<String>,
     payer: Option<RequestPayer>,
     storage: Storage,
-    /// How long getting and putting may take, all attempts of an operation together.
-    get: TimeoutConfig,
-    put: TimeoutConfig,
     /// The store refused a condition of a PUT, or of a DELETE, as such.
     unconditional_put: AtomicBool,
     unconditional_delete: AtomicBool,
@@ -90,15 +95,17 @@ impl S3 {
 
     /// The bucket of `settings`, reached as `shared` says.
     pub fn new(shared: &SdkConfig, settings: &Settings, metrics: Arc<Metrics>) -> Self {
-        let config = Builder::from(shared).force_path_style(settings.force_path_style).build();
+        let within = |whole| {
+            let config = Builder::from(shared).force_path_style(settings.force_path_style).timeout_config(timeouts(whole));
+            Client::from_conf(config.build())
+        };
         Self {
-            client: Client::from_conf(config),
+            reads: within(settings.bounds.fetch),
+            writes: within(settings.bounds.store),
             bucket: settings.bucket.clone(),
             owner: settings.expected_bucket_owner.clone(),
             payer: settings.requester_pays.then_some(RequestPayer::Requester),
             storage: settings.storage.clone(),
-            get: timeouts(settings.bounds.fetch),
-            put: timeouts(settings.bounds.store),
             unconditional_put: AtomicBool::new(false),
             unconditional_delete: AtomicBool::new(false),
             metrics,
@@ -140,9 +147,8 @@ macro_rules! described {
 impl Store for S3 {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Opened, StoreError>> {
         async move {
-            let request = self.client.get_object().bucket(&self.bucket).key(key);
+            let request = self.reads.get_object().bucket(&self.bucket).key(key);
             let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
-            let request = request.customize().config_override(Builder::default().timeout_config(self.get.clone()));
             let output = self.settle("get", request.send().await)?;
             Ok(Opened {
                 head: described!(output),
@@ -160,7 +166,7 @@ impl Store for S3 {
         async move {
             let overwrite = if self.unconditional_put.load(Ordering::Relaxed) { Overwrite::Always } else { overwrite };
             let request = self
-                .client
+                .writes
                 .put_object()
                 .bucket(&self.bucket)
                 .key(key)
@@ -182,7 +188,6 @@ impl Store for S3 {
                 .set_storage_class(self.storage.class.as_ref().map(|class| class.as_str().into()))
                 .set_request_payer(self.payer.clone())
                 .set_expected_bucket_owner(self.owner.clone());
-            let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
             match self.settle("put", request.send().await) {
                 Err(StoreError::NotImplemented) if overwrite != Overwrite::Always => {
                     self.unconditional_put.store(true, Ordering::Relaxed);
@@ -196,9 +201,8 @@ impl Store for S3 {
 
     fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Head, StoreError>> {
         async move {
-            let request = self.client.head_object().bucket(&self.bucket).key(key);
+            let request = self.writes.head_object().bucket(&self.bucket).key(key);
             let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
-            let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
             let output = self.settle("head", request.send().await)?;
             Ok(described!(output))
         }
@@ -208,9 +212,8 @@ impl Store for S3 {
     fn delete<'a>(&'a self, key: &'a str, etag: Option<&'a str>) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let etag = etag.filter(|_| !self.unconditional_delete.load(Ordering::Relaxed));
-            let request = self.client.delete_object().bucket(&self.bucket).key(key).set_if_match(etag.map(bare));
+            let request = self.writes.delete_object().bucket(&self.bucket).key(key).set_if_match(etag.map(bare));
             let request = request.set_expected_bucket_owner(self.owner.clone()).set_request_payer(self.payer.clone());
-            let request = request.customize().config_override(Builder::default().timeout_config(self.put.clone()));
             match self.settle("delete", request.send().await) {
                 Err(StoreError::NotImplemented) if etag.is_some() => {
                     self.unconditional_delete.store(true, Ordering::Relaxed);
@@ -226,8 +229,7 @@ impl Store for S3 {
     fn may_list(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         async move {
             // HeadBucket is allowed by s3:ListBucket
-            let request = self.client.head_bucket().bucket(&self.bucket).set_expected_bucket_owner(self.owner.clone());
-            let request = request.customize().config_override(Builder::default().timeout_config(self.get.clone()));
+            let request = self.reads.head_bucket().bucket(&self.bucket).set_expected_bucket_owner(self.owner.clone());
             self.settle("head_bucket", request.send().await).map(drop)
         }
         .boxed()
@@ -241,6 +243,8 @@ pub async fn shared_config(variable: impl Fn(&str) -> Option<String>) -> Result<
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_PAUSE).with_max_backoff(LONGEST_PAUSE);
     let shared = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(retries)
+        .http_client(http_client())
+        .identity_cache(IdentityCache::lazy().build())
         // `Opened::read` has a deadline for bodies
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
@@ -250,6 +254,16 @@ pub async fn shared_config(variable: impl Fn(&str) -> Option<String>) -> Result<
         return Err(SettingError { name: "AWS_REGION", problem: "not set; want the bucket's region".to_owned() });
     };
     Ok(shared.into_builder().region(region).build())
+}
+
+/// What the SDK would make of its own, for all clients together: one pool of connections, and authorities that are read once.
+fn http_client() -> SharedHttpClient {
+    HttpBuilder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.build()
+    })
 }
 
 /// An ETag as a condition has it: AWS takes it with and without quotes, Ceph 16 only without.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use aws_sdk_s3::{config::Builder, types::EncodingType};
+use aws_sdk_s3::types::EncodingType;
 use futures::future::{BoxFuture, FutureExt};
 use percent_encoding::percent_decode_str;
 
@@ -21,7 +21,7 @@ impl Inventory for S3 {
                 Mark::Token(token) => (None, Some(token.clone())),
             };
             let request = self
-                .client
+                .reads
                 .list_objects_v2()
                 .bucket(&self.bucket)
                 .prefix(prefix)
@@ -32,7 +32,6 @@ impl Inventory for S3 {
                 .encoding_type(EncodingType::Url)
                 .set_expected_bucket_owner(self.owner.clone())
                 .set_request_payer(self.payer.clone());
-            let request = request.customize().config_override(Builder::default().timeout_config(self.get.clone()));
             let output = self.settle("list", request.send().await)?;
             // a key that is not UTF-8 is no original and no derivative
             let listed = |object: &aws_sdk_s3::types::Object| {
