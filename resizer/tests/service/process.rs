@@ -3,7 +3,8 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Command, Stdio},
+    ops::{Deref, DerefMut},
+    process::{Child, Command, Stdio},
 };
 
 /// The resizer: that of RESIZER, such as one of another architecture under an emulator, or the one that cargo builds beside its tests.
@@ -11,6 +12,36 @@ pub fn resizer(variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(std::env::var_os("RESIZER").unwrap_or_else(|| env!("CARGO_BIN_EXE_resizer").into()));
     command.env_clear().envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// A program that ends with its test, also where that fails.
+pub struct Running(Child);
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 pub const GOOD: [(&str, &str); 6] = [
@@ -51,7 +82,7 @@ fn a_bad_setting_is_named_and_ends_it() {
 
 #[test]
 fn text_for_files_has_no_colours() {
-    let mut child = resizer(&GOOD).envs([("DRAIN_SECONDS", "0"), ("LOG_FORMAT", "text"), ("LOG_LEVEL", "debug")]).spawn().unwrap();
+    let mut child = Running::start(resizer(&GOOD).envs([("DRAIN_SECONDS", "0"), ("LOG_FORMAT", "text"), ("LOG_LEVEL", "debug")]));
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut text = String::new();
     output.read_line(&mut text).unwrap();
@@ -72,7 +103,7 @@ pub fn ask(address: &str, path: &str, headers: &str) -> String {
 
 #[test]
 fn a_pod_without_credentials_says_so_and_stays_in_service_and_lines_name_the_trace() {
-    let mut child = resizer(&GOOD).env("DRAIN_SECONDS", "0").spawn().unwrap();
+    let mut child = Running::start(resizer(&GOOD).env("DRAIN_SECONDS", "0"));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let ready: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
     let (public, admin) = (ready["listen"].as_str().unwrap(), ready["admin_listen"].as_str().unwrap());
@@ -152,7 +183,7 @@ fn an_address_in_use_is_no_bad_setting() {
 
 #[test]
 fn starts_and_stops() {
-    let mut child = resizer(&GOOD).env("DRAIN_SECONDS", "0").spawn().unwrap();
+    let mut child = Running::start(resizer(&GOOD).env("DRAIN_SECONDS", "0"));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let ready: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
     assert_eq!((&ready["message"], &ready["bucket"]), (&"ready".into(), &"photos".into()), "{ready}");

@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     memory::jpeg,
-    process::{GOOD, resizer},
+    process::{GOOD, Running, resizer},
 };
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -68,17 +68,14 @@ fn hex(bytes: &[u8]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_gets_a_span_for_the_request_and_one_for_each_stage() {
     let ((collector, spans), s3) = (collector().await, s3().await);
-    let mut child = resizer(&GOOD)
-        .envs([
-            ("AWS_ENDPOINT_URL", s3.as_str()),
-            ("AWS_ACCESS_KEY_ID", "key"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("S3_FORCE_PATH_STYLE", "true"),
-            ("DRAIN_SECONDS", "0"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str()),
-        ])
-        .spawn()
-        .unwrap();
+    let mut child = Running::start(resizer(&GOOD).envs([
+        ("AWS_ENDPOINT_URL", s3.as_str()),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("S3_FORCE_PATH_STYLE", "true"),
+        ("DRAIN_SECONDS", "0"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str()),
+    ]));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let ready: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
     let mut stream = TcpStream::connect(ready["listen"].as_str().unwrap()).await.unwrap();

@@ -5,27 +5,20 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use image::{ImageFormat, Rgb, RgbImage};
 
 use super::{Place, kept};
-use crate::process::resizer;
+use crate::process::{Running, resizer};
 
 /// The program, serving.
 struct Serving {
-    child: Child,
+    _child: Running,
     address: String,
     /// What it printed.
     said: String,
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 /// An answer: its head and its body.
@@ -57,13 +50,13 @@ impl Serving {
     fn start(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = resizer(variables);
         command.arg("serve").arg(folder).args(["--listen", "127.0.0.1:0"]).args(arguments).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        let mut child = Running::start(&mut command);
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let (mut first, mut second) = (String::new(), String::new());
         lines.read_line(&mut first).unwrap();
         lines.read_line(&mut second).unwrap();
         let address = first.split_once("http://").unwrap().1.trim_end().trim_end_matches('/').to_owned();
-        Self { child, address, said: first + &second }
+        Self { _child: child, address, said: first + &second }
     }
 
     fn ask(&self, path: &str, headers: &str) -> Answer {
@@ -200,7 +193,7 @@ fn it_logs_text_and_says_what_is_wrong() {
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(64) && text.contains(says) && output.stdout.is_empty(), "{arguments:?}: {text}");
     }
-    let mut child = resizer(&[]).arg("serve").arg(place.pictures()).args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
+    let mut child = Running::start(resizer(&[]).arg("serve").arg(place.pictures()).args(["--listen", "127.0.0.1:0"]));
     let (mut log, mut line) = (BufReader::new(child.stderr.take().unwrap()), String::new());
     log.read_line(&mut line).unwrap();
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
