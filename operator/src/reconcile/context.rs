@@ -32,7 +32,7 @@ pub struct Context {
     pub pods: PodClient,
     /// What is remembered of each endpoint.
     pub memories: Memories,
-    /// Who waits for that.
+    /// Who waits for a slot.
     pub waiting: Waiting,
     /// Who may reconcile now.
     pub slots: Slots,

@@ -132,7 +132,7 @@ impl Memory {
 
     /// Whether `resource` is older than what was written last.
     pub fn wrote_after(&self, resource: &ResizeEndpoint) -> bool {
-        self.written.is_some() && number(resource.metadata.resource_version.as_deref()) < self.written
+        number(resource.metadata.resource_version.as_deref()).zip(self.written).is_some_and(|(known, written)| known < written)
     }
 
     /// What is remembered after a failure. A change of the spec begins a new row.
@@ -242,7 +242,7 @@ mod tests {
             resource
         };
         let memory = Memory::default().wrote(Some("10"));
-        assert_eq!(["9", "10", "11"].map(|version| memory.wrote_after(&of(version))), [true, false, false]);
+        assert_eq!(["9", "10", "11", "x"].map(|version| memory.wrote_after(&of(version))), [true, false, false, false]);
         assert!(memory.clone().wrote(None).wrote_after(&of("9")), "nothing was written since");
         assert!(!Memory::default().wrote(Some("x")).wrote_after(&of("9")));
     }

@@ -64,6 +64,9 @@ use crate::{
 /// How long the watch may take until it tells of a write.
 const ECHO: Duration = Duration::from_secs(1);
 
+/// Who waits for its turn comes by itself after so long: a call can be lost where many are called at once, and its slot is kept for it.
+const UNCALLED: Duration = Duration::from_mins(1);
+
 /// Brings everything that belongs to `resource` in line with it.
 pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> Result<Action, Error> {
     let namespace = resource.namespace().unwrap_or_default();
@@ -78,7 +81,7 @@ pub async fn reconcile(resource: Arc<ResizeEndpoint>, context: Arc<Context>) -> 
             let waits = (entered, context.metrics.wait());
             tokio::spawn(async move { context.slots.ask(name, &namespace, store, waits).await });
         }
-        return Ok(Action::await_change());
+        return Ok(Action::requeue(UNCALLED));
     };
     let _timer = context.metrics.time_reconcile();
     // boxed: the future is large

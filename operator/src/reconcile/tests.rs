@@ -208,3 +208,24 @@ async fn a_deletion_that_somebody_else_ended_first_is_no_failure() {
         assert!(reconcile(Arc::new(resource), context(client)).await.is_ok(), "{status}");
     }
 }
+
+#[tokio::test]
+async fn who_waits_comes_by_itself_where_its_call_was_lost_and_has_its_slot() {
+    let fake = fake::Fake::new(config(), |_| ()).await;
+    let object = fake.resource().unwrap();
+    let (namespace, store) = (object.namespace().unwrap(), StoreId::new(object.spec.bucket.endpoint.as_deref(), ANY_REGION));
+    let slots = &fake.context.slots;
+    let other = ObjectRef::new("other").within(&namespace);
+    let take_all = || std::iter::from_fn(|| slots.get(&other, &namespace, &store)).collect::<Vec<_>>();
+    let held = take_all();
+    assert_eq!(fake.reconcile().await.unwrap(), Action::requeue(UNCALLED));
+    // nobody hears the call
+    drop(held);
+    while fake.context.waiting.enter(&ObjectRef::from_obj(&object)).is_none() {
+        tokio::task::yield_now().await;
+    }
+    let _held = take_all();
+    assert!(object.finalizers().is_empty());
+    assert_ne!(fake.reconcile().await.unwrap(), Action::requeue(UNCALLED));
+    assert!(!fake.resource().unwrap().finalizers().is_empty(), "it was looked at");
+}
