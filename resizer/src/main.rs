@@ -1,6 +1,6 @@
 //! Environment → a running service, until SIGTERM or SIGINT; or arguments → one command.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -27,7 +27,11 @@ use resizer::{
         traces::Traces,
     },
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    time::timeout,
+};
 
 // under load it holds less than half of the memory that mimalloc does, at the same speed; the codecs in C have it too
 #[global_allocator]
@@ -42,6 +46,9 @@ pub static ALLOCATION: &[u8; 42] = b"narenas:1,oversize_threshold:0,thp:always\0
 
 /// `EX_USAGE`: a setting or an argument is wrong, and a restart will not help.
 const BAD_USAGE: u8 = 64;
+
+/// How long connections and credentials may take, for which the first visitor would wait else. After it the pod is ready without.
+const WARM_UP: Duration = Duration::from_secs(3);
 
 /// Threads that read headers and look up names, beside those of the workers. Each keeps some memory of its own.
 const OTHER_THREADS: usize = 4;
@@ -196,8 +203,7 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
     let server = Server::bind(settings.listen, &settings.bounds)?;
     let admin_server = Server::bind(settings.admin_listen, &settings.bounds)?;
     let (listen, admin_listen) = (server.address()?, admin_server.address()?);
-    let Capacity { memory, workers } = capacity;
-    tracing::info!(%listen, %admin_listen, bucket = settings.bucket, url = %settings.url, memory, workers, "ready");
+    let (bucket, url) = (settings.bucket.clone(), settings.url.to_string());
 
     let grace = Grace { drain: settings.drain, shutdown: settings.shutdown };
     let service = Service::new(settings, store, capacity, metrics).with_traces(traces.clone());
@@ -209,7 +215,11 @@ async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {
         }
     });
     let checking = Arc::clone(&service);
-    tokio::spawn(async move { checking.check_itself().await });
+    let (looked, warm) = oneshot::channel();
+    tokio::spawn(async move { checking.check_itself(looked).await });
+    drop(timeout(WARM_UP, warm).await);
+    let Capacity { memory, workers } = capacity;
+    tracing::info!(%listen, %admin_listen, bucket, url, memory, workers, "ready");
     let readiness = Readiness::ready();
     let gallery = gallery.map(|gallery| gallery.route(GALLERY_PATH)).unwrap_or_default();
     let admin = tokio::spawn(admin_server.serve(admin::app(Arc::clone(&service), readiness.clone()).merge(gallery)));

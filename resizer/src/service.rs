@@ -6,7 +6,10 @@ use resize_api::{
     ResizedKey, Settings,
     self_check::{Access, SelfCheck},
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::{
     error::Error,
@@ -117,10 +120,12 @@ impl Service {
         self.negative.note(meant, error.blame(), error, now);
     }
 
-    /// Looks at the bucket now, and then every few minutes, for ever.
-    pub async fn check_itself(&self) {
+    /// Looks at the bucket now, says so, and then looks every few minutes, for ever.
+    pub async fn check_itself(&self, looked: oneshot::Sender<()>) {
+        let mut looked = Some(looked);
         loop {
             self.look().await;
+            looked.take().map(|looked| looked.send(()));
             sleep(if self.checks.now().originals == Access::Allowed { PERIOD } else { SHORT_PERIOD }).await;
         }
     }

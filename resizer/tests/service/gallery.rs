@@ -13,7 +13,7 @@ use tower::ServiceExt;
 
 use crate::{
     bucket::{Bucket, Faults},
-    process::{GOOD, Running, ask, resizer},
+    process::{GOOD, Running, ask, ready, resizer},
 };
 
 fn settings() -> Settings {
@@ -91,9 +91,7 @@ async fn a_pod_that_may_not_list_says_so() {
 fn it_is_on_the_admin_port_alone_and_only_where_it_is_asked_for() {
     for (prefix, admin_status) in [("", "404"), ("photos/", "502")] {
         let mut child = Running::start(resizer(&GOOD).envs([("GALLERY_PREFIX", prefix), ("DRAIN_SECONDS", "0")]));
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let ready = ready(&mut BufReader::new(child.stdout.as_mut().unwrap()).lines().map(Result::unwrap));
         let [public, admin] = ["listen", "admin_listen"].map(|name| ask(ready[name].as_str().unwrap(), GALLERY_PATH, ""));
         // there are no credentials here
         assert!(public.starts_with("HTTP/1.1 404") && admin.starts_with(&format!("HTTP/1.1 {admin_status}")), "{public} {admin}");

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::{
     identity_source::{pod_identity, web_identity},
     memory::jpeg,
-    process::{GOOD, ask, resizer},
+    process::{GOOD, ask, ready, resizer},
 };
 
 /// A made-up S3 that has a picture under every key, and the ids of the keys that its requests were signed with.
@@ -51,8 +51,8 @@ impl Running {
         let mut command = resizer(&GOOD);
         command.envs([("AWS_ENDPOINT_URL_S3", url), ("S3_FORCE_PATH_STYLE", "true"), ("DRAIN_SECONDS", "0")]).envs(identity);
         let mut child = command.spawn().unwrap();
-        let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-        Self { child, ready: serde_json::from_str(&line).unwrap(), sizes: 10..1000 }
+        let ready = ready(&mut BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap));
+        Self { child, ready, sizes: 10..1000 }
     }
 
     /// Asks for sizes that were not asked for before, until an answer has this status and `holds`.

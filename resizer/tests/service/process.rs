@@ -5,6 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     ops::{Deref, DerefMut},
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 /// The resizer: that of RESIZER, such as one of another architecture under an emulator, or the one that cargo builds beside its tests.
@@ -92,6 +93,11 @@ fn text_for_files_has_no_colours() {
     child.wait().unwrap();
 }
 
+/// The line that says where it listens. Lines before it tell of the bucket.
+pub fn ready(lines: &mut impl Iterator<Item = String>) -> serde_json::Value {
+    lines.map(|line| serde_json::from_str(&line).unwrap()).find(|line: &serde_json::Value| line["message"] == "ready").unwrap()
+}
+
 /// One answer, whole.
 pub fn ask(address: &str, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -105,10 +111,10 @@ pub fn ask(address: &str, path: &str, headers: &str) -> String {
 fn a_pod_without_credentials_says_so_and_stays_in_service_and_lines_name_the_trace() {
     let mut child = Running::start(resizer(&GOOD).env("DRAIN_SECONDS", "0"));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let ready: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
+    let ready = ready(&mut lines);
     let (public, admin) = (ready["listen"].as_str().unwrap(), ready["admin_listen"].as_str().unwrap());
     while !ask(admin, "/selfcheck", "").contains("\"originals\":\"CredentialsInvalid\"") {
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
     }
     let check = ask(admin, "/selfcheck", "");
     assert!(check.contains("\"message\":\"there are none\""), "{check}");
@@ -182,10 +188,40 @@ fn an_address_in_use_is_no_bad_setting() {
 }
 
 #[test]
+fn it_is_ready_when_a_connection_to_the_store_is_there() {
+    let store = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", store.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let mut stream = store.accept().unwrap().0;
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
+        (line, Instant::now(), stream)
+    });
+    let credentials = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_ENDPOINT_URL_S3", &url)];
+    let mut child = Running::start(resizer(&GOOD).envs(credentials).env("S3_FORCE_PATH_STYLE", "true"));
+    ready(&mut BufReader::new(child.stdout.as_mut().unwrap()).lines().map(Result::unwrap));
+    let is_ready = Instant::now();
+    let (line, answered, _stream) = asked.join().unwrap();
+    assert!(line.starts_with("GET /photos/") && answered < is_ready, "{line}");
+}
+
+#[test]
+fn a_store_that_does_not_answer_keeps_no_pod_from_being_ready() {
+    let store = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", store.local_addr().unwrap());
+    let credentials = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_ENDPOINT_URL_S3", &url)];
+    let mut child = Running::start(resizer(&GOOD).envs(credentials));
+    let ready = ready(&mut BufReader::new(child.stdout.as_mut().unwrap()).lines().map(Result::unwrap));
+    assert!(ask(ready["admin_listen"].as_str().unwrap(), "/readyz", "").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
 fn starts_and_stops() {
     let mut child = Running::start(resizer(&GOOD).env("DRAIN_SECONDS", "0"));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let ready: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
+    let ready = ready(&mut lines);
     assert_eq!((&ready["message"], &ready["bucket"]), (&"ready".into(), &"photos".into()), "{ready}");
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));

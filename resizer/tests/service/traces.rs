@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     memory::jpeg,
-    process::{GOOD, Running, resizer},
+    process::{GOOD, Running, ready, resizer},
 };
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -77,7 +77,7 @@ async fn a_collector_gets_a_span_for_the_request_and_one_for_each_stage() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str()),
     ]));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let ready: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
+    let ready = ready(&mut lines);
     let mut stream = TcpStream::connect(ready["listen"].as_str().unwrap()).await.unwrap();
     let head = format!(
         "GET /default/resize?key=30x30/cat.jpg HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-request-id: r-1\r\ntraceparent: 00-{TRACE}-{CALLER}-01\r\n\r\n"
