@@ -48,16 +48,19 @@ up: images ## the cluster, the S3 and the operator, without the demo (for: cargo
 	@tests/cluster/up
 	@tests/demo/install
 
+# built as what ships
+PEERS = CC_x86_64_unknown_linux_musl=musl-gcc CXX_x86_64_unknown_linux_musl=g++ SHARP=$(CACHE)/sharp \
+  cargo run --release --locked --target x86_64-unknown-linux-musl --manifest-path resizer/benches/peers/Cargo.toml
 bench: ## the pipeline beside sharp, from npm; BENCH_IMAGES=FOLDER adds real pictures to the drawn ones
 	npm install --silent --prefix $(CACHE)/sharp sharp@0.35.5
-	SHARP=$(CACHE)/sharp cargo run --release --manifest-path resizer/benches/peers/Cargo.toml
+	$(PEERS)
 
 bytes: ## encoders of FORMAT (Jpeg, WebP, Avif) beside sharp's, at equal SSIMULACRA2, on the pictures of BENCH_IMAGES=FOLDER
 	npm install --silent --prefix $(CACHE)/sharp sharp@0.35.5
-	SHARP=$(CACHE)/sharp cargo run --release --manifest-path resizer/benches/peers/Cargo.toml -- --bytes $(or $(FORMAT),Jpeg) $(BENCH_IMAGES)
+	$(PEERS) -- --bytes $(or $(FORMAT),Jpeg) $(BENCH_IMAGES)
 
 stages: ## each stage of the pipeline by itself, with Criterion
-	cargo run --release --manifest-path resizer/benches/peers/Cargo.toml --bin stages -- --bench
+	$(PEERS) --bin stages -- --bench
 
 fuzz: ## every fuzzer for FUZZ_SECONDS (60), with the sanitizer in the C libraries too; wants a nightly compiler and clang
 	@resizer/fuzz/run
@@ -68,11 +71,11 @@ scale: ## what many ResizeEndpoints cost, on an API server of its own: SCALE=100
 	  cargo test --release --locked -p resize-operator --test control_plane scale -- --nocapture
 
 load: ## the resizer on the S3 at 1, 4 and 16 times of what it can do, in 256 MiB; where it answers visitors itself; what each format takes
+	@tests/images/build > /dev/null
 	@tests/s3/up
-	cargo build --release --locked -p resizer
-	RESIZER=$(CARGO_TARGET_DIR)/release/resizer cargo test -q --release --locked -p resizer --test load
-	RESIZER=$(CARGO_TARGET_DIR)/release/resizer cargo test -q --release --locked -p resizer --test load -- --direct
-	RESIZER=$(CARGO_TARGET_DIR)/release/resizer cargo test -q --release --locked -p resizer --test load -- --formats
+	RESIZER=$(CARGO_TARGET_DIR)/x86_64-unknown-linux-musl/release/resizer cargo test -q --locked --workspace --test load
+	RESIZER=$(CARGO_TARGET_DIR)/x86_64-unknown-linux-musl/release/resizer cargo test -q --locked --workspace --test load -- --direct
+	RESIZER=$(CARGO_TARGET_DIR)/x86_64-unknown-linux-musl/release/resizer cargo test -q --locked --workspace --test load -- --formats
 
 sweep-bench: ## what a sweep of 10 million originals of five sizes takes, without a store: SWEEP_BENCH=10000000
 	cargo bench --locked -p resizer --bench sweep

@@ -1,7 +1,7 @@
 //! Planes of 8 bits → one key frame of AV1, by libaom, which is C with assembly.
 //!
 //! libaom sees nothing but these planes: it is built without its decoder, and makes no threads. Its settings are those that took the
-//! fewest bytes at the same SSIMULACRA2 (`benches/RESULTS.md`). It cannot be stopped: callers bound the pixels.
+//! fewest bytes at the same SSIMULACRA2 (`resizer/benches/ENCODERS.md`). It cannot be stopped: callers bound the pixels.
 //!
 //! On the ground; the writer of AVIF stands above.
 #![allow(unsafe_code)]

@@ -9,7 +9,7 @@ use std::{
 use cpu_time::ProcessTime;
 use resize_api::{
     Limits, Resolution,
-    picture::{Fit, OutputFormat},
+    picture::{Effort, Fit, OutputFormat},
 };
 
 use picture::{Picture, Request, Stop, execute, plan};
@@ -26,6 +26,7 @@ pub struct Job {
     /// Else inside.
     pub cover: bool,
     pub format: OutputFormat,
+    pub effort: Effort,
 }
 
 /// Of a whole job; memory is by how many KiB the peak grew.
@@ -40,23 +41,24 @@ impl Job {
     pub fn request(&self) -> Request {
         let mut request = Request::new(Resolution { width: self.width, height: self.height }, Limits::default());
         request.recipe.fit = if self.cover { Fit::Cover } else { Fit::Inside };
-        request.recipe.format = self.format;
+        (request.recipe.format, request.recipe.effort) = (self.format, self.effort);
         request
     }
 
     /// What another process makes it from again.
-    pub fn arguments(&self) -> [String; 5] {
+    pub fn arguments(&self) -> [String; 6] {
         [
             self.source.display().to_string(),
             self.width.to_string(),
             self.height.to_string(),
             self.cover.to_string(),
             self.format.to_string(),
+            self.effort.to_string(),
         ]
     }
 
     pub fn from_arguments(arguments: &[String]) -> Outcome<Self> {
-        let [source, width, height, cover, format] = arguments else { return Err("want five arguments".into()) };
+        let [source, width, height, cover, format, effort] = arguments else { return Err("want six arguments".into()) };
         Ok(Self {
             name: String::new(),
             source: source.into(),
@@ -64,6 +66,7 @@ impl Job {
             height: height.parse()?,
             cover: cover.parse()?,
             format: format.parse()?,
+            effort: effort.parse()?,
         })
     }
 }

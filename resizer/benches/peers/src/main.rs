@@ -23,6 +23,13 @@ use std::{env, error::Error, fmt::Write as _, fs, path::Path};
 use job::Job;
 use sharp::Sharp;
 
+// allocates as the resizer does, see its `main`
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+#[unsafe(export_name = "malloc_conf")]
+pub static ALLOCATION: &[u8; 42] = b"narenas:1,oversize_threshold:0,thp:always\0";
+
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn machine() -> String {
@@ -72,6 +79,7 @@ fn main() -> Outcome<()> {
 fn report(filter: Option<&str>, rounds: usize, folder: &Path) -> Outcome<String> {
     let mut sharp = Sharp::start(&sharp::folder()?)?;
     let mut report = format!("# This pipeline against sharp\n\n{}; {}; {rounds} interleaved rounds.\n\n", machine(), sharp.name);
+    report += "This is built and allocates as what ships: musl and jemalloc. `Fast` is `output.effort`, all else its default. Encoders by themselves: [ENCODERS.md](ENCODERS.md).\n\n";
     report += "sharp runs with concurrency 1 and no cache. Memory is the growth of the peak over a fresh process that holds the source; \
         estimated is what the service sets aside for the same.\n\n";
     let jobs = pictures::jobs(folder)?;

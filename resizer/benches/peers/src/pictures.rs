@@ -8,7 +8,7 @@ use std::{
 use picture::Request;
 use resize_api::{
     Limits, Resolution,
-    picture::{OutputFormat, UpTo},
+    picture::{Effort, OutputFormat, UpTo},
 };
 
 use crate::{
@@ -38,7 +38,7 @@ pub fn jobs(folder: &Path) -> Outcome<Vec<Job>> {
     if let Some(photo) = photo {
         add_photo(&mut sources, folder, "real", &photo)?;
     }
-    let sizes = |name: &str| if name.contains("JPEG") { &SIZES[..] } else { &SIZES[1..2] };
+    let sizes = |name: &str| if name.contains("JPEG") { &SIZES[..] } else { &SIZES[1..] };
     let job = |(name, source): &(String, PathBuf), &(width, height, cover): &(u32, u32, bool)| Job {
         name: format!("{name} → {width}×{height}{}", if cover { "" } else { " inside" }),
         source: source.clone(),
@@ -46,11 +46,14 @@ pub fn jobs(folder: &Path) -> Outcome<Vec<Job>> {
         height,
         cover,
         format: OutputFormat::Source,
+        effort: Effort::Balanced,
     };
     let mut jobs: Vec<Job> = sources.iter().flat_map(|source| sizes(&source.0).iter().map(move |size| job(source, size))).collect();
     let to_avif = jobs.iter().filter(|job| job.name.contains("JPEG 2725") && job.width == 720).cloned();
     let to_avif = to_avif.map(|job| Job { name: format!("{} AVIF", job.name), format: OutputFormat::Avif, ..job });
-    jobs.extend(to_avif.collect::<Vec<_>>());
+    let fast = jobs.iter().filter(|job| job.name.contains("JPEG") && job.width == 1200).cloned();
+    let fast = fast.map(|job| Job { name: format!("{}, Fast", job.name), effort: Effort::Fast, ..job });
+    jobs.extend(to_avif.chain(fast).collect::<Vec<_>>());
     Ok(jobs)
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use fast_image_resize::{PixelType, ResizeOptions, Resizer, images::Image};
 use fast_ssim2::{PixelDescriptor, PixelSlice, compute_ssimulacra2};
-use resize_api::picture::OutputFormat;
+use resize_api::picture::{Effort, OutputFormat};
 
 use crate::{
     Outcome,
@@ -83,7 +83,15 @@ fn readable(format: OutputFormat, sharp: &mut Sharp, file: &Path) -> Outcome<Pat
         return Ok(file.to_owned());
     }
     let png = file.with_extension("png");
-    let whole = Job { name: String::new(), source: file.to_owned(), width: 0, height: 0, cover: false, format: OutputFormat::Png };
+    let whole = Job {
+        name: String::new(),
+        source: file.to_owned(),
+        width: 0,
+        height: 0,
+        cover: false,
+        format: OutputFormat::Png,
+        effort: Effort::Fast,
+    };
     sharp.run(&whole, &png, 1, 1)?;
     Ok(png)
 }
@@ -120,7 +128,8 @@ fn rows(name: &str, source: &Path, sharp: &mut Sharp, folder: &Path, table: &mut
     let (ours, theirs) = (folder.join("ours"), folder.join("theirs"));
     let mut compared = vec![];
     for (width, height, cover) in SIZES {
-        let job = Job { name: name.into(), source: source.into(), width, height, cover, format: OutputFormat::Source };
+        let job =
+            Job { name: name.into(), source: source.into(), width, height, cover, format: OutputFormat::Source, effort: Effort::Balanced };
         fs::write(&ours, make(&file, &job.request())?.bytes)?;
         sharp.run(&job, &theirs, 1, 1)?;
         let bytes = fs::metadata(&ours)?.len() as f64 / fs::metadata(&theirs)?.len() as f64;
