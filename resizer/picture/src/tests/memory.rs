@@ -27,6 +27,8 @@ fn sources() -> Vec<(&'static str, Vec<u8>)> {
         image::write_buffer_with_format(&mut file, &rgb.pixels, SIDES.0, SIDES.1, image::ExtendedColorType::Rgb8, format).unwrap();
         file.into_inner()
     };
+    let few = |values: &[u8]| [values[0], values[0] / 3, 255 - values[0], values[0]];
+    let many = |values: &[u8]| [values[0], values[1], values[2], values[3]];
     let colours: Vec<[u8; 3]> = (0..12).map(|number| [number * 20, 255 - number * 20, number]).collect();
     vec![
         ("jpeg", jpeg(&rgb, |_| ())),
@@ -47,8 +49,10 @@ fn sources() -> Vec<(&'static str, Vec<u8>)> {
         ("bmp", image(image::ImageFormat::Bmp)),
         ("noise", png(&random(900, 700), |_| ())),
         ("opaque noise", png(&random(1300, 1100).into_channels(Channels::Rgb).unwrap(), |_| ())),
-        ("many drawn lines", png(&drawn(1300, 1100, Channels::Rgb), |_| ())),
-        ("many drawn lines with alpha", png(&drawn(1300, 1100, Channels::Rgba), |_| ())),
+        ("many drawn lines", png(&drawn(&few, Channels::Rgb), |_| ())),
+        ("many drawn lines with alpha", png(&drawn(&few, Channels::Rgba), |_| ())),
+        ("many drawn lines of many colours", png(&drawn(&many, Channels::Rgb), |_| ())),
+        ("many drawn lines of many colours with alpha", png(&drawn(&many, Channels::Rgba), |_| ())),
         ("ink", png(&ink(600, 500), |_| ())),
         ("line down", png(&super::drawing::noisy(1, 9000, Channels::Rgb), |_| ())),
         ("line across", png(&super::drawing::noisy(2000, 2, Channels::Rgba), |_| ())),
@@ -74,11 +78,11 @@ fn ink(width: u32, height: u32) -> Raster {
     Raster::test(width, height, Channels::Gray, pixels)
 }
 
-/// Two pixels of each of 256 colours by chance, which encoders take for a drawing that compresses least.
-fn drawn(width: u32, height: u32, channels: Channels) -> Raster {
-    let random = random(width, height);
-    let pixels = random.pixels.chunks_exact(8).flat_map(|pixels| [[pixels[0], pixels[0] / 3, 255 - pixels[0], pixels[0]]; 2]);
-    Raster::test(width, height, Channels::Rgba, pixels.flatten().collect()).into_channels(channels).unwrap()
+/// Two pixels of each colour by chance, which encoders take for a drawing that compresses least; `colour` makes it of four values.
+fn drawn(colour: &dyn Fn(&[u8]) -> [u8; 4], channels: Channels) -> Raster {
+    let random = random(1300, 1100);
+    let pixels = random.pixels.chunks_exact(8).flat_map(|values| [colour(values); 2]);
+    Raster::test(1300, 1100, Channels::Rgba, pixels.flatten().collect()).into_channels(channels).unwrap()
 }
 
 /// A GIF of noise.

@@ -182,10 +182,22 @@ pub(crate) fn import(raster: &Raster) -> Result<OwnedPicture, Error> {
     if imported == 0 { Err(invalid()) } else { Ok(owned) }
 }
 
-/// Encodes RGB or RGBA pixels without loss, but for the colours of those that are transparent.
-pub(crate) fn encode_lossless(raster: &Raster) -> Result<Vec<u8>, Error> {
+/// How far from the pixels a file without loss may be, for fewer bytes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Closeness {
+    Exact,
+    /// By at most 4 of 255 levels, where neighbours differ.
+    Nearly,
+}
+
+/// Encodes RGB or RGBA pixels without loss, or nearly; the colours of those that are transparent are not kept.
+pub(crate) fn encode_lossless(raster: &Raster, closeness: Closeness) -> Result<Vec<u8>, Error> {
     let mut config = WebPConfig::new().map_err(|()| invalid())?;
     config.lossless = 1;
+    config.near_lossless = match closeness {
+        Closeness::Exact => 100,
+        Closeness::Nearly => 40,
+    };
     config.method = LOSSLESS_METHOD;
     written(&config, &mut import(raster)?.picture)
 }

@@ -20,6 +20,7 @@ use crate::{
     raster::Raster,
 };
 
+use lib::Closeness;
 use planes::Planes;
 
 const ALPHA: u8 = 0x10;
@@ -209,20 +210,21 @@ pub(crate) fn method(effort: Effort, pixels: u64, has_alpha: bool) -> Result<u8,
     })
 }
 
-/// Encodes lossily, or without loss where a drawing is smaller so; gray becomes RGB, for the format has no gray.
+/// Encodes lossily, or a drawing without loss, or nearly, where that is smaller; gray becomes RGB, for the format has no gray.
 pub(crate) fn encode(raster: Raster, quality: u8, effort: Effort) -> Result<Vec<u8>, Error> {
     let pixels = u64::from(raster.width) * u64::from(raster.height);
     let has_alpha = raster.channels.has_alpha();
     let method = method(effort, pixels, has_alpha)?;
     let raster = raster.into_channels(if has_alpha { Channels::Rgba } else { Channels::Rgb })?;
-    let lossless = if !is_scarce(pixels) && is_drawing(&raster)? { Some(lib::encode_lossless(&raster)?) } else { None };
+    let closeness = if is_scarce(pixels) { None } else { closeness(&raster)? };
+    let lossless = closeness.map(|closeness| lib::encode_lossless(&raster, closeness)).transpose()?;
     let lossy = lib::encode(Planes::of(raster)?, quality, method, is_scarce(pixels))?;
     Ok(lossless.filter(|file| file.len() < lossy.len()).unwrap_or(lossy))
 }
 
-/// Whether the picture has as few colours as a palette, and at least half of its pixels have their left neighbour's: of others, and of gray
-/// photos, hardly any is smaller without loss.
-fn is_drawing(raster: &Raster) -> Result<bool, Error> {
+/// How close a drawing is to be encoded: exactly if it has as few colours as a palette. At least half of its pixels have their left
+/// neighbour's colour: of other pictures hardly any is smaller without loss.
+fn closeness(raster: &Raster) -> Result<Option<Closeness>, Error> {
     let count = raster.channels.count();
     let mut equal = 0;
     for rows in raster.pieces() {
@@ -231,7 +233,10 @@ fn is_drawing(raster: &Raster) -> Result<bool, Error> {
             equal += row.chunks_exact(count).zip(row[count..].chunks_exact(count)).filter(|(left, pixel)| left == pixel).count();
         }
     }
-    Ok(2 * equal * count >= raster.pixels.len() && Palette::of(raster, COLOURS)?.is_some())
+    if 2 * equal * count < raster.pixels.len() {
+        return Ok(None);
+    }
+    Ok(Some(if Palette::of(raster, COLOURS)?.is_some() { Closeness::Exact } else { Closeness::Nearly }))
 }
 
 #[cfg(test)]
@@ -252,8 +257,25 @@ mod tests {
         assert!(is_lossless(lines(Channels::Gray, 3)) && is_lossless(lines(Channels::Rgb, 200)));
         assert!(encode(lines(Channels::Rgba, 3), 80, Effort::Balanced).unwrap().windows(4).any(|name| name == b"VP8L"));
         assert!(!is_lossless(noisy(60, 40, Channels::Gray)) && !is_lossless(noisy(60, 40, Channels::Rgb)));
-        assert!(is_drawing(&lines(Channels::Rgb, 256)).unwrap());
-        assert!(!is_drawing(&noisy(60, 40, Channels::Rgb)).unwrap());
+        assert_eq!(closeness(&lines(Channels::Rgb, 256)), Ok(Some(Closeness::Exact)));
+        assert_eq!(closeness(&noisy(60, 40, Channels::Rgb)), Ok(None));
+    }
+
+    #[test]
+    fn drawings_of_many_colours_are_written_at_most_4_levels_off_where_that_is_smaller() {
+        let mut slope = flat(300, 200, Channels::Rgb, &[255; 3]);
+        for (row, pixels) in slope.pixels.chunks_exact_mut(900).enumerate().filter(|(row, _)| row % 3 == 0) {
+            for (at, pixel) in (0_u32..).zip(pixels[..390].chunks_exact_mut(3)) {
+                pixel.copy_from_slice(&[u8::try_from(row).unwrap(), u8::try_from(at * 7 % 31 + at).unwrap(), 200]);
+            }
+        }
+        assert_eq!(closeness(&slope), Ok(Some(Closeness::Nearly)));
+        let file = encode(slope.clone(), 80, Effort::Balanced).unwrap();
+        assert!(file[12..].starts_with(b"VP8L"));
+        let decoded = lib::decode(&file, (300, 200), false, slope.budget()).unwrap();
+        let off = |(written, meant): (&u8, &u8)| written.abs_diff(*meant);
+        let most = decoded.pixels.iter().zip(slope.pixels.iter()).map(off).max();
+        assert!(matches!(most, Some(1..=4)), "{most:?}");
     }
 
     #[test]
