@@ -143,7 +143,7 @@ impl Resizer {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = |line: std::io::Result<String>| -> Value { serde_json::from_str(&line.unwrap()).unwrap() };
-        let ready = output.by_ref().map(line).find(|line| line["message"] == "ready").expect("it says that it is ready");
+        let ready = output.by_ref().map(line).find(|line| line.get("admin_listen").is_some()).expect("it says where it listens");
         let address = |name: &str| format!("http://{}", ready[name].as_str().unwrap_or_default());
         let (public, admin) = (address("listen"), address("admin_listen"));
         let lines = Arc::new(Mutex::new(Vec::new()));
