@@ -122,11 +122,11 @@ impl Service {
 
     /// Looks at the bucket now, says so, and then looks every few minutes, for ever.
     pub async fn check_itself(&self, looked: oneshot::Sender<()>) {
-        let mut looked = Some(looked);
+        self.look().await;
+        let _ = looked.send(());
         loop {
-            self.look().await;
-            looked.take().map(|looked| looked.send(()));
             sleep(if self.checks.now().originals == Access::Allowed { PERIOD } else { SHORT_PERIOD }).await;
+            self.look().await;
         }
     }
 
