@@ -25,6 +25,12 @@ use crate::{
     workload::Workload,
 };
 
+/// The CustomResourceDefinition as it is installed, `crds/resizeendpoints.yaml`: what the types below generate, which programs would else
+/// carry along.
+pub fn definition() -> serde_json::Value {
+    serde_yaml_ng::from_str(include_str!("../resizeendpoints.yaml")).unwrap_or_default()
+}
+
 /// Makes every picture of a bucket available in every allowed size.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(

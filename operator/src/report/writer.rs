@@ -94,13 +94,11 @@ impl StatusWriter {
 
 #[cfg(test)]
 mod tests {
-    use kube::CustomResourceExt;
-
     use super::*;
 
     #[test]
     fn no_field_of_an_older_status_stays() {
-        let crd = serde_json::to_value(ResizeEndpoint::crd()).unwrap();
+        let crd = resize_api::endpoint::definition();
         let fields = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];
         // these two are always written
         let rest = fields.as_object().unwrap().keys().filter(|name| !matches!(name.as_str(), "conditions" | "observedGeneration"));

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{Api, Client, CustomResourceExt as _};
-use resize_api::ResizeEndpoint;
+use kube::{Api, Client, CustomResourceExt as _, Resource as _};
+use resize_api::{ResizeEndpoint, endpoint};
 use serde_json::Value;
 
 use super::finding::{Finding, some};
@@ -30,7 +30,7 @@ fn judge(live: &CustomResourceDefinition) -> Finding {
         let advice = "`kubectl describe crd` says why, mostly that another definition has its names";
         return Finding::wrong(SUBJECT, format!("{name} is not established"), advice);
     }
-    let (ours, theirs) = (schema(&ResizeEndpoint::crd()), schema(live));
+    let (ours, theirs) = (schema(&endpoint::definition()), schema(&serde_json::to_value(live).unwrap_or_default()));
     let (our_fields, their_fields) = (fields(&ours), fields(&theirs));
     let missing: Vec<_> = our_fields.difference(&their_fields).collect();
     let further: Vec<_> = their_fields.difference(&our_fields).collect();
@@ -47,12 +47,11 @@ fn judge(live: &CustomResourceDefinition) -> Finding {
 }
 
 /// The schema of the version that this program speaks.
-fn schema(definition: &CustomResourceDefinition) -> Value {
-    let ours = ResizeEndpoint::crd();
-    let spoken = ours.spec.versions.first().map(|version| version.name.as_str()).unwrap_or_default();
-    let versions = definition.spec.versions.iter().find(|version| version.name == spoken && version.served);
-    let schema = versions.and_then(|version| version.schema.as_ref()?.open_api_v3_schema.as_ref());
-    schema.and_then(|schema| serde_json::to_value(schema).ok()).unwrap_or_default()
+fn schema(definition: &Value) -> Value {
+    let spoken = ResizeEndpoint::version(&());
+    let mut versions = definition["spec"]["versions"].as_array().into_iter().flatten();
+    let version = versions.find(|version| version["name"] == *spoken && version["served"] == true);
+    version.map(|version| version["schema"]["openAPIV3Schema"].clone()).unwrap_or_default()
 }
 
 /// The paths of all fields.
@@ -86,7 +85,7 @@ mod tests {
     use super::*;
 
     fn installed(edit: fn(&mut Value)) -> Finding {
-        let mut definition = serde_json::to_value(ResizeEndpoint::crd()).unwrap();
+        let mut definition = endpoint::definition();
         definition["status"] = json!({ "conditions": [{ "type": "Established", "status": "True" }] });
         edit(&mut definition);
         judge(&serde_json::from_value(definition).unwrap())

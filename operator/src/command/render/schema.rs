@@ -4,13 +4,12 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use kube::CustomResourceExt as _;
-use resize_api::ResizeEndpoint;
+use resize_api::endpoint;
 use serde_json::{Map, Value};
 
 /// The schema of a spec.
 pub fn spec() -> &'static Value {
-    static DEFINITION: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(ResizeEndpoint::crd()).unwrap_or_default());
+    static DEFINITION: LazyLock<Value> = LazyLock::new(endpoint::definition);
     &DEFINITION["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
 }
 
