@@ -43,20 +43,30 @@ pub(crate) fn encode(raster: &Raster, effort: Effort) -> Result<Vec<u8>, Error> 
     Ok(if other.len() < file.len() { other } else { file })
 }
 
-/// Compresses fast with adaptive filters, which is best for photos. If the size is not that of a photo, also compresses by level 6 without
-/// filters, which is best for drawings, where that is smaller for a sample of the rows.
+/// Compresses fast with adaptive filters, which is best for photos, or by level 6 without filters, which is best for drawings: what is
+/// smaller for a sample of the rows. Where that is little smaller, or there is no sample, what is smaller for all.
 fn in_full(raster: &Raster) -> Result<Vec<u8>, Error> {
-    let file = fast(raster)?;
-    if PHOTO.contains(&(file.len() * 100 / raster.pixels.len().max(1))) {
-        return Ok(file);
+    if let Some(sample) = sample(raster)? {
+        let photo = fast(&sample)?.len();
+        let drawing = if is_photo(photo, &sample) { usize::MAX } else { thorough(&sample)?.len() };
+        if photo < drawing {
+            return fast(raster);
+        }
+        if drawing * 10 < photo * 9 {
+            return thorough(raster);
+        }
     }
-    if let Some(sample) = sample(raster)?
-        && fast(&sample)?.len() < thorough(&sample)?.len()
-    {
+    let file = fast(raster)?;
+    if is_photo(file.len(), raster) {
         return Ok(file);
     }
     let other = thorough(raster)?;
     Ok(if other.len() < file.len() { other } else { file })
+}
+
+/// By how much it was compressed fast.
+fn is_photo(bytes: usize, raster: &Raster) -> bool {
+    PHOTO.contains(&(bytes * 100 / raster.pixels.len().max(1)))
 }
 
 /// Bands of the picture's rows, if it has enough of them.
