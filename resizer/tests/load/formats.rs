@@ -1,10 +1,10 @@
 //! One kind of picture after the other, two visitors at a time: what a request costs through HTTP and the S3 in CPU, page faults and
 //! memory, once the program has made some of its kind; and what it holds when nobody asks any more.
 
-use std::{io::Cursor, time::Duration};
+use std::{env, ffi::OsStr, fs, io::Cursor, time::Duration};
 
 use futures::future::join_all;
-use image::{DynamicImage, ImageBuffer, ImageFormat, Rgb, Rgba, RgbaImage};
+use image::{DynamicImage, ImageBuffer, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 
 use crate::lab::{Cage, Lab, Resizer, picture};
 
@@ -45,26 +45,84 @@ fn deep(picture: &RgbaImage) -> DynamicImage {
     .into()
 }
 
-/// A kind of pictures: what it is called, how its files end, what is asked for, and the files by a seed.
-type Kind = (&'static str, &'static str, &'static str, fn(u32) -> Vec<u8>);
+/// As one strip that is not compressed.
+fn tiff(picture: &RgbImage) -> Vec<u8> {
+    let (width, height) = picture.dimensions();
+    const BITS: u32 = 8 + 2 + 9 * 12 + 4;
+    let pixels = BITS + 6;
+    let length = width * height * 3;
+    // tag, type (2 bytes or 4), how many, value or where it is
+    let fields: [[u32; 4]; 9] = [
+        [256, 4, 1, width],
+        [257, 4, 1, height],
+        [258, 3, 3, BITS],
+        [259, 3, 1, 1],
+        [262, 3, 1, 2],
+        [273, 4, 1, pixels],
+        [277, 3, 1, 3],
+        [278, 4, 1, height],
+        [279, 4, 1, length],
+    ];
+    let mut file = b"II*\0\x08\0\0\0\x09\0".to_vec();
+    for [tag, kind, count, value] in fields {
+        file.extend([tag.to_le_bytes(), kind.to_le_bytes()].iter().flat_map(|number| number[..2].to_owned()));
+        file.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    file.extend([0; 4]);
+    file.extend([8, 0, 8, 0, 8, 0]);
+    file.extend(picture.as_raw());
+    file
+}
 
-const KINDS: [Kind; 9] = [
-    ("JPEG, 2725×2225", "jpg", "", |seed| picture(2725, 2225, seed)),
-    ("PNG with alpha, 2048×1536", "png", "", |seed| file(photo(2048, 1536, seed), ImageFormat::Png)),
-    ("PNG, 2048×1536", "png", "", |seed| file(DynamicImage::from(photo(2048, 1536, seed)).to_rgb8(), ImageFormat::Png)),
-    ("PNG of 16 bits, 1600×1200", "png", "", |seed| file(deep(&photo(1600, 1200, seed)), ImageFormat::Png)),
-    ("gray PNG, 2048×1536", "png", "", |seed| file(DynamicImage::from(photo(2048, 1536, seed)).to_luma8(), ImageFormat::Png)),
-    ("lossless WebP, 1600×1200", "webp", "", |seed| file(photo(1600, 1200, seed), ImageFormat::WebP)),
-    ("GIF, 1600×1200", "gif", "", |seed| file(photo(1600, 1200, seed), ImageFormat::Gif)),
-    ("JPEG to WebP, 2725×2225", "jpg", ".webp", |seed| picture(2725, 2225, seed)),
-    ("JPEG to AVIF, 1600×1200", "jpg", ".avif", |seed| picture(1600, 1200, seed)),
-];
+/// What is asked for in one format, and in which.
+struct Kind {
+    name: String,
+    /// How the files end, and what keys end with behind that.
+    endings: (String, &'static str),
+    /// A file by its seed.
+    draw: Box<dyn Fn(u32) -> Vec<u8>>,
+}
+
+impl Kind {
+    fn new(name: &str, ending: &str, suffix: &'static str, draw: impl Fn(u32) -> Vec<u8> + 'static) -> Self {
+        Self { name: name.into(), endings: (ending.into(), suffix), draw: Box::new(draw) }
+    }
+
+    fn media_type(&self) -> String {
+        format!("image/{}", if self.endings.0 == "jpg" { "jpeg" } else { &self.endings.0 })
+    }
+}
+
+/// Those that are drawn, and the pictures in the folder `BENCH_IMAGES`.
+fn kinds() -> Vec<Kind> {
+    let drawn = |width, height, seed| DynamicImage::from(photo(width, height, seed));
+    let mut kinds = vec![
+        Kind::new("JPEG, 2725×2225", "jpg", "", |seed| picture(2725, 2225, seed)),
+        Kind::new("PNG with alpha, 2048×1536", "png", "", move |seed| file(drawn(2048, 1536, seed), ImageFormat::Png)),
+        Kind::new("PNG, 2048×1536", "png", "", move |seed| file(drawn(2048, 1536, seed).to_rgb8(), ImageFormat::Png)),
+        Kind::new("PNG of 16 bits, 1600×1200", "png", "", |seed| file(deep(&photo(1600, 1200, seed)), ImageFormat::Png)),
+        Kind::new("gray PNG, 2048×1536", "png", "", move |seed| file(drawn(2048, 1536, seed).to_luma8(), ImageFormat::Png)),
+        Kind::new("lossless WebP, 1600×1200", "webp", "", move |seed| file(drawn(1600, 1200, seed), ImageFormat::WebP)),
+        Kind::new("GIF, 1600×1200", "gif", "", move |seed| file(drawn(1600, 1200, seed), ImageFormat::Gif)),
+        Kind::new("TIFF to WebP, 2048×1536", "tiff", ".webp", move |seed| tiff(&drawn(2048, 1536, seed).to_rgb8())),
+        Kind::new("JPEG to WebP, 2725×2225", "jpg", ".webp", |seed| picture(2725, 2225, seed)),
+        Kind::new("JPEG to AVIF, 1600×1200", "jpg", ".avif", |seed| picture(1600, 1200, seed)),
+    ];
+    let Some(folder) = env::var_os("BENCH_IMAGES") else { return kinds };
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if let Some(ending) = path.extension().and_then(OsStr::to_str).filter(|ending| ["gif", "jpg", "png", "webp"].contains(ending)) {
+            let (name, file) = (path.file_name().unwrap().to_string_lossy(), fs::read(&path).unwrap());
+            kinds.push(Kind::new(&name, ending, "", move |_| file.clone()));
+        }
+    }
+    kinds
+}
 
 /// Asks for `count` pictures that were not asked for before.
-async fn ask(resizer: &Resizer, kind: usize, suffixes: (&str, &str), numbers: std::ops::Range<u32>) {
+async fn ask(resizer: &Resizer, kind: usize, (ending, suffix): (&str, &str), numbers: std::ops::Range<u32>) {
     let visits = (0..VISITORS).map(async |visitor| {
         for number in numbers.clone().skip(visitor as usize).step_by(VISITORS as usize) {
-            let key = format!("1200x{}/{kind}-{}.{}{}", 800 + number / ORIGINALS, number % ORIGINALS, suffixes.0, suffixes.1);
+            let key = format!("1200x{}/{kind}-{}.{ending}{suffix}", 800 + number / ORIGINALS, number % ORIGINALS);
             let answer = resizer.get(&key).await.unwrap();
             assert_eq!(answer.status, 307, "{key}");
         }
@@ -75,25 +133,22 @@ async fn ask(resizer: &Resizer, kind: usize, suffixes: (&str, &str), numbers: st
 /// Prints a row for each kind, or for those whose names begin with `only`.
 pub async fn measure(lab: &Lab, only: &str) -> bool {
     println!("| 1200×800 of | CPU ms each | minor faults each | peak MiB | at rest MiB |\n|---|---|---|---|---|");
-    for (at, (name, ending, suffix, draw)) in KINDS.into_iter().enumerate().filter(|(_, kind)| kind.0.starts_with(only)) {
-        let media_type = match ending {
-            "jpg" => "image/jpeg".to_owned(),
-            ending => format!("image/{ending}"),
-        };
+    for (at, kind) in kinds().into_iter().enumerate().filter(|(_, kind)| kind.name.starts_with(only)) {
+        let endings = (&*kind.endings.0, kind.endings.1);
         for original in 0..ORIGINALS {
-            lab.upload(&format!("{at}-{original}.{ending}"), &media_type, draw(original)).await;
+            lab.upload(&format!("{at}-{original}.{}", endings.0), &kind.media_type(), (kind.draw)(original)).await;
         }
         let cage = Cage::new(super::LIMIT);
         let resizer = lab.resizer_in(cage.as_ref(), &[("OUTPUT_VARIANTS", "WebP,Avif"), ("LOG_LEVEL", "info")]);
-        ask(&resizer, at, (ending, suffix), 0..FIRST).await;
+        ask(&resizer, at, endings, 0..FIRST).await;
         resizer.forget_peak();
         let (cpu, faults) = (resizer.cpu(), resizer.faults());
-        ask(&resizer, at, (ending, suffix), FIRST..FIRST + REQUESTS).await;
+        ask(&resizer, at, endings, FIRST..FIRST + REQUESTS).await;
         let (cpu, faults) = (resizer.cpu().saturating_sub(cpu), resizer.faults() - faults);
         let peak = resizer.peak() >> 20;
         tokio::time::sleep(REST).await;
         let each = cpu.as_secs_f64() * 1000.0 / f64::from(REQUESTS);
-        println!("| {name} | {each:.1} | {} | {peak} | {} |", faults / u64::from(REQUESTS), resizer.held() >> 20);
+        println!("| {} | {each:.1} | {} | {peak} | {} |", kind.name, faults / u64::from(REQUESTS), resizer.held() >> 20);
     }
     false
 }
