@@ -70,12 +70,14 @@ scale: ## what many ResizeEndpoints cost, on an API server of its own: SCALE=100
 	RESIZE_CLUSTER=required RESIZE_SCALE=$(or $(SCALE),1000) RESIZE_REST=$(or $(REST),300) \
 	  cargo test --release --locked -p resize-operator --test control_plane scale -- --nocapture
 
-load: ## the resizer on the S3 at 1, 4 and 16 times of what it can do, in 256 MiB; where it answers visitors itself; what each format takes
+load: ## the resizer on the S3 at 1, 4 and 16 times of what it can do, in 256 MiB; where it answers visitors itself; what each format takes beside sharp
+	npm install --silent --prefix $(CACHE)/sharp sharp@0.35.5
 	@tests/images/build > /dev/null
 	@tests/s3/up
 	RESIZER=$(CARGO_TARGET_DIR)/x86_64-unknown-linux-musl/release/resizer cargo test -q --locked --workspace --test load
 	RESIZER=$(CARGO_TARGET_DIR)/x86_64-unknown-linux-musl/release/resizer cargo test -q --locked --workspace --test load -- --direct
-	RESIZER=$(CARGO_TARGET_DIR)/x86_64-unknown-linux-musl/release/resizer cargo test -q --locked --workspace --test load -- --formats
+	SHARP=$(CACHE)/sharp RESIZER=$(CARGO_TARGET_DIR)/x86_64-unknown-linux-musl/release/resizer \
+	  cargo test -q --locked --workspace --test load -- --formats
 
 sweep-bench: ## what a sweep of 10 million originals of five sizes takes, without a store: SWEEP_BENCH=10000000
 	cargo bench --locked -p resizer --bench sweep

@@ -1,7 +1,18 @@
 //! One kind of picture after the other, two visitors at a time: what a request costs through HTTP and the S3 in CPU, page faults and
 //! memory, once the program has made some of its kind; and what it holds when nobody asks any more.
+//!
+//! With the folder `SHARP`, which has sharp in its `node_modules`, it also tells what sharp takes for the same pictures in turns with
+//! the program: from memory to memory, without HTTP and S3.
 
-use std::{env, ffi::OsStr, fs, io::Cursor, time::Duration};
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    io::{BufRead, BufReader, Cursor, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
+};
 
 use futures::future::join_all;
 use image::{DynamicImage, ImageBuffer, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
@@ -11,7 +22,9 @@ use crate::lab::{Cage, Lab, Resizer, picture};
 const ORIGINALS: u32 = 4;
 /// Requests before those that are measured.
 const FIRST: u32 = 16;
-const REQUESTS: u32 = 48;
+/// Those of a round, and rounds, of which the median counts.
+const REQUESTS: u32 = 16;
+const ROUNDS: u32 = 3;
 const VISITORS: u32 = 2;
 /// After so long nobody comes any more.
 const REST: Duration = Duration::from_secs(15);
@@ -47,8 +60,8 @@ fn deep(picture: &RgbaImage) -> DynamicImage {
 
 /// As one strip that is not compressed.
 fn tiff(picture: &RgbImage) -> Vec<u8> {
-    let (width, height) = picture.dimensions();
     const BITS: u32 = 8 + 2 + 9 * 12 + 4;
+    let (width, height) = picture.dimensions();
     let pixels = BITS + 6;
     let length = width * height * 3;
     // tag, type (2 bytes or 4), how many, value or where it is
@@ -130,25 +143,98 @@ async fn ask(resizer: &Resizer, kind: usize, (ending, suffix): (&str, &str), num
     join_all(visits).await;
 }
 
+/// A process with sharp, and the originals in a folder.
+struct Sharp {
+    process: Child,
+    jobs: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    folder: PathBuf,
+}
+
+impl Sharp {
+    fn start() -> Option<Self> {
+        let installed = env::var_os("SHARP")?;
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/sharp.mjs");
+        fs::copy(script, Path::new(&installed).join("sharp.mjs")).unwrap();
+        let mut node = Command::new("node");
+        let mut process =
+            node.arg("sharp.mjs").current_dir(installed).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("node is installed");
+        let (jobs, mut answers) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
+        let mut versions = String::new();
+        answers.read_line(&mut versions).unwrap();
+        println!("Beside {}.\n", versions.trim());
+        let folder = env::temp_dir().join(format!("resizer-load-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Some(Self { process, jobs, answers, folder })
+    }
+
+    /// Milliseconds of CPU for a picture of `original`, by two at once.
+    fn take(&mut self, original: &str, suffix: &str) -> f64 {
+        let format = match suffix {
+            ".webp" => "WebP",
+            ".avif" => "Avif",
+            _ => "Source",
+        };
+        let (from, into) = (self.folder.join(original), self.folder.join("output"));
+        let count = REQUESTS / ORIGINALS;
+        writeln!(self.jobs, "{}\t1200\t800\tcover\t{}\t{VISITORS}\t{count}\t{format}", from.display(), into.display()).unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        let (microseconds, _) = answer.split_once('\t').unwrap_or_else(|| panic!("sharp says {answer:?}"));
+        microseconds.parse::<f64>().unwrap() / 1000.0 / f64::from(count)
+    }
+}
+
+impl Drop for Sharp {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// Prints a row for each kind, or for those whose names begin with `only`.
 pub async fn measure(lab: &Lab, only: &str) -> bool {
-    println!("| 1200×800 of | CPU ms each | minor faults each | peak MiB | at rest MiB |\n|---|---|---|---|---|");
+    let mut sharp = Sharp::start();
+    println!("| 1200×800 of | CPU ms each | sharp alone | times faster | minor faults each | peak MiB | at rest MiB |");
+    println!("|---|---|---|---|---|---|---|");
     for (at, kind) in kinds().into_iter().enumerate().filter(|(_, kind)| kind.name.starts_with(only)) {
         let endings = (&*kind.endings.0, kind.endings.1);
-        for original in 0..ORIGINALS {
-            lab.upload(&format!("{at}-{original}.{}", endings.0), &kind.media_type(), (kind.draw)(original)).await;
+        let originals: Vec<_> = (0..ORIGINALS).map(|original| format!("{at}-{original}.{}", endings.0)).collect();
+        for (seed, original) in (0..).zip(&originals) {
+            let file = (kind.draw)(seed);
+            if let Some(sharp) = &sharp {
+                fs::write(sharp.folder.join(original), &file).unwrap();
+            }
+            lab.upload(original, &kind.media_type(), file).await;
         }
         let cage = Cage::new(super::LIMIT);
         let resizer = lab.resizer_in(cage.as_ref(), &[("OUTPUT_VARIANTS", "WebP,Avif"), ("LOG_LEVEL", "info")]);
         ask(&resizer, at, endings, 0..FIRST).await;
         resizer.forget_peak();
-        let (cpu, faults) = (resizer.cpu(), resizer.faults());
-        ask(&resizer, at, endings, FIRST..FIRST + REQUESTS).await;
-        let (cpu, faults) = (resizer.cpu().saturating_sub(cpu), resizer.faults() - faults);
-        let peak = resizer.peak() >> 20;
+        let (faults, mut ours, mut theirs) = (resizer.faults(), vec![], vec![]);
+        for first in (FIRST..).step_by(REQUESTS as usize).take(ROUNDS as usize) {
+            let before = resizer.cpu();
+            ask(&resizer, at, endings, first..first + REQUESTS).await;
+            ours.push(resizer.cpu().saturating_sub(before).as_secs_f64() * 1000.0 / f64::from(REQUESTS));
+            if let Some(sharp) = &mut sharp {
+                theirs.push(originals.iter().map(|original| sharp.take(original, endings.1)).sum::<f64>() / f64::from(ORIGINALS));
+            }
+        }
+        let (faults, peak) = ((resizer.faults() - faults) / u64::from(ROUNDS * REQUESTS), resizer.peak() >> 20);
         tokio::time::sleep(REST).await;
-        let each = cpu.as_secs_f64() * 1000.0 / f64::from(REQUESTS);
-        println!("| {} | {each:.1} | {} | {peak} | {} |", kind.name, faults / u64::from(REQUESTS), resizer.held() >> 20);
+        let (rest, ours) = (resizer.held() >> 20, median(ours));
+        let beside = if theirs.is_empty() {
+            "– | –".into()
+        } else {
+            format!("{:.1} | **{:.2}**", median(theirs.clone()), median(theirs) / ours)
+        };
+        println!("| {} | {ours:.1} | {beside} | {faults} | {peak} | {rest} |", kind.name);
     }
     false
 }
