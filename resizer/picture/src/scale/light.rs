@@ -186,7 +186,11 @@ fn light<const COUNT: usize>(tables: &Tables, pixel: &[u8; COUNT]) -> [i16; COUN
         return pixel.map(|value| tables.light[usize::from(value)]);
     }
     let alpha = tables.alpha[usize::from(pixel[COUNT - 1])];
-    let mut light = pixel.map(|value| through(tables.light[usize::from(value)], alpha));
+    let mut light = match pixel[COUNT - 1] {
+        0 => return [0; COUNT],
+        255 => pixel.map(|value| tables.light[usize::from(value)]),
+        _ => pixel.map(|value| through(tables.light[usize::from(value)], alpha)),
+    };
     light[COUNT - 1] = alpha;
     light
 }
@@ -204,8 +208,14 @@ fn stored<const COUNT: usize>(tables: &Tables, light: [i32; 4]) -> [u8; COUNT] {
         return std::array::from_fn(|channel| value(light[channel]));
     }
     let alpha = light[COUNT - 1];
-    let scale = if alpha == 0 { 0.0 } else { ONE as f32 / alpha as f32 };
-    let mut pixel = std::array::from_fn(|channel| value(((light[channel] as f32 * scale + 0.5) as i32).min(ONE)));
+    let mut pixel = match alpha {
+        0 => return [0; COUNT],
+        ONE => std::array::from_fn(|channel| value(light[channel])),
+        _ => {
+            let scale = ONE as f32 / alpha as f32;
+            std::array::from_fn(|channel| value(((light[channel] as f32 * scale + 0.5) as i32).min(ONE)))
+        }
+    };
     pixel[COUNT - 1] = ((alpha * 255 + ONE / 2) / ONE) as u8;
     pixel
 }
