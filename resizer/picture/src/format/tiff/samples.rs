@@ -38,6 +38,10 @@ impl Layout<'_> {
             return;
         }
         let samples = self.samples as usize;
+        let as_in_raster = self.bits == 8 && samples == count && matches!(self.colour, Colour::Gray { .. } | Colour::Rgb);
+        if let Some(row) = bytes.get(..pixels.len()).filter(|_| as_in_raster) {
+            return pixels.copy_from_slice(row);
+        }
         for (x, pixel) in pixels.chunks_exact_mut(count).enumerate() {
             let sample = |index: u32| self.sample(bytes, x * samples + index as usize);
             let alpha = self.alpha.map_or(255, sample);
