@@ -79,7 +79,8 @@ fn main() -> Outcome<()> {
 fn report(filter: Option<&str>, rounds: usize, folder: &Path) -> Outcome<String> {
     let mut sharp = Sharp::start(&sharp::folder()?)?;
     let mut report = format!("# This pipeline against sharp\n\n{}; {}; {rounds} interleaved rounds.\n\n", machine(), sharp.name);
-    report += "This is built and allocates as what ships: musl and jemalloc. `Fast` is `output.effort`, all else its default. Encoders by themselves: [ENCODERS.md](ENCODERS.md).\n\n";
+    report += "This is built and allocates as what ships: musl and jemalloc. `Fast` is `output.effort`, all else its default. \
+        Encoders by themselves: [ENCODERS.md](ENCODERS.md); the shipped program with HTTP and S3: [SERVICE.md](SERVICE.md).\n\n";
     report += "sharp runs with concurrency 1 and no cache. Memory is the growth of the peak over a fresh process that holds the source; \
         estimated is what the service sets aside for the same.\n\n";
     let jobs = pictures::jobs(folder)?;
