@@ -55,9 +55,6 @@ fn bytes(scans: &[Scan]) -> usize {
     scans.iter().map(Scan::bytes).sum()
 }
 
-/// Blocks of luma beyond which one scan is hardly ever the smallest file: only [`Effort::Small`] looks.
-const LARGE: usize = 2048;
-
 /// The scans with the fewest bytes among those that `effort` tries.
 pub(crate) fn choose(all: &Coefficients, coding: Coding, effort: Effort) -> Vec<Scan> {
     let whole = || scans(&[Part::Whole], all);
@@ -65,11 +62,7 @@ pub(crate) fn choose(all: &Coefficients, coding: Coding, effort: Effort) -> Vec<
         Coding::Baseline => whole(),
         Coding::Progressive => progressive(all, effort),
         Coding::Smallest => {
-            let progressive = progressive(all, effort);
-            if effort != Effort::Small && all.planes[0].blocks.len() > LARGE {
-                return progressive;
-            }
-            let whole = whole();
+            let (whole, progressive) = (whole(), progressive(all, effort));
             if bytes(&whole) <= bytes(&progressive) { whole } else { progressive }
         }
     }
