@@ -1,4 +1,4 @@
-//! What the scripts share, `lib.sh`: how it tells processes of ours from others.
+//! What the scripts share, `lib.sh`: how it tells processes of ours from others; and the profile that images are built with.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
@@ -59,4 +59,13 @@ fn the_answer_of_another_is_not_taken_for_ours() {
     drop(listener);
     let silent = answers("ours");
     assert!(said(&silent.stderr).contains(&format!("ours does not listen on port {port}")), "{silent:?}");
+}
+
+/// With LTO the level of the program that is linked decides whether loops become vectors, in all crates.
+#[test]
+fn the_resizer_is_linked_at_the_level_of_its_codecs() {
+    let profiles = include_str!("../Cargo.toml").split("[profile.release.package]").nth(1).unwrap();
+    let release = profiles.split("[profile.").next().unwrap();
+    let level = |name: &str| release.lines().any(|line| line.starts_with(name) && line.contains("opt-level = 3"));
+    assert!(level("png.") && level("picture.") && level("resizer "), "{release}");
 }

@@ -228,6 +228,19 @@ mod tests {
     use super::*;
     use crate::{scale::kernel, tests::drawing::noisy};
 
+    #[test]
+    fn what_is_opaque_or_transparent_is_as_if_it_were_multiplied() {
+        for value in 0..=u8::MAX {
+            for alpha in [0, 255] {
+                let light = light(&TABLES, &[value, alpha]);
+                let alpha = TABLES.alpha[usize::from(alpha)];
+                assert_eq!(light, [through(TABLES.light[usize::from(value)], alpha), alpha], "{value}");
+                let whole = if alpha == 0 { [0, 0] } else { [value, 255] };
+                assert_eq!(stored::<2>(&TABLES, [light[0].into(), light[1].into(), 0, 0]), whole);
+            }
+        }
+    }
+
     fn whole(source: &Raster, size: (u32, u32), kernel: Kernel) -> Raster {
         let region = Region { left: 0.0, top: 0.0, width: f64::from(source.width), height: f64::from(source.height) };
         scale(Source::Whole(source), region, size, [kernel::weights(kernel).unwrap(); 2]).unwrap()
