@@ -4,10 +4,13 @@
 
 use std::{
     env,
-    net::{Ipv6Addr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener},
     path::PathBuf,
     process::{Command, Output, id},
 };
+
+#[path = "support/port.rs"]
+mod port;
 
 /// Runs `script` with what `lib.sh` has; this test's process is there as `ours`.
 fn bash(script: &str) -> Output {
@@ -25,11 +28,10 @@ fn said(output: &[u8]) -> String {
 
 #[test]
 fn who_else_listens_on_a_port_is_told() {
-    let four = TcpListener::bind("127.0.0.1:0").unwrap();
-    let any = TcpListener::bind("0.0.0.0:0").unwrap();
-    let six = TcpListener::bind((Ipv6Addr::LOCALHOST, 0));
-    for listener in [Ok(four), Ok(any), six].into_iter().flatten() {
-        let port = listener.local_addr().unwrap().port();
+    let addresses: [IpAddr; 3] = [Ipv4Addr::LOCALHOST.into(), Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into()];
+    for address in addresses.into_iter().filter(|address| TcpListener::bind((*address, 0)).is_ok()) {
+        let port = port::reserve(address);
+        let listener = TcpListener::bind((address, port)).unwrap();
         let stranger = bash(&format!("stranger nginx {port}"));
         assert!(stranger.status.success() && said(&stranger.stdout).ends_with(&format!(" (PID {})\n", id())), "{stranger:?}");
         assert!(!bash(&format!("stranger ours {port}")).status.success());
@@ -50,8 +52,8 @@ fn an_address_that_nobody_of_ours_has_does_not_count() {
 
 #[test]
 fn the_answer_of_another_is_not_taken_for_ours() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let port = port::reserve(Ipv4Addr::LOCALHOST);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     let answers = |name: &str| bash(&format!("answers 0 {name} {port} http://127.0.0.1:{port}/"));
     let other = answers("nginx");
     assert!(!other.status.success());

@@ -36,6 +36,8 @@ pub use self::{
     site::{Answer, GATEWAY_TLS_PORT, INGRESS_PORT, picture, size},
 };
 
+#[path = "../support/port.rs"]
+mod port;
 #[path = "../support/s3.rs"]
 #[allow(dead_code, reason = "shared with tests without a cluster")]
 pub mod s3;

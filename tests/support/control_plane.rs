@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -23,6 +23,8 @@ use kube::{
     runtime::wait::{await_condition, conditions},
 };
 use serde_json::{Value, json};
+
+use crate::port;
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -75,7 +77,7 @@ impl ControlPlane {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("resize-control-plane-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let ports = free_ports();
+        let ports = [(); 3].map(|()| port::reserve(Ipv4Addr::LOCALHOST).to_string());
         let pki = folder.join("pki");
         let made = Command::new(&kube)
             .args(["pki".as_ref(), pki.as_os_str()])
@@ -196,12 +198,6 @@ impl Drop for ControlPlane {
 pub fn objects(yaml: &str) -> Vec<Value> {
     let documents = serde_yaml_ng::Deserializer::from_str(yaml).map(|document| serde::Deserialize::deserialize(document).unwrap());
     documents.filter(|object: &Value| !object.is_null()).collect()
-}
-
-/// Three ports, held at once so that they differ, and let go again.
-fn free_ports() -> [String; 3] {
-    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port().to_string())
 }
 
 /// The API as a kubeconfig leads to it.

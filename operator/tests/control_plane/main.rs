@@ -7,6 +7,8 @@
 mod control_plane;
 #[path = "../../../tests/support/identity.rs"]
 mod identity_source;
+#[path = "../../../tests/support/port.rs"]
+mod port;
 #[path = "../../../tests/support/proc.rs"]
 mod proc;
 #[path = "../../../tests/support/s3.rs"]

@@ -3,13 +3,13 @@
 use std::{
     fs::{self, File},
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command},
     time::{Duration, Instant},
 };
 
-use crate::{control_plane::ControlPlane, proc, s3, store};
+use crate::{control_plane::ControlPlane, port, proc, s3, store};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -38,7 +38,7 @@ impl Operator {
 
     /// The same with an `identity` that its environment tells.
     pub fn start_as(plane: &ControlPlane, name: &str, kubeconfig: &Path, arguments: &[&str], identity: &[(&str, &str)]) -> Self {
-        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let admin = format!("127.0.0.1:{}", port::reserve(Ipv4Addr::LOCALHOST));
         let log = plane.folder.join(format!("{name}.log"));
         let stores = [store::all(), vec![s3::URL.to_owned()]].concat().join(",");
         let process = Command::new(program())

@@ -3,6 +3,8 @@
 
 #[path = "../../../tests/support/identity.rs"]
 mod identity_source;
+#[path = "../../../tests/support/port.rs"]
+mod port;
 
 mod bucket;
 mod cheap;

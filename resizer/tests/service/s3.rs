@@ -1,7 +1,7 @@
 //! A made-up S3 on loopback: what its answers come to, and what the requests to it carry.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -29,7 +29,10 @@ use resizer::{
     watch::metrics::{Metrics, Usage},
 };
 
-use crate::memory::{jpeg, settings};
+use crate::{
+    memory::{jpeg, settings},
+    port,
+};
 
 /// Answers every request with `status` and `text`; remembers them.
 struct Fake {
@@ -137,7 +140,8 @@ async fn who_may_list_the_bucket_is_denied_only_what_exists() {
 
 #[tokio::test]
 async fn no_answer_and_no_server() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = port::reserve(Ipv4Addr::LOCALHOST);
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let metrics = Arc::new(Metrics::new());
     assert_eq!(s3(address, &metrics).get("cat.jpg").await.err(), Some(StoreError::TimedOut));

@@ -1,7 +1,7 @@
 //! A cache before `Direct` and before `Redirect`: what it keeps, asks again, and replaces; and how long a visitor of a missing size waits.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,8 @@ use serde_json::json;
 use crate::{
     far::away,
     lab::{self, Lab, Resizer, picture, s3},
-    nginx::{Nginx, free_port},
+    nginx::Nginx,
+    port,
 };
 
 /// What `max-age` says in these tests, and a little more.
@@ -88,7 +89,7 @@ async fn each_gets_its_own(lab: &Lab, site: &str) {
 
 /// The resizer in `Direct`, and nginx before it.
 async fn direct(lab: &Lab, program: &std::path::PathBuf, variables: &[(&str, &str)]) -> (Resizer, Nginx) {
-    let port = free_port();
+    let port = port::reserve(Ipv4Addr::LOCALHOST);
     let url = format!("http://127.0.0.1:{port}");
     let mut all = vec![("URL", url.as_str()), ("DELIVERY_MODE", "Direct"), CACHE_CONTROL, ("NEGATIVE_SECONDS", "0")];
     all.extend(variables);
@@ -181,7 +182,7 @@ async fn a_cache_before_the_website_keeps_pictures_and_no_redirect() {
     let Some(program) = Nginx::program() else { return };
     lab::run(async |lab: &Lab| {
         lab.upload("a.jpg", "image/jpeg", picture(800, 600, 1)).await;
-        let port = free_port();
+        let port = port::reserve(Ipv4Addr::LOCALHOST);
         let site = format!("http://127.0.0.1:{port}");
         let resizer = lab.resizer(&[("URL", &site), CACHE_CONTROL]);
         let host = website(lab, resizer.address()).await;

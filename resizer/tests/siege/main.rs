@@ -18,6 +18,8 @@ mod kill;
 mod lab;
 mod moto;
 mod nginx;
+#[path = "../../../tests/support/port.rs"]
+mod port;
 mod proxy;
 mod race;
 mod sweep;

@@ -11,7 +11,10 @@ use aws_sdk_s3::{
 };
 use serde_json::Value;
 
-use crate::lab::{s3, until};
+use crate::{
+    lab::{s3, until},
+    port,
+};
 
 /// A made-up AWS with S3 and SQS, which sends real events of its own buckets.
 pub struct Moto {
@@ -30,7 +33,7 @@ impl Moto {
             eprintln!("skipped: no {}; tests/sqs/install gets it", program.display());
             return None;
         }
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = port::reserve(std::net::Ipv4Addr::LOCALHOST);
         let mut command = Command::new(program);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
         let moto = Self { child: command.spawn().unwrap(), url: format!("http://127.0.0.1:{port}"), http: reqwest::Client::new() };

@@ -14,11 +14,6 @@ pub struct Nginx {
     pub url: String,
 }
 
-/// A port that nobody listens on.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 impl Nginx {
     /// Whether `tests/nginx/install` was run.
     pub fn program() -> Option<PathBuf> {
@@ -31,7 +26,7 @@ impl Nginx {
         Some(program)
     }
 
-    /// Starts `program` on `port`, with a cache of what `origin`, a host and port, answers to requests of `host`.
+    /// Starts `program` on `port`, a reserved one, with a cache of what `origin`, a host and port, answers to requests of `host`.
     pub async fn start(program: &PathBuf, port: u16, origin: &str, host: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("resize-nginx-{port}"));
         std::fs::create_dir_all(&folder).unwrap();

@@ -1,6 +1,6 @@
 //! A store of a test's own: an address that leads to the S3 until the test ends it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
@@ -8,7 +8,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::s3;
+use super::{port, s3};
 
 /// This machine, as pods reach it.
 pub const HOST: &str = "198.18.255.1";
@@ -21,7 +21,7 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Passes on what it gets; 0 is any free port.
+    /// Passes on what it gets; 0 is any port, which nobody gets after it either.
     pub async fn new(port: u16) -> Self {
         Self::passing(port, async |mut from: TcpStream| {
             let mut to = TcpStream::connect(s3::ADDRESS).await?;
@@ -56,6 +56,7 @@ impl Forwarder {
     where
         F: Future<Output = std::io::Result<()>> + Send + 'static,
     {
+        let port = if port == 0 { port::reserve(HOST.parse::<IpAddr>().unwrap()) } else { port };
         let listener = TcpListener::bind((HOST, port)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut listening = JoinSet::new();

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::TcpListener,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -13,7 +13,7 @@ use kube::{Api, api::ListParams};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::{Lab, cache, required};
+use super::{Lab, cache, port, required};
 
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/resize-operator/files");
 
@@ -47,7 +47,7 @@ impl Prometheus {
         fs::write(folder.join("alerts.yaml"), impatient(&fs::read_to_string(Path::new(FILES).join("alerts.yaml")).unwrap())).unwrap();
         fs::write(folder.join("prometheus.yaml"), configuration().to_string()).unwrap();
         let pods: Api<Pod> = Api::namespaced(lab.kube.clone(), &lab.name);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = port::reserve(Ipv4Addr::LOCALHOST);
         let process = Command::new(program)
             .current_dir(&folder)
             .args(["--config.file=prometheus.yaml", "--storage.tsdb.path=data", "--log.level=warn"])
