@@ -1,6 +1,6 @@
 //! Environment → a running service, until SIGTERM or SIGINT; or arguments → one command.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, ptr::null_mut, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -38,11 +38,18 @@ use tokio::{
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// What one picture gave back the next one takes, on whatever thread, without a fault for each page: one arena; large blocks kept in it
-/// like others, until nobody took them for some seconds; huge pages, where the kernel has some, and zeros written instead of pages
-/// exchanged. `MALLOC_CONF` in the environment says otherwise.
+/// like others, until [`give_back`]; huge pages, where the kernel has some, and zeros written instead of pages exchanged. `MALLOC_CONF` in
+/// the environment says otherwise.
 #[expect(unsafe_code, reason = "nothing else has this name but jemalloc's own, which is weak")]
 #[unsafe(export_name = "malloc_conf")]
-pub static ALLOCATION: &[u8; 42] = b"narenas:1,oversize_threshold:0,thp:always\0";
+pub static ALLOCATION: &[u8; 60] = b"narenas:1,oversize_threshold:0,thp:always,dirty_decay_ms:-1\0";
+
+/// Memory that nobody uses goes back to the kernel, that of all arenas.
+#[expect(unsafe_code, reason = "it is jemalloc's own call")]
+fn give_back() {
+    // SAFETY: the name ends with a zero, and what it names is done without a value, old or new.
+    unsafe { tikv_jemalloc_sys::mallctl(c"arena.4096.purge".as_ptr(), null_mut(), null_mut(), null_mut(), 0) };
+}
 
 /// `EX_USAGE`: a setting or an argument is wrong, and a restart will not help.
 const BAD_USAGE: u8 = 64;
@@ -190,7 +197,8 @@ fn serve_bucket() -> anyhow::Result<ExitCode> {
 
 fn runtime(capacity: Capacity) -> std::io::Result<tokio::runtime::Runtime> {
     let threads = capacity.workers.saturating_add(OTHER_THREADS);
-    tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(threads).build()
+    // a thread that makes pictures stops when it had none for some seconds
+    tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(threads).on_thread_stop(give_back).build()
 }
 
 async fn run(settings: Settings, capacity: Capacity) -> anyhow::Result<()> {

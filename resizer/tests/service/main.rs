@@ -5,6 +5,9 @@
 mod identity_source;
 #[path = "../../../tests/support/port.rs"]
 mod port;
+#[path = "../../../tests/support/proc.rs"]
+#[allow(dead_code, reason = "shared with tests that measure")]
+mod proc;
 
 mod bucket;
 mod cheap;

@@ -28,7 +28,7 @@ use sharp::Sharp;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[unsafe(export_name = "malloc_conf")]
-pub static ALLOCATION: &[u8; 42] = b"narenas:1,oversize_threshold:0,thp:always\0";
+pub static ALLOCATION: &[u8; 60] = b"narenas:1,oversize_threshold:0,thp:always,dirty_decay_ms:-1\0";
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 

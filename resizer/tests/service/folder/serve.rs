@@ -6,16 +6,21 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use image::{ImageFormat, Rgb, RgbImage};
 
 use super::{Place, kept};
-use crate::process::{Running, resizer};
+use crate::{
+    proc,
+    process::{Running, resizer},
+};
 
 /// The program, serving.
 struct Serving {
-    _child: Running,
+    child: Running,
     address: String,
     /// What it printed.
     said: String,
@@ -56,7 +61,7 @@ impl Serving {
         lines.read_line(&mut first).unwrap();
         lines.read_line(&mut second).unwrap();
         let address = first.split_once("http://").unwrap().1.trim_end().trim_end_matches('/').to_owned();
-        Self { _child: child, address, said: first + &second }
+        Self { child, address, said: first + &second }
     }
 
     fn ask(&self, path: &str, headers: &str) -> Answer {
@@ -199,4 +204,25 @@ fn it_logs_text_and_says_what_is_wrong() {
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(line.contains("INFO") && line.contains("serving a folder") && !line.contains(['{', '\u{1b}']), "{line:?}");
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn memory_goes_back_when_nobody_asks_any_more() {
+    let place = Place::new();
+    RgbImage::from_fn(2000, 1500, |x, y| Rgb([x, y, x + y].map(|slope| slope.to_le_bytes()[0])))
+        .save(place.pictures().join("a.webp"))
+        .unwrap();
+    draw(&place.pictures().join("small.webp"), RED);
+    let serving = Serving::start(&place.pictures(), &["--sizes", "1500x1500"], &[]);
+    let held = || proc::status(serving.child.id(), "RssAnon");
+    assert_eq!(serving.get("/1500x1500/small.webp").status(), "200");
+    let before = held();
+    assert_eq!(serving.get("/1500x1500/a.webp").status(), "200");
+    let busy = held();
+    assert!(busy > before + 8000, "{before} kB, and then {busy}");
+    let until = Instant::now() + Duration::from_mins(1);
+    while held() > (before + busy) / 2 {
+        assert!(Instant::now() < until, "{before} kB, then {busy}, and at rest {}", held());
+        thread::sleep(Duration::from_millis(200));
+    }
 }
