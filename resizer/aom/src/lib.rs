@@ -12,9 +12,9 @@ use libaom_sys::{
     AOM_CICP_CP_BT_709, AOM_CICP_MC_BT_709, AOM_CICP_TC_SRGB, AOM_CODEC_CX_FRAME_PKT, AOM_CODEC_MEM_ERROR, AOM_CODEC_OK, AOM_CR_FULL_RANGE,
     AOM_DIST_METRIC_QM_PSNR, AOM_ENCODER_ABI_VERSION, AOM_IMG_FMT_I420, AOM_IMG_FMT_I444, AOM_Q, AOM_TUNE_SSIM, AOM_USAGE_ALL_INTRA,
     AOME_SET_CPUUSED, AOME_SET_CQ_LEVEL, AOME_SET_TUNING, AV1E_SET_COLOR_PRIMARIES, AV1E_SET_COLOR_RANGE, AV1E_SET_ENABLE_CHROMA_DELTAQ,
-    AV1E_SET_ENABLE_INTRABC, AV1E_SET_ENABLE_QM, AV1E_SET_MATRIX_COEFFICIENTS, AV1E_SET_TRANSFER_CHARACTERISTICS, aom_codec_av1_cx,
-    aom_codec_control, aom_codec_ctx, aom_codec_destroy, aom_codec_enc_config_default, aom_codec_enc_init_ver, aom_codec_encode,
-    aom_codec_err_t, aom_codec_get_cx_data, aom_codec_set_option, aom_image,
+    AV1E_SET_ENABLE_INTRABC, AV1E_SET_ENABLE_PALETTE, AV1E_SET_ENABLE_QM, AV1E_SET_MATRIX_COEFFICIENTS, AV1E_SET_TRANSFER_CHARACTERISTICS,
+    aom_codec_av1_cx, aom_codec_control, aom_codec_ctx, aom_codec_destroy, aom_codec_enc_config_default, aom_codec_enc_init_ver,
+    aom_codec_encode, aom_codec_err_t, aom_codec_get_cx_data, aom_codec_set_option, aom_image,
 };
 
 /// The longest side.
@@ -41,6 +41,8 @@ pub struct Options {
     pub speed: u8,
     /// From 1, the finest, to 63.
     pub quantizer: u8,
+    /// Squares of few colours may be coded as such: for what is drawn.
+    pub palettes: bool,
 }
 
 /// Why there is no frame.
@@ -138,6 +140,7 @@ impl Encoder {
             (AOME_SET_TUNING, AOM_TUNE_SSIM.cast_signed()),
             (AV1E_SET_ENABLE_QM, 1),
             (AV1E_SET_ENABLE_CHROMA_DELTAQ, (!is_gray).into()),
+            (AV1E_SET_ENABLE_PALETTE, options.palettes.into()),
             // its tables take 250 bytes for a pixel of black and white noise
             (AV1E_SET_ENABLE_INTRABC, 0),
             (AV1E_SET_COLOR_RANGE, AOM_CR_FULL_RANGE.cast_signed()),
@@ -194,7 +197,7 @@ impl Drop for Encoder {
 mod tests {
     use super::*;
 
-    const OPTIONS: Options = Options { speed: 9, quantizer: 30 };
+    const OPTIONS: Options = Options { speed: 9, quantizer: 30, palettes: true };
 
     /// Slopes and edges.
     fn samples(width: usize, height: usize, planes: usize) -> Vec<u8> {

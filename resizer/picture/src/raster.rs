@@ -55,6 +55,19 @@ impl Raster {
         self.budget().pieces(self.height as usize, u64::from(self.width) * u64::from(self.height))
     }
 
+    /// Whether it looks like a chart, a page or a logo: at least half of the pixels have their left neighbour's colour.
+    pub(crate) fn is_drawn(&self) -> Result<bool, Error> {
+        let (count, stride) = (self.channels.count(), self.stride().max(1));
+        let mut equal = 0;
+        for rows in self.pieces() {
+            let rows = rows?;
+            for row in self.pixels[rows.start * stride..rows.end * stride].chunks_exact(stride) {
+                equal += row.chunks_exact(count).zip(row[count..].chunks_exact(count)).filter(|(left, pixel)| left == pixel).count();
+            }
+        }
+        Ok(2 * equal * count >= self.pixels.len())
+    }
+
     /// Makes every pixel opaque and of one colour; gray takes its first value.
     pub(crate) fn fill(&mut self, [red, green, blue]: [u8; 3]) {
         let pixel: &[u8] = match self.channels {

@@ -221,7 +221,7 @@ fn memory_goes_back_when_nobody_asks_any_more() {
     let busy = held();
     assert!(busy > before + 8000, "{before} kB, and then {busy}");
     let until = Instant::now() + Duration::from_mins(1);
-    while held() > (before + busy) / 2 {
+    while held() > u64::midpoint(before, busy) {
         assert!(Instant::now() < until, "{before} kB, then {busy}, and at rest {}", held());
         thread::sleep(Duration::from_millis(200));
     }

@@ -46,9 +46,10 @@ pub(crate) fn speed(wanted: u8, quality: u8, pixels: u64) -> Result<u8, Error> {
 pub(crate) fn encode(raster: Raster, quality: u8, speed: u8) -> Result<Vec<u8>, Error> {
     let (width, height) = (raster.width, raster.height);
     let speed = self::speed(speed, quality, u64::from(width) * u64::from(height))?;
+    let how = How { quality, speed, palettes: raster.is_drawn()? };
     let (colours, alpha) = planes(raster)?;
-    let alpha = alpha.map(|alpha| frame(&alpha, (width, height), quality, speed)).transpose()?;
-    let colours = frame(&colours, (width, height), quality, speed)?;
+    let alpha = alpha.map(|alpha| frame(&alpha, (width, height), how)).transpose()?;
+    let colours = frame(&colours, (width, height), how)?;
     let mut file = vec![];
     Aviffy::new()
         .set_width(width)
@@ -66,6 +67,15 @@ fn failed(error: impl std::fmt::Display) -> Error {
     Error::Damaged(format!("cannot write AVIF: {error}"))
 }
 
+/// How a plane is encoded.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "aom"), expect(dead_code, reason = "nothing is encoded"))]
+struct How {
+    quality: u8,
+    speed: u8,
+    palettes: bool,
+}
+
 /// Of libaom, from 1, the finest, to 63: 60, the default, looks about like the default of sharp.
 #[cfg(feature = "aom")]
 fn quantizer(quality: u8) -> u8 {
@@ -75,14 +85,14 @@ fn quantizer(quality: u8) -> u8 {
 }
 
 #[cfg(feature = "aom")]
-fn frame(samples: &Pixels, (width, height): (u32, u32), quality: u8, speed: u8) -> Result<Vec<u8>, Error> {
+fn frame(samples: &Pixels, (width, height): (u32, u32), How { quality, speed, palettes }: How) -> Result<Vec<u8>, Error> {
     samples.budget().go_on()?;
     let planes = aom::Planes { width: width as usize, height: height as usize, samples };
-    aom::encode(planes, aom::Options { speed: speed - 1, quantizer: quantizer(quality) }).map_err(failed)
+    aom::encode(planes, aom::Options { speed: speed - 1, quantizer: quantizer(quality), palettes }).map_err(failed)
 }
 
 #[cfg(not(feature = "aom"))]
-fn frame(_: &Pixels, _: (u32, u32), _: u8, _: u8) -> Result<Vec<u8>, Error> {
+fn frame(_: &Pixels, _: (u32, u32), _: How) -> Result<Vec<u8>, Error> {
     Err(failed("libaom is not in this program"))
 }
 

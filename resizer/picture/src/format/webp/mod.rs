@@ -222,18 +222,10 @@ pub(crate) fn encode(raster: Raster, quality: u8, effort: Effort) -> Result<Vec<
     Ok(lossless.filter(|file| file.len() < lossy.len()).unwrap_or(lossy))
 }
 
-/// How close a drawing is to be encoded: exactly if it has as few colours as a palette. At least half of its pixels have their left
-/// neighbour's colour: of other pictures hardly any is smaller without loss.
+/// How close a drawing is to be encoded: exactly if it has as few colours as a palette. Of other pictures hardly any is smaller without
+/// loss.
 fn closeness(raster: &Raster) -> Result<Option<Closeness>, Error> {
-    let count = raster.channels.count();
-    let mut equal = 0;
-    for rows in raster.pieces() {
-        let rows = rows?;
-        for row in raster.pixels[rows.start * raster.stride()..rows.end * raster.stride()].chunks_exact(raster.stride()) {
-            equal += row.chunks_exact(count).zip(row[count..].chunks_exact(count)).filter(|(left, pixel)| left == pixel).count();
-        }
-    }
-    if 2 * equal * count < raster.pixels.len() {
+    if !raster.is_drawn()? {
         return Ok(None);
     }
     Ok(Some(if Palette::of(raster, COLOURS)?.is_some() { Closeness::Exact } else { Closeness::Nearly }))
