@@ -227,6 +227,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_drawn_has_its_left_neighbours_colour_in_half_of_its_pixels() {
+        let is_drawn = |equal: u8| {
+            let row: Vec<u8> = (0..10).flat_map(|x: u8| [x.saturating_sub(equal), 7]).collect();
+            Raster::test(10, 2, Channels::GrayAlpha, [row.clone(), row].concat()).is_drawn().unwrap()
+        };
+        assert_eq!([0, 4, 5, 9].map(is_drawn), [false, false, true, true]);
+    }
+
+    #[test]
     fn flattening_blends_over_the_background() {
         let raster = Raster::test(3, 1, Channels::GrayAlpha, vec![10, 255, 10, 0, 0, 128]);
         assert_eq!(raster.flatten([255, 0, 100]).unwrap().pixels[..], [10, 10, 10, 255, 0, 100, 127, 0, 50]);
