@@ -17,22 +17,27 @@ pub fn reserve(address: impl Into<IpAddr>) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, net::Ipv4Addr};
+    use std::{fs, net::Ipv4Addr, thread, time::Duration};
 
     use super::*;
 
-    /// More than a system of few ports would have left.
-    const OTHERS: usize = 500;
-
     #[test]
-    fn nobody_else_gets_a_reserved_port_and_who_names_it_does() {
+    fn a_reserved_port_waits_and_who_names_it_listens_on_it() {
+        const TIME_WAIT: &str = "06";
         let port = reserve(Ipv4Addr::LOCALHOST);
-        let waiting = format!(" 0100007F:{port:04X} ");
-        let table = fs::read_to_string("/proc/net/tcp").unwrap();
-        assert!(table.lines().any(|line| line.contains(&waiting) && line.contains(" 06 ")), "{port} is not in TIME_WAIT");
-        let any = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let others: Vec<_> = std::iter::repeat_with(any).take(OTHERS).map(|other| (other.local_addr().unwrap().port(), other)).collect();
-        assert!(others.iter().all(|(other, _)| *other != port));
+        let state = || {
+            let table = fs::read_to_string("/proc/net/tcp").unwrap();
+            let of_port = format!("0100007F:{port:04X}");
+            table
+                .lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>())
+                .find(|line| line[1] == of_port)
+                .map(|line| line[3].to_owned())
+        };
+        while state().unwrap() != TIME_WAIT {
+            thread::sleep(Duration::from_millis(1));
+        }
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        assert_eq!(state().as_deref(), Some(TIME_WAIT), "a listener that went does not end the wait");
     }
 }
