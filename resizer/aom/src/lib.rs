@@ -228,7 +228,8 @@ mod tests {
     #[test]
     fn squares_of_few_colours_take_less_as_such() {
         // letters of a made-up script, in three grays
-        let samples: Vec<u8> = (0..3 * 128 * 128_u32).map(|at| [16, 128, 240][(at % 128 * 7 ^ at / 128 * 13) as usize / 5 % 3]).collect();
+        let samples: Vec<u8> =
+            (0..3 * 128 * 128_u32).map(|at| [16, 128, 240][((at % 128 * 7) ^ (at / 128 * 13)) as usize / 5 % 3]).collect();
         let planes = Planes { width: 128, height: 128, samples: &samples };
         let length = |palettes| encode(planes, Options { speed: 6, palettes, ..OPTIONS }).unwrap().len();
         assert!(length(true) * 10 < length(false) * 9, "{} {}", length(true), length(false));
