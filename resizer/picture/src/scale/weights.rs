@@ -33,6 +33,7 @@ struct Window {
     first: usize,
     taps: Range<usize>,
     /// The first of its taps that is near.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "the portable loop asks all taps"))]
     near: usize,
 }
 
@@ -104,6 +105,7 @@ impl Weights {
     }
 
     /// [`near`](Self::near) taps of pixel `at`: those that are near to it, and others.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "the portable loop asks all taps"))]
     pub(super) fn around(&self, at: usize) -> Range<usize> {
         let first = self.windows.get(at).map_or(0, |window| window.near.min(window.taps.len().saturating_sub(self.near)));
         first..first + self.near
