@@ -44,7 +44,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[unsafe(export_name = "malloc_conf")]
 pub static ALLOCATION: &[u8; 60] = b"narenas:1,oversize_threshold:0,thp:always,dirty_decay_ms:-1\0";
 
-/// Memory that nobody uses goes back to the kernel, that of all arenas.
+/// Memory that nobody uses goes back to the kernel, that of all arenas: 4096 names them all.
 #[expect(unsafe_code, reason = "it is jemalloc's own call")]
 fn give_back() {
     // SAFETY: the name ends with a zero, and what it names is done without a value, old or new.

@@ -99,6 +99,7 @@ fn frame(_: &Pixels, _: (u32, u32), _: How) -> Result<Vec<u8>, Error> {
 #[cfg(all(test, feature = "aom"))]
 mod tests {
     use super::*;
+    use crate::{channels::Channels, tests::drawing::flat};
 
     #[test]
     fn large_pictures_are_encoded_faster_or_refused() {
@@ -111,6 +112,26 @@ mod tests {
         }
         let refused = speed(1, 60, 25_000_000).unwrap_err();
         assert!(matches!(refused, Error::TooLarge(_)) && refused.to_string().contains("output.format"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_drawn_has_palettes_and_nothing_else() {
+        // letters of a made-up script in three colours
+        let letters = |dot: usize| {
+            let mut letters = flat(96, 96, Channels::Rgb, &[0; 3]);
+            for (at, pixel) in letters.pixels.as_chunks_mut().0.iter_mut().enumerate() {
+                let (x, y) = (at % 96 / dot, at / 96);
+                *pixel = [[255, 255, 255], [20, 20, 20], [30, 60, 200]][((x * 7) ^ (y * 13)) / 5 % 3];
+            }
+            letters
+        };
+        for (dot, palettes) in [(3, true), (1, false)] {
+            let colours = planes(letters(dot)).unwrap().0;
+            let [right, wrong] =
+                [palettes, !palettes].map(|palettes| frame(&colours, (96, 96), How { quality: 60, speed: 7, palettes }).unwrap());
+            assert!(right != wrong, "palettes make no difference to dots of {dot}");
+            assert!(encode(letters(dot), 60, 7).unwrap().ends_with(&right), "dots of {dot}");
+        }
     }
 
     #[test]
