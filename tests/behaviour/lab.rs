@@ -43,7 +43,7 @@ mod port;
 pub mod s3;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// One test's part of the cluster and of the S3.
 pub struct Lab {

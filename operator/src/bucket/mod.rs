@@ -42,7 +42,7 @@ pub struct Found {
     pub routing: Verdict,
     /// Condition PublicUrlVerified.
     pub public_url: Verdict,
-    /// Since when the public URL answers wrongly, if it does.
+    /// Since when the public URL gives no right answer, if it does not.
     pub wrong_since: Option<Timestamp>,
     /// What we wrote into the bucket, as the status records it.
     pub record: Record,
@@ -57,7 +57,7 @@ pub struct Before<'a> {
     pub status: &'a ResizeEndpointStatus,
     /// What we wrote into the bucket, as the status records it.
     pub record: Record,
-    /// Since when the public URL answers wrongly, if it does.
+    /// Since when the public URL gives no right answer, if it does not.
     pub wrong_since: Option<Timestamp>,
     /// Whether all pods know the current spec, and one serves.
     pub rolled_out: bool,

@@ -29,7 +29,7 @@ use crate::{
 pub struct Memory {
     /// Failures in a row with the same spec.
     pub failures: u32,
-    /// Since when its public URL answers wrongly, if it does.
+    /// Since when its public URL gives no right answer, if it does not.
     pub wrong_since: Option<Timestamp>,
     /// The keys of its Secret with which S3 last did what it was asked.
     pub keys: Option<Keys>,

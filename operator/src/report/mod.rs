@@ -69,7 +69,7 @@ pub struct Report {
     pub derivatives: Option<Verdict>,
     /// What became of derivatives.
     pub derivatives_status: Option<DerivativesStatus>,
-    /// Since when the public URL answers wrongly, if it does.
+    /// Since when the public URL gives no right answer, if it does not.
     pub wrong_since: Option<Timestamp>,
     /// Whether the address of the pods is still to come.
     pub awaits_address: bool,

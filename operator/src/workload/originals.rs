@@ -57,9 +57,16 @@ impl PodClient {
             Err(error) => return Verdict::unknown(Reason::KubernetesError, explain(&error)),
         };
         let port = endpoint.settings.admin_listen.port();
-        let addresses = pods.iter().filter_map(address).take(ASKED);
-        let answers = join_all(addresses.map(|address| self.ask(SocketAddr::new(address, port)))).await;
-        judge(&answers.into_iter().flatten().collect::<Vec<_>>(), port)
+        let addresses: Vec<_> = pods.iter().filter_map(address).take(ASKED).map(|address| SocketAddr::new(address, port)).collect();
+        let mut answers = self.ask_all(&addresses).await;
+        if answers.is_empty() {
+            answers = self.ask_all(&addresses).await; // one that got lost is not told for minutes
+        }
+        judge(&answers, port)
+    }
+
+    async fn ask_all(&self, addresses: &[SocketAddr]) -> Vec<SelfCheck> {
+        join_all(addresses.iter().map(|address| self.ask(*address))).await.into_iter().flatten().collect()
     }
 
     async fn ask(&self, address: SocketAddr) -> Option<SelfCheck> {

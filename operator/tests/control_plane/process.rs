@@ -6,13 +6,14 @@ use std::{
     net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command},
+    thread,
     time::{Duration, Instant},
 };
 
 use crate::{control_plane::ControlPlane, port, proc, s3, store};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The operator: that of OPERATOR, such as one of another architecture under an emulator, or the one that cargo builds beside its tests.
 /// (Cargo's variable for it has a hyphen, which some shells drop on the way.)
@@ -124,6 +125,9 @@ impl Drop for Operator {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if thread::panicking() {
+            eprintln!("what the operator says:\n{}", self.log());
+        }
     }
 }
 
