@@ -5,6 +5,12 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Everything that is built or kept lives here, outside the checkout.
 export CACHE=${CACHE:-$HOME/.cache/resize-operator}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
+# Several checkouts share that folder, and cargo, which goes by age, would take what another one's younger sources became for this one's.
+if [ "$(cat "$CARGO_TARGET_DIR/checkout" 2> /dev/null)" != "$ROOT" ]; then
+  find "$ROOT" -name target -prune -o -name '*.rs' -exec touch {} +
+  mkdir -p "$CARGO_TARGET_DIR"
+  echo "$ROOT" > "$CARGO_TARGET_DIR/checkout"
+fi
 # The address by which pods reach this machine; from the range set aside for
 # benchmarks (198.18.0.0/15), as are pods and Services: nothing outside is ever addressed.
 NODE_IP=198.18.255.1

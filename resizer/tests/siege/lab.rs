@@ -289,7 +289,7 @@ impl Drop for Cage {
 }
 
 /// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Waits until `is_so`, and says how long that took.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
