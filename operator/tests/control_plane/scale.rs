@@ -118,7 +118,10 @@ fn reconciles(operator: &Operator) -> f64 {
 async fn every_endpoint_costs_a_few_calls_and_rest_and_restart_no_write() {
     let Some(plane) = ControlPlane::start().await else { return };
     let Size { endpoints: count, rest } = size();
-    let patience = Duration::from_mins(2) + Duration::from_millis(200) * u32::try_from(count).unwrap();
+    let each = u32::try_from(count).unwrap();
+    let patience = Duration::from_mins(2) + Duration::from_millis(200) * each;
+    // the answer has lines for each endpoint: asked more often than by a Prometheus, it would be a good part of what is measured
+    let between = Duration::from_secs(1) + Duration::from_millis(2) * each;
     let store = Store::start().await;
     plane.install(&[]).await;
     run_deployments(plane.client.clone());
@@ -132,13 +135,12 @@ async fn every_endpoint_costs_a_few_calls_and_rest_and_restart_no_write() {
     futures::stream::iter(names).for_each_concurrent(16, async |name| plane.apply(&[endpoint(&store, &name)]).await).await;
     let applied = start.elapsed();
     patiently(patience, "all are Ready", async || {
-        // the answer has a line for each endpoint: asked often, it would be a good part of what is measured
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(between).await;
         ready(&operator) == count
     })
     .await;
     let took = start.elapsed();
-    settle(&operator, patience).await;
+    settle(&operator, between, patience).await;
     let made = Calls::so_far(&plane, &store);
     let per = |calls: &BTreeMap<String, usize>| sum(calls) as f64 / count as f64;
     println!(
@@ -176,9 +178,13 @@ async fn every_endpoint_costs_a_few_calls_and_rest_and_restart_no_write() {
     let before = Calls::so_far(&plane, &store);
     let operator = Operator::start(&plane, "second", &kubeconfig, &ARGUMENTS);
     let start = Instant::now();
-    patiently(patience, "all are looked at", async || reconciles(&operator) >= count as f64).await;
+    patiently(patience, "all are looked at", async || {
+        tokio::time::sleep(between).await;
+        reconciles(&operator) >= count as f64
+    })
+    .await;
     let took = start.elapsed();
-    settle(&operator, patience).await;
+    settle(&operator, between, patience).await;
     let after = Calls::so_far(&plane, &store).since(&before);
     println!("restarted: all looked at after {:.1} s, {:?} {:?}", took.as_secs_f64(), after.api, after.s3);
     println!(
@@ -191,10 +197,11 @@ async fn every_endpoint_costs_a_few_calls_and_rest_and_restart_no_write() {
     assert!(per(&after.api) <= 1.0 && per(&after.s3) <= 1.0, "{:?} {:?}", after.api, after.s3);
 }
 
-/// Waits until nothing is reconciled any more.
-async fn settle(operator: &Operator, patience: Duration) {
+/// Waits until nothing is reconciled any more, and asks no more often than `between`.
+async fn settle(operator: &Operator, between: Duration, patience: Duration) {
     let mut last = (0.0, Instant::now());
     patiently(patience, "it comes to rest", async || {
+        tokio::time::sleep(between).await;
         let now = reconciles(operator);
         if now > last.0 {
             last = (now, Instant::now());

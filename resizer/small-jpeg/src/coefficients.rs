@@ -9,13 +9,29 @@ use crate::{
     trellis::Block,
 };
 
+/// Places in the zigzag of the AC coefficients of a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// That are not zero.
+    pub(crate) set: u64,
+    /// That are neither zero nor one, nor minus one.
+    pub(crate) large: u64,
+}
+
+impl Places {
+    /// Of those that may be other than zero without their `low` lowest bits.
+    #[inline(always)]
+    pub(crate) fn without(self, low: u8) -> u64 {
+        if low == 0 { self.set } else { self.large }
+    }
+}
+
 /// Coefficients of one component.
 #[derive(Debug)]
 pub(crate) struct Plane {
     component: Component,
     pub(crate) blocks: Vec<Block>,
-    /// Places in the zigzag of the AC coefficients that are not zero.
-    pub(crate) places: Vec<u64>,
+    pub(crate) places: Vec<Places>,
 }
 
 impl Plane {
@@ -38,7 +54,7 @@ pub(crate) struct Coefficients<'a> {
 
 /// Bytes of all coefficients.
 pub(crate) fn memory(frame: &Frame) -> usize {
-    frame.components().iter().map(|component| component.blocks() * (size_of::<Block>() + size_of::<u64>())).sum()
+    frame.components().iter().map(|component| component.blocks() * (size_of::<Block>() + size_of::<Places>())).sum()
 }
 
 impl<'a> Coefficients<'a> {
@@ -46,7 +62,7 @@ impl<'a> Coefficients<'a> {
         let planes = frame.components().iter().map(|&component| Plane {
             component,
             blocks: vec![[0; 64]; component.blocks()],
-            places: vec![0; component.blocks()],
+            places: vec![Places::default(); component.blocks()],
         });
         Self { frame, planes: planes.collect(), stop }
     }

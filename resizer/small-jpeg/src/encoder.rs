@@ -110,7 +110,7 @@ impl Quantiser<'_> {
                 } else {
                     let lambda = LAMBDAS[kind] * busyness(samples.as_flattened());
                     let places = self.trellis.choose(&scaled, lambda, &self.rates[kind], block);
-                    trellis::count(block, places, &mut self.rates[kind]);
+                    trellis::count(block, places.set, &mut self.rates[kind]);
                     places
                 };
             }

@@ -70,7 +70,7 @@ pub enum Coding {
     Baseline,
     /// In several, from coarse to fine.
     Progressive,
-    /// As is smaller.
+    /// As is smaller; in several for large pictures, where one hardly ever is.
     Smallest,
 }
 

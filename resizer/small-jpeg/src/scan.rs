@@ -4,8 +4,9 @@
 
 use crate::{
     bits::{AC, Sink},
-    coefficients::{Coefficients, Plane},
+    coefficients::{Coefficients, Places, Plane},
     order::ZIGZAG,
+    trellis::Block,
 };
 
 /// What a scan holds.
@@ -26,7 +27,7 @@ const END: u8 = 0;
 /// Blocks that one symbol ends at most.
 const LONGEST: u32 = 0x7FFF;
 /// Bits that wait for the symbol of their run at most.
-const WAITING: usize = 1000;
+const WAITING: u32 = 1000;
 
 /// Tells all symbols of a scan.
 pub(crate) fn walk(part: Part, all: &Coefficients, sink: &mut impl Sink) {
@@ -81,7 +82,7 @@ fn whole(all: &Coefficients, sink: &mut impl Sink) {
         let table = component.min(1);
         sink.symbol(table, size as u8, bits, size);
         let mut place = 0;
-        coefficients(plane.places[at], block, 0, |next, value| {
+        coefficients(plane.places[at].set, block, 0, |next, value| {
             run(table + AC, next - place - 1, value, sink);
             place = next;
         });
@@ -93,7 +94,7 @@ fn whole(all: &Coefficients, sink: &mut impl Sink) {
 
 /// Tells of each coefficient that is not zero without its `low` lowest bits.
 #[inline(always)]
-fn coefficients(mut places: u64, block: &[i16; 64], low: u8, mut tell: impl FnMut(u32, i32)) {
+fn coefficients(mut places: u64, block: &Block, low: u8, mut tell: impl FnMut(u32, i32)) {
     while places != 0 {
         let place = places.trailing_zeros();
         places &= places - 1;
@@ -134,7 +135,7 @@ fn ac(all: &Coefficients, component: u8, places: (u8, u8), low: u8, sink: &mut i
     let (plane, band, mut ended) = (&all.planes[usize::from(component)], band(places), 0);
     for at in plane.with_samples(all.stop) {
         let mut before = u32::from(places.0) - 1;
-        coefficients(plane.places[at] & band, &plane.blocks[at], low, |place, value| {
+        coefficients(plane.places[at].without(low) & band, &plane.blocks[at], low, |place, value| {
             end_blocks(&mut ended, sink);
             run(AC, place - before - 1, value, sink);
             before = place;
@@ -149,61 +150,100 @@ fn ac(all: &Coefficients, component: u8, places: (u8, u8), low: u8, sink: &mut i
     end_blocks(&mut ended, sink);
 }
 
-/// Bits of coefficients that were not zero before, which follow the next symbol.
+/// Bits of blocks that have ended, which follow the symbol that says so: at most 32 in each piece.
 #[derive(Default)]
-struct Waiting(Vec<bool>);
+struct Waiting {
+    pieces: Vec<(u32, u32)>,
+    count: u32,
+}
 
 impl Waiting {
-    /// Those before the block's own.
-    fn settle(&mut self, own: &mut usize, sink: &mut impl Sink) {
-        self.0.drain(..*own).for_each(|bit| sink.bits(u32::from(bit), 1));
-        *own = 0;
+    /// The symbol, and they.
+    #[inline(always)]
+    fn end(&mut self, blocks: &mut u32, sink: &mut impl Sink) {
+        if *blocks > 0 {
+            end_blocks(blocks, sink);
+            self.pieces.drain(..).for_each(|(bits, count)| sink.bits(bits, count));
+            self.count = 0;
+        }
     }
+}
 
-    fn tell(&mut self, sink: &mut impl Sink) {
-        self.0.drain(..).for_each(|bit| sink.bits(u32::from(bit), 1));
+/// Bit `low` of the coefficients at these places, at most 32 bits at a time.
+#[inline(always)]
+fn bits_of(mut places: u64, block: &Block, low: u8, mut tell: impl FnMut(u32, u32)) {
+    while places != 0 {
+        let (mut bits, mut count) = (0, 0);
+        while places != 0 && count < 32 {
+            let value = block[usize::from(ZIGZAG[places.trailing_zeros() as usize])];
+            places &= places - 1;
+            bits = bits << 1 | u32::from(value.unsigned_abs() >> low & 1);
+            count += 1;
+        }
+        tell(bits, count);
     }
+}
+
+/// The coefficients of a block that are one without their lowest bits, and those that are more.
+#[inline(always)]
+fn ones_and_more(places: Places, band: u64, block: &Block, low: u8) -> (u64, u64) {
+    if low == 0 {
+        return (places.set & !places.large & band, places.large & band);
+    }
+    let (mut ones, mut more) = (0, 0);
+    coefficients(places.large & band, block, low, |place, value| *if value.abs() == 1 { &mut ones } else { &mut more } |= 1 << place);
+    (ones, more)
 }
 
 fn ac_next(all: &Coefficients, component: u8, places: (u8, u8), low: u8, sink: &mut impl Sink) {
     let (plane, band, mut ended) = (&all.planes[usize::from(component)], band(places), 0);
     let mut waiting = Waiting::default();
     for at in plane.with_samples(all.stop) {
-        let (block, set) = (&plane.blocks[at], plane.places[at] & band);
-        let mut new = 0_u64;
-        coefficients(set, block, low, |place, value| new |= u64::from(value.abs() == 1) << place);
-        let last = 64 - new.leading_zeros();
-        let (mut before, mut zeros) = (u32::from(places.0), 0);
-        // those of this block, after those of blocks that have ended
-        let mut own = waiting.0.len();
-        coefficients(set, block, low, |place, value| {
-            zeros += place - before;
-            before = place + 1;
-            while zeros > 15 && place < last {
-                end_blocks(&mut ended, sink);
-                waiting.settle(&mut own, sink);
-                sink.symbol(AC, 0xF0, 0, 0);
-                waiting.tell(sink);
-                zeros -= 16;
+        let block = &plane.blocks[at];
+        let (mut ones, more) = ones_and_more(plane.places[at], band, block, low);
+        // places up to the last symbol's
+        let mut done = !(u64::MAX << places.0);
+        while ones != 0 {
+            let one = ones & ones.wrapping_neg();
+            ones ^= one;
+            let mut symbol = |symbol: u32, extra: u32, bits: u32, own: u64| {
+                waiting.end(&mut ended, sink);
+                sink.symbol(AC, symbol as u8, extra, bits);
+                bits_of(own, block, low, |bits, count| sink.bits(bits, count));
+            };
+            let mut own = more & !done & (one - 1);
+            let mut zeros = (!more & !done & (one - 1)).count_ones();
+            if zeros > 15 {
+                // sixteen are told at the first coefficient after them
+                let (mut rest, mut before) = (own | one, done.trailing_ones());
+                (zeros, own) = (0, 0);
+                while rest != 0 {
+                    let at = rest.trailing_zeros();
+                    rest &= rest - 1;
+                    zeros += at - before;
+                    before = at + 1;
+                    while zeros > 15 {
+                        symbol(0xF0, 0, 0, own);
+                        own = 0;
+                        zeros -= 16;
+                    }
+                    own |= more & 1 << at;
+                }
             }
-            if value.abs() > 1 {
-                waiting.0.push(value & 1 != 0);
-                return;
-            }
-            end_blocks(&mut ended, sink);
-            waiting.settle(&mut own, sink);
-            sink.symbol(AC, (zeros << 4 | 1) as u8, u32::from(value > 0), 1);
-            waiting.tell(sink);
-            zeros = 0;
-        });
-        if last <= u32::from(places.1) || waiting.0.len() > own {
+            let is_positive = block[usize::from(ZIGZAG[one.trailing_zeros() as usize])] > 0;
+            symbol(zeros << 4 | 1, u32::from(is_positive), 1, own);
+            done = one | (one - 1);
+        }
+        if done >> places.1 & 1 == 0 {
             ended += 1;
-            if ended == LONGEST || waiting.0.len() > WAITING {
-                end_blocks(&mut ended, sink);
-                waiting.tell(sink);
+            bits_of(more & !done, block, low, |bits, count| {
+                waiting.pieces.push((bits, count));
+                waiting.count += count;
+            });
+            if ended == LONGEST || waiting.count > WAITING {
+                waiting.end(&mut ended, sink);
             }
         }
     }
-    end_blocks(&mut ended, sink);
-    waiting.tell(sink);
+    waiting.end(&mut ended, sink);
 }

@@ -55,12 +55,16 @@ fn bytes(scans: &[Scan]) -> usize {
     scans.iter().map(Scan::bytes).sum()
 }
 
+/// Blocks of luma, of about 700 by 700 pixels: what several scans save is far more than their headers take, unless hardly anything is in the picture.
+const MANY: usize = 7680;
+
 /// The scans with the fewest bytes among those that `effort` tries.
 pub(crate) fn choose(all: &Coefficients, coding: Coding, effort: Effort) -> Vec<Scan> {
     let whole = || scans(&[Part::Whole], all);
     match coding {
         Coding::Baseline => whole(),
         Coding::Progressive => progressive(all, effort),
+        Coding::Smallest if all.planes[0].blocks.len() > MANY => progressive(all, effort),
         Coding::Smallest => {
             let (whole, progressive) = (whole(), progressive(all, effort));
             if bytes(&whole) <= bytes(&progressive) { whole } else { progressive }

@@ -4,6 +4,7 @@
 //! and its own size, less the error that coding it saves. Below the encoder, above the rates.
 
 use crate::{
+    coefficients::Places,
     order::{ZIGZAG, places_of},
     rates::{Rates, ZEROS},
 };
@@ -15,7 +16,7 @@ const ROUND: f32 = 0.4;
 /// Beyond what 8-bit samples give.
 const MOST: f32 = 1023.0;
 
-/// Coefficients as a block lies in memory, and their places in the zigzag that are not zero.
+/// Coefficients as a block lies in memory.
 pub(crate) type Block = [i16; 64];
 
 /// Reused from block to block.
@@ -39,7 +40,7 @@ impl Trellis {
     }
 
     /// Chooses the AC coefficients. `scaled` has them in steps; an error of one step squared is worth `1 / lambda` bits.
-    pub(crate) fn choose(&mut self, scaled: &[f32; 64], lambda: f32, rates: &Rates, block: &mut Block) -> u64 {
+    pub(crate) fn choose(&mut self, scaled: &[f32; 64], lambda: f32, rates: &Rates, block: &mut Block) -> Places {
         let flags: [u8; 64] = std::array::from_fn(|at| u8::from(scaled[at].abs() > 0.5));
         let mut candidates = places_of(&flags) & !1;
         *block = [0; 64];
@@ -79,13 +80,14 @@ impl Trellis {
         self.write(last, scaled, block)
     }
 
-    fn write(&self, last: usize, scaled: &[f32; 64], block: &mut Block) -> u64 {
-        let (mut at, mut places) = (last, 0);
+    fn write(&self, last: usize, scaled: &[f32; 64], block: &mut Block) -> Places {
+        let (mut at, mut places) = (last, Places::default());
         while at != 0 {
             let node = &self.nodes[at];
             let index = usize::from(ZIGZAG[usize::from(node.place)]);
             block[index] = if scaled[index] < 0.0 { -node.value } else { node.value };
-            places |= 1 << node.place;
+            places.set |= 1 << node.place;
+            places.large |= u64::from(node.value > 1) << node.place;
             at = usize::from(node.from);
         }
         places
@@ -134,14 +136,14 @@ pub(crate) fn count(block: &Block, places: u64, rates: &mut Rates) {
 }
 
 /// Chooses the AC coefficients by rounding alone.
-pub(crate) fn round(scaled: &[f32; 64], block: &mut Block) -> u64 {
+pub(crate) fn round(scaled: &[f32; 64], block: &mut Block) -> Places {
     *block = scaled.map(|value| {
         let size = (value.abs().min(MOST) + ROUND) as i32 as i16;
         if value < 0.0 { -size } else { size }
     });
     block[0] = 0;
-    let flags: [u8; 64] = std::array::from_fn(|at| u8::from(block[at] != 0));
-    places_of(&flags)
+    let beyond = |size: u16| places_of(&std::array::from_fn(|at| u8::from(block[at].unsigned_abs() > size)));
+    Places { set: beyond(0), large: beyond(1) }
 }
 
 #[cfg(test)]
@@ -179,13 +181,17 @@ mod tests {
             let lambda = [0.02, 0.05, 0.1, 0.3][number % 4];
             let (mut block, mut plain) = ([0; 64], [0; 64]);
             let places = trellis.choose(&scaled, lambda, &rates, &mut block);
-            let chosen = cost(&block, places, &scaled, lambda, &rates);
+            let chosen = cost(&block, places.set, &scaled, lambda, &rates);
             let places_of_plain = round(&scaled, &mut plain);
-            let others = cost(&plain, places_of_plain, &scaled, lambda, &rates);
+            let others = cost(&plain, places_of_plain.set, &scaled, lambda, &rates);
             assert!(chosen <= others + 1e-2, "{number}: {chosen} {others}");
-            assert!((1..64).all(|place| (places >> place & 1 == 1) == (block[usize::from(ZIGZAG[place])] != 0)));
+            for (block, places) in [(&block, places), (&plain, places_of_plain)] {
+                let beyond = |size: u16| (1..64).filter(move |&place| block[usize::from(ZIGZAG[place])].unsigned_abs() > size);
+                assert_eq!(places.set, beyond(0).map(|place| 1 << place).sum());
+                assert_eq!(places.large, beyond(1).map(|place| 1 << place).sum());
+            }
             (all, rounded) = (all + chosen, rounded + others);
-            count(&block, places, &mut rates);
+            count(&block, places.set, &mut rates);
             rates.update();
         }
         assert!(all < rounded * 0.98, "{all} {rounded}");
