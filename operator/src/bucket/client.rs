@@ -14,7 +14,11 @@ use aws_smithy_http_client::{
     proxy::ProxyConfig,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::{http::SharedHttpClient, runtime_components::RuntimeComponents};
+use aws_smithy_runtime_api::client::{
+    connector_metadata::ConnectorMetadata,
+    http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
+    runtime_components::RuntimeComponents,
+};
 
 use crate::{
     bucket::{calls::Calls, error::S3Error, website::Website},
@@ -79,7 +83,7 @@ fn writes() -> TimeoutConfig {
 pub(super) fn http_client(outbound: Option<Outbound>, pem: Option<&[u8]>) -> SharedHttpClient {
     let tls = pem.map(|pem| TlsContext::builder().with_trust_store(TrustStore::default().with_pem_certificate(pem)).build());
     let tls = tls.and_then(Result::ok).unwrap_or_default();
-    Builder::new().build_with_connector_fn(move |settings, components| {
+    let client = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .tls_context(tls.clone())
@@ -90,7 +94,23 @@ pub(super) fn http_client(outbound: Option<Outbound>, pem: Option<&[u8]>) -> Sha
             Some(outbound) => connector.build_with_resolver(outbound),
             None => connector.build(),
         }
-    })
+    });
+    SharedHttpClient::new(Unchecked(client))
+}
+
+/// An HTTP client that is not tried when a client of S3 is made with it, twice for each look at a bucket: that makes a connection's settings anew,
+/// with all trusted certificates.
+#[derive(Debug)]
+struct Unchecked(SharedHttpClient);
+
+impl HttpClient for Unchecked {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.0.connector_metadata()
+    }
 }
 
 /// One bucket.
