@@ -7,7 +7,7 @@ export CACHE=${CACHE:-$HOME/.cache/resize-operator}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
 # Several checkouts share that folder, and cargo, which goes by age, would take what another one's younger sources became for this one's.
 if [ "$(cat "$CARGO_TARGET_DIR/checkout" 2> /dev/null)" != "$ROOT" ]; then
-  find "$ROOT" -name target -prune -o -name '*.rs' -exec touch {} +
+  [ ! -d "$CARGO_TARGET_DIR" ] || find "$ROOT" -name target -prune -o -name '*.rs' -exec touch {} +
   mkdir -p "$CARGO_TARGET_DIR"
   echo "$ROOT" > "$CARGO_TARGET_DIR/checkout"
 fi

@@ -9,7 +9,7 @@ use crate::{reconcile::memory::Memory, report::Report};
 /// How soon to look again at a public URL that may be right in a moment.
 const SOON: Duration = Duration::from_secs(2);
 /// How soon to look again at a public URL that was right, or could not be reached: that may take seconds of waiting each time.
-const SOME: Duration = Duration::from_secs(10);
+const IN_A_WHILE: Duration = Duration::from_secs(10);
 /// How soon to look again at what triggers a reconcile by itself when it changes.
 pub(super) const LATER: Duration = Duration::from_secs(30);
 /// Delay after the first failure.
@@ -31,7 +31,7 @@ pub fn next_look(report: &Report, memory: &Memory, resync: Duration, random: f64
         _ if report.workload.reason == Reason::RollingOut || report.awaits_address => Some(LATER),
         _ if report.derivatives.as_ref().is_some_and(|verdict| verdict.reason.is_passing()) => Some(LATER),
         Reason::Verifying => Some(SOON),
-        _ if memory.wrong_since.is_some() => Some(SOME),
+        _ if memory.wrong_since.is_some() => Some(IN_A_WHILE),
         // it is called when there is a place; this is for a call that nobody heard
         _ if waits(report) => Some(jitter(resync.min(LONGEST), random)),
         _ => Some(jitter(resync, random)),
@@ -94,11 +94,11 @@ mod tests {
         let rolling = Report { workload: Verdict::yes(Reason::RollingOut, ""), ..well() };
         for (report, memory, next) in vec![
             (well(), failed(0), Some(RESYNC)),
-            (well(), wrong(0), Some(SOME)),
+            (well(), wrong(0), Some(IN_A_WHILE)),
             (verifying, wrong(0), Some(SOON)),
             (rolling, wrong(0), Some(LATER)),
             (waiting(), failed(0), Some(LONGEST)),
-            (waiting(), wrong(0), Some(SOME)),
+            (waiting(), wrong(0), Some(IN_A_WHILE)),
             (Report { awaits_address: true, ..waiting() }, failed(0), Some(LATER)),
             (Report { derivatives: Some(Verdict::yes(Reason::WaitingForRollouts, "")), ..well() }, failed(0), Some(LONGEST)),
             (Report { originals: Verdict::unknown(Reason::Verifying, ""), ..well() }, failed(0), Some(SOON)),
