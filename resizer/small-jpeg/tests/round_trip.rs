@@ -48,6 +48,15 @@ fn scans_change_nothing_but_bytes() {
 }
 
 #[test]
+fn large_pictures_have_several_scans_unseen() {
+    // of noise, which one scan holds in fewer bytes
+    let pixels = noise(712 * 712);
+    let made = CODINGS.map(|coding| encode(&pixels, 712, 712, &options(100, Sampling::Gray, coding, Effort::Balanced)).unwrap());
+    let [whole, progressive, smallest] = &made;
+    assert!(whole.len() < progressive.len() && smallest == progressive, "{} {}", whole.len(), progressive.len());
+}
+
+#[test]
 fn more_quality_is_closer_and_larger() {
     let pixels = drawing(160, 120, 3);
     for effort in EFFORTS {
