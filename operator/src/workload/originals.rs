@@ -58,15 +58,18 @@ impl PodClient {
         };
         let port = endpoint.settings.admin_listen.port();
         let addresses: Vec<_> = pods.iter().filter_map(address).take(ASKED).map(|address| SocketAddr::new(address, port)).collect();
-        let mut answers = self.ask_all(&addresses).await;
-        if answers.is_empty() {
-            answers = self.ask_all(&addresses).await; // one that got lost is not told for minutes
-        }
-        judge(&answers, port)
+        judge(&self.ask_all(&addresses).await, port)
     }
 
+    /// The answers of all. If there is none they are asked again: what got lost would be told until the next look, minutes later.
     async fn ask_all(&self, addresses: &[SocketAddr]) -> Vec<SelfCheck> {
-        join_all(addresses.iter().map(|address| self.ask(*address))).await.into_iter().flatten().collect()
+        for _ in 0..2 {
+            let answers: Vec<_> = join_all(addresses.iter().map(|address| self.ask(*address))).await.into_iter().flatten().collect();
+            if !answers.is_empty() {
+                return answers;
+            }
+        }
+        vec![]
     }
 
     async fn ask(&self, address: SocketAddr) -> Option<SelfCheck> {
@@ -137,6 +140,12 @@ fn stores(answers: &[SelfCheck]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use axum::http::StatusCode;
     use serde_json::json;
 
     use super::*;
@@ -184,6 +193,24 @@ mod tests {
             tokio::spawn(async move { axum::serve(listener, router).await });
             let pods = PodClient::new(Outbound::new(local)).unwrap();
             assert_eq!(pods.ask(address).await.is_some(), told, "loopback allowed: {local}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pod_whose_answer_got_lost_is_asked_once_more() {
+        for (lost, told) in [(1, 1), (2, 0)] {
+            let calls = Arc::new(AtomicUsize::new(0));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let counted = calls.clone();
+            let answer = move || async move {
+                let is_lost = counted.fetch_add(1, Ordering::Relaxed) < lost;
+                if is_lost { Err(StatusCode::BAD_GATEWAY) } else { Ok(r#"{"originals":"Allowed"}"#) }
+            };
+            let router = axum::Router::new().route(self_check::PATH, axum::routing::get(answer));
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            let pods = PodClient::new(Outbound::new(true)).unwrap();
+            assert_eq!((pods.ask_all(&[address]).await.len(), calls.load(Ordering::Relaxed)), (told, 2), "{lost} lost");
         }
     }
 
